@@ -1,0 +1,1 @@
+"""Rules: pure functions from an Inventory to findings; no I/O."""

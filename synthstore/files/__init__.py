@@ -1,0 +1,1 @@
+"""Safe file primitives; they know nothing of memories, and nothing else changes a file system."""

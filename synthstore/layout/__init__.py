@@ -1,0 +1,1 @@
+"""Where things live in a store, and how records are spelt; pure, no I/O."""

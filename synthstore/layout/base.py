@@ -1,0 +1,102 @@
+"""What every layout answers; nobody else joins a store's path strings or spells its keys."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from enum import StrEnum
+from typing import ClassVar
+
+from synthstore.model.catalog import Catalog, Row
+from synthstore.model.facts import EntityFile, Record
+from synthstore.model.ids import EntityRef, Kind
+
+CATALOG_NAME = "memory_index.json"
+OWN_FOLDER = ".synthstore"
+
+
+class Place(StrEnum):
+    """What a path inside a store is."""
+
+    MEMORY = "memory"
+    ASSEMBLY = "assembly"
+    PART = "part"
+    """Catalog, index or mapping."""
+    LEFTOVER = "leftover"
+    """Named like a temporary file of ours or of a Memory Core."""
+    SIDE = "side"
+    """Known and left alone: logs, stats, backups, our own folder."""
+    FOREIGN = "foreign"
+    """Where entities live, and no part of the layout."""
+    ELSEWHERE = "elsewhere"
+    """Not where entities live; nobody's business."""
+
+
+class Layout(ABC):
+    """One way to lay out a store. Stateless but for what detection told it (number style)."""
+
+    name: ClassVar[str]
+    faiss_path: ClassVar[str]
+    mapping_paths: ClassVar[tuple[str, ...]]
+    """Every mapping name of this layout; the first is always written, the others if they exist."""
+    entity_folders: ClassVar[tuple[str, ...]]
+    """Folders to list for entity files, ``""`` for the root; never recursive."""
+    part_folders: ClassVar[tuple[str, ...]]
+    """Folders that hold catalog, index, mapping or their leftovers, besides entity_folders."""
+    factory: ClassVar[str]
+    """Index type where there is none to keep: ``IDMap2,Flat`` or ``IDMap,Flat``."""
+    metric: ClassVar[str]
+    """``ip`` or ``l2``, where there is no index to keep the metric of."""
+    has_content_hash: ClassVar[bool]
+    positional: ClassVar[bool] = False
+    """Whether a bare index with positional ids is this layout's own way (core-2)."""
+
+    @abstractmethod
+    def place(self, path: str, *, is_dir: bool = False) -> Place:
+        """Tell what the store-relative POSIX ``path`` is, by its name alone."""
+
+    @abstractmethod
+    def path_for(self, ref: EntityRef) -> str:
+        """Where this layout puts an entity's file."""
+
+    @abstractmethod
+    def id_from_path(self, path: str) -> str:
+        """The id that a file's name stands for (file-safe names are turned back)."""
+
+    def names(self, path: str, entity_id: str) -> bool:
+        """Whether the name of ``path`` is the one that ``entity_id`` gets here."""
+        return self.id_from_path(path) == entity_id
+
+    @abstractmethod
+    def read_record(self, kind: Kind, document: Mapping[str, object]) -> Record:
+        """Bring a parsed entity document to the common vocabulary; never raises for bad fields."""
+
+    @abstractmethod
+    def members_embedded(self, document: Mapping[str, object]) -> Sequence[Mapping[str, object]]:
+        """Full copies of memories inside an assembly document, as memory documents."""
+
+    @abstractmethod
+    def read_catalog(self, document: Mapping[str, object]) -> Catalog:
+        """Read the parsed catalog; malformed rows come back with ``problems``."""
+
+    @abstractmethod
+    def row_for(self, file: EntityFile, old: Row | None, rows: Sequence[Row]) -> dict[str, object]:
+        """The row that a whole ``file`` deserves.
+
+        Keeps every key, value and order of ``old.raw`` that is still right. ``rows`` are the
+        catalog's other rows, for the spelling of times where a layout has several. Depends on no
+        clock.
+        """
+
+    @abstractmethod
+    def row_problems(self, row: Row, file: EntityFile) -> tuple[str, ...]:
+        """Names of the row's fields that disagree with the whole ``file`` (C007), content_hash
+        excluded; times are compared as instants."""
+
+    @abstractmethod
+    def write_catalog(
+        self, old: Catalog | None, rows: Mapping[EntityRef, Mapping[str, object]]
+    ) -> dict[str, object]:
+        """The catalog document for ``rows``, in their order; what else stood in ``old`` is kept,
+        counts are right, no clock is asked: ``last_updated`` becomes the newest row time only
+        where ``old`` gives none."""

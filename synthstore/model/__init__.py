@@ -1,0 +1,1 @@
+"""Pure values that every other room speaks of; no I/O here."""

@@ -1,0 +1,49 @@
+"""Ids: what an entity may be called, and the names derived from it."""
+
+from __future__ import annotations
+
+import hashlib
+import unicodedata
+from typing import Literal, NamedTuple
+
+Kind = Literal["memory", "assembly"]
+
+ASSEMBLY_PREFIX = "asm:"
+MAX_ID_BYTES = 200
+
+
+class EntityRef(NamedTuple):
+    """One entity of a store."""
+
+    kind: Kind
+    id: str
+
+
+def id_problem(entity_id: str, *, kind: Kind = "memory", native: bool = True) -> str | None:
+    """Say why ``entity_id`` is not allowed, or None if it is."""
+    try:
+        size = len(entity_id.encode("utf-8"))
+    except UnicodeEncodeError:
+        return "holds a lone surrogate"
+    if not 1 <= size <= MAX_ID_BYTES:
+        return f"is {size} bytes long; 1 to {MAX_ID_BYTES} are allowed"
+    if "/" in entity_id or "\\" in entity_id:
+        return "holds a path separator"
+    if any(unicodedata.category(ch) == "Cc" for ch in entity_id):
+        return "holds a control character"
+    if entity_id[0] in ".-":
+        return f"begins with {entity_id[0]!r}"
+    if native and kind == "memory" and entity_id.startswith(ASSEMBLY_PREFIX):
+        return f"begins with {ASSEMBLY_PREFIX!r}, which marks the vectors of assemblies"
+    return None
+
+
+def vector_id(ref: EntityRef) -> str:
+    """Name an entity's vector: a memory's id as it is, an assembly's behind ``asm:``."""
+    return ref.id if ref.kind == "memory" else ASSEMBLY_PREFIX + ref.id
+
+
+def numeric_id(vector_name: str) -> int:
+    """Derive the 63-bit FAISS id of a vector name: ``int(md5, 16) % (2**63 - 1)``."""
+    digest = hashlib.md5(vector_name.encode("utf-8", "surrogatepass"), usedforsecurity=False)
+    return int(digest.hexdigest(), 16) % (2**63 - 1)

@@ -1,0 +1,1 @@
+"""One pass over a store: directory → shards of paths → facts."""

@@ -1,0 +1,115 @@
+"""All that one scan of a store learned, as an immutable value with the look-ups rules need."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+
+from synthstore.layout.base import Layout
+from synthstore.model.embedding import EmbeddingState, FloatMatrix, FloatVector
+from synthstore.model.facts import (
+    CatalogFacts,
+    EntityFile,
+    IndexFacts,
+    MappingFacts,
+    Stray,
+)
+from synthstore.model.ids import EntityRef, Kind
+
+
+@dataclass(frozen=True)
+class EmbeddingTable:
+    """The embeddings of one dimension, a row each: the unit in which vectors are compared."""
+
+    paths: tuple[str, ...]
+    matrix: FloatMatrix
+    """float32, shape (len(paths), dim)."""
+
+    @cached_property
+    def row_of(self) -> Mapping[str, int]:
+        """Row number of each path."""
+        return {path: row for row, path in enumerate(self.paths)}
+
+
+@dataclass(frozen=True, slots=True)
+class UnfinishedRun:
+    """A committed run that is not done (S001)."""
+
+    run: str
+    command: str
+    owner_alive: bool
+
+
+@dataclass(frozen=True, slots=True)
+class AccessProblem:
+    """Something this user may not read, list or write (S005)."""
+
+    path: str
+    message: str
+    evidence: Mapping[str, object]
+    remedy: str
+    """The exact command that would help."""
+
+
+@dataclass(frozen=True)
+class Inventory:
+    """One scan of one store."""
+
+    layout: Layout
+    files: tuple[EntityFile, ...]
+    """Every regular file where an entity belongs, sorted by path."""
+    strays: tuple[Stray, ...]
+    catalog: CatalogFacts
+    index: IndexFacts
+    mappings: tuple[MappingFacts, ...]
+    """Every mapping file that exists, and the primary one even where it is missing."""
+    tables: Mapping[int, EmbeddingTable]
+    """Valid embeddings by dimension."""
+    folders: Mapping[str, bool]
+    """Each entity folder of the layout: whether it exists as a real directory."""
+    unfinished: tuple[UnfinishedRun, ...] = ()
+    access: tuple[AccessProblem, ...] = ()
+    now_ns: int = 0
+    """When the scan was made, for the age of leftovers."""
+    quick: bool = False
+    deleted: frozenset[EntityRef] = field(default_factory=frozenset)
+    """Entities that our own change log says were deleted."""
+
+    @cached_property
+    def by_path(self) -> Mapping[str, EntityFile]:
+        """Entity files by path."""
+        return {f.path: f for f in self.files}
+
+    @cached_property
+    def by_ref(self) -> Mapping[EntityRef, Sequence[EntityFile]]:
+        """Whole files by the entity that they bear; more than one is M006."""
+        found: dict[EntityRef, list[EntityFile]] = {}
+        for file in self.files:
+            ref = file.ref
+            if ref is not None:
+                found.setdefault(ref, []).append(file)
+        return found
+
+    @cached_property
+    def dimension(self) -> int | None:
+        """The store's dimension: the majority of valid embeddings; None for none or a tie."""
+        sizes = sorted(((len(t.paths), dim) for dim, t in self.tables.items()), reverse=True)
+        if not sizes or (len(sizes) > 1 and sizes[0][0] == sizes[1][0]):
+            return None
+        return sizes[0][1]
+
+    def vector_of(self, path: str) -> FloatVector | None:
+        """The valid embedding of the file at ``path``, float32 of shape (dim,)."""
+        file = self.by_path[path]
+        table = self.tables.get(file.dim)
+        if file.embedding is not EmbeddingState.VALID or table is None:
+            return None
+        row = table.row_of.get(path)
+        return None if row is None else np.asarray(table.matrix[row])
+
+    def count(self, kind: Kind) -> int:
+        """How many entity files of ``kind`` stand in the store."""
+        return sum(1 for f in self.files if f.kind == kind)

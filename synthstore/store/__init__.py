@@ -1,0 +1,1 @@
+"""Reads the parts of a store, and changes a store by the one protocol."""
