@@ -21,7 +21,7 @@ class Place(StrEnum):
     MEMORY = "memory"
     ASSEMBLY = "assembly"
     PART = "part"
-    """Catalog, index or mapping."""
+    """Catalog, index or mapping, and the layout's own folders."""
     LEFTOVER = "leftover"
     """Named like a temporary file of ours or of a Memory Core."""
     SIDE = "side"
@@ -32,10 +32,15 @@ class Place(StrEnum):
     """Not where entities live; nobody's business."""
 
 
+class CatalogShapeError(ValueError):
+    """A parsed catalog is no catalog of the layout (C002); the text says why."""
+
+
 class Layout(ABC):
     """One way to lay out a store. Stateless but for what detection told it (number style)."""
 
     name: ClassVar[str]
+    catalog_path: ClassVar[str] = CATALOG_NAME
     faiss_path: ClassVar[str]
     mapping_paths: ClassVar[tuple[str, ...]]
     """Every mapping name of this layout; the first is always written, the others if they exist."""
@@ -48,12 +53,17 @@ class Layout(ABC):
     metric: ClassVar[str]
     """``ip`` or ``l2``, where there is no index to keep the metric of."""
     has_content_hash: ClassVar[bool]
+    backup_patterns: ClassVar[tuple[str, ...]]
+    """Where copies of the catalog may stand: paths with ``*`` in folder or name."""
     positional: ClassVar[bool] = False
     """Whether a bare index with positional ids is this layout's own way (core-2)."""
 
     @abstractmethod
     def place(self, path: str, *, is_dir: bool = False) -> Place:
-        """Tell what the store-relative POSIX ``path`` is, by its name alone."""
+        """Tell what the store-relative POSIX ``path`` is, by its name alone.
+
+        What is named as an entity file is told to be one even if it is a directory (S004).
+        """
 
     @abstractmethod
     def path_for(self, ref: EntityRef) -> str:
@@ -67,6 +77,14 @@ class Layout(ABC):
         """Whether the name of ``path`` is the one that ``entity_id`` gets here."""
         return self.id_from_path(path) == entity_id
 
+    def embedding_key(self, kind: Kind) -> str:
+        """The key of an entity document that holds its embedding."""
+        return "embedding" if kind == "memory" else "composite_embedding"
+
+    def id_key(self, kind: Kind) -> str:  # noqa: ARG002 - for layouts where it matters
+        """The key of an entity document that holds its id."""
+        return "id"
+
     @abstractmethod
     def read_record(self, kind: Kind, document: Mapping[str, object]) -> Record:
         """Bring a parsed entity document to the common vocabulary; never raises for bad fields."""
@@ -77,26 +95,33 @@ class Layout(ABC):
 
     @abstractmethod
     def read_catalog(self, document: Mapping[str, object]) -> Catalog:
-        """Read the parsed catalog; malformed rows come back with ``problems``."""
+        """Read the parsed catalog; malformed rows come back with ``problems``.
+
+        Raises CatalogShapeError where the document is no catalog of this layout.
+        """
 
     @abstractmethod
     def row_for(self, file: EntityFile, old: Row | None, rows: Sequence[Row]) -> dict[str, object]:
         """The row that a whole ``file`` deserves.
 
         Keeps every key, value and order of ``old.raw`` that is still right. ``rows`` are the
-        catalog's other rows, for the spelling of times where a layout has several. Depends on no
-        clock.
+        catalog's other rows, for the spelling of times where a layout has several: pass the same
+        tuple for every row, then it is gone through once. Depends on no clock.
         """
 
     @abstractmethod
     def row_problems(self, row: Row, file: EntityFile) -> tuple[str, ...]:
-        """Names of the row's fields that disagree with the whole ``file`` (C007), content_hash
-        excluded; times are compared as instants."""
+        """Names of the row's fields that disagree with the whole ``file`` (C007).
+
+        content_hash is not one of them; times are compared as instants.
+        """
 
     @abstractmethod
     def write_catalog(
         self, old: Catalog | None, rows: Mapping[EntityRef, Mapping[str, object]]
     ) -> dict[str, object]:
-        """The catalog document for ``rows``, in their order; what else stood in ``old`` is kept,
-        counts are right, no clock is asked: ``last_updated`` becomes the newest row time only
-        where ``old`` gives none."""
+        """The catalog document for ``rows``, in their order.
+
+        What else stood in ``old`` is kept, and counts are right. No clock is asked:
+        ``last_updated`` becomes the newest row time, and only where ``old`` gives none.
+        """

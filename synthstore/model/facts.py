@@ -209,5 +209,8 @@ class MappingFacts:
     entries: Mapping[str, int] | None = None
     """Set when OK, in file order."""
     duplicate_keys: tuple[str, ...] = ()
+    bad_entries: tuple[str, ...] = ()
+    """Keys whose values are no FAISS ids: mistyped, negative, or beyond 63 bits. ``entries`` has
+    those that are 64-bit integers all the same."""
     raw: bytes | None = None
     """The bytes as they are: how they are spelt is kept when the file is written again."""

@@ -65,7 +65,7 @@ class Inventory:
     catalog: CatalogFacts
     index: IndexFacts
     mappings: tuple[MappingFacts, ...]
-    """Every mapping file that exists, and the primary one even where it is missing."""
+    """Every mapping file that exists; where there is none, the primary one as missing."""
     tables: Mapping[int, EmbeddingTable]
     """Valid embeddings by dimension."""
     folders: Mapping[str, bool]

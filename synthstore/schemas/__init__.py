@@ -1,1 +1,27 @@
 """JSON Schemas of every document that ``--json`` prints."""
+
+from __future__ import annotations
+
+import json
+from importlib.resources import files
+from typing import Any
+
+
+def names() -> tuple[str, ...]:
+    """Every schema by the name that documents bear, such as ``synthstore/report/1``."""
+    return tuple(sorted(str(_read(entry.name)["$id"]) for entry in _entries()))
+
+
+def load(name: str) -> dict[str, Any]:
+    """The schema of documents whose ``schema`` is ``name``; raises FileNotFoundError if none is."""
+    _, stem, number = name.split("/")
+    return _read(f"{stem}-{number}.json")
+
+
+def _entries() -> list[Any]:
+    return [entry for entry in files(__name__).iterdir() if entry.name.endswith(".json")]
+
+
+def _read(file_name: str) -> dict[str, Any]:
+    document: dict[str, Any] = json.loads((files(__name__) / file_name).read_text("utf-8"))
+    return document

@@ -1,0 +1,72 @@
+"""Vectors compared with embeddings by the block, so that no loop runs per vector."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import numpy.typing as npt
+
+from synthstore.model.embedding import FloatMatrix
+
+Positions = npt.NDArray[np.intp]
+Verdicts = npt.NDArray[np.bool_]
+
+BLOCK = 512
+"""Rows at a time: two blocks of 768 floats fit into a second-level cache."""
+
+UNIT_TOLERANCE = 1e-5
+"""How far a component may be from that of the normalised embedding, relative to the largest."""
+
+LIKENESS = 0.9
+"""The cosine that a vector which is stored lossily must reach."""
+
+
+def equal(vectors: FloatMatrix, at: Positions, matrix: FloatMatrix, rows: Positions) -> Verdicts:
+    """Whether ``vectors[at]`` and ``matrix[rows]`` are the same bits, row by row."""
+    same = np.empty(len(at), dtype=np.bool_)
+    for part in _parts(len(at)):
+        one = vectors[at[part]].view(np.int32)
+        same[part] = (one == matrix[rows[part]].view(np.int32)).all(axis=1)
+    return same
+
+
+def unit_equal(
+    vectors: FloatMatrix, at: Positions, matrix: FloatMatrix, rows: Positions
+) -> Verdicts:
+    """Whether ``vectors[at]`` are the rows of ``matrix`` scaled to length 1, up to rounding."""
+    same = np.empty(len(at), dtype=np.bool_)
+    for part in _parts(len(at)):
+        unit = _unit(matrix[rows[part]])
+        allowed = UNIT_TOLERANCE * np.abs(unit).max(axis=1, initial=0.0)
+        same[part] = np.abs(vectors[at[part]] - unit).max(axis=1, initial=0.0) <= allowed
+    return same
+
+
+def alike(vectors: FloatMatrix, at: Positions, matrix: FloatMatrix, rows: Positions) -> Verdicts:
+    """Whether the cosines of ``vectors[at]`` and ``matrix[rows]`` reach ``LIKENESS``."""
+    like = np.empty(len(at), dtype=np.bool_)
+    for part in _parts(len(at)):
+        one, other = _unit(vectors[at[part]]), _unit(matrix[rows[part]])
+        like[part] = np.einsum("ij,ij->i", one, other) >= LIKENESS
+    return like
+
+
+def not_finite(vectors: FloatMatrix) -> Positions:
+    """Positions of the vectors that hold NaN or infinity."""
+    with np.errstate(all="ignore"):
+        # A product runs at the speed of memory; what overflows in it is looked at for itself.
+        sums = vectors @ np.ones(vectors.shape[1], dtype=np.float32)
+    suspects = np.flatnonzero(~np.isfinite(sums))
+    return suspects[~np.isfinite(vectors[suspects]).all(axis=1)]
+
+
+def _parts(count: int) -> Iterator[slice]:
+    return (slice(start, start + BLOCK) for start in range(0, count, BLOCK))
+
+
+def _unit(matrix: FloatMatrix) -> FloatMatrix:
+    wide = matrix.astype(np.float64)
+    norms = np.linalg.norm(wide, axis=1, keepdims=True)
+    unit: FloatMatrix = (wide / np.where(norms > 0, norms, 1.0)).astype(np.float32)
+    return unit

@@ -1,0 +1,161 @@
+"""Rules on the catalog and its rows (C001 to C009)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from synthstore.checks.finding import Finding, Subject
+from synthstore.checks.found import finding
+from synthstore.checks.frozen import drifts, frozen_refs
+from synthstore.checks.standing import Claim, Fate, rows_of, standing
+from synthstore.model.facts import PartStatus
+from synthstore.model.paths import confined
+from synthstore.scan.inventory import Inventory
+
+
+def catalog_unusable(inventory: Inventory) -> Iterator[Finding]:
+    """C001, C002: no catalog to read; said instead of every row that it lacks."""
+    catalog = inventory.catalog
+    subject = Subject("catalog", catalog.path)
+    if catalog.status is PartStatus.MISSING:
+        yield finding(
+            "C001",
+            subject,
+            catalog.path,
+            f"the catalog is missing, so none of the {len(inventory.files)} entity files is listed",
+        )
+    elif catalog.status is PartStatus.UNREADABLE:
+        problem = catalog.problem or "not a catalog"
+        yield finding(
+            "C002",
+            subject,
+            catalog.path,
+            f"the catalog is unreadable, so no entity is listed: {problem}",
+            evidence={"problem": problem},
+        )
+
+
+def malformed_rows(inventory: Inventory) -> Iterator[Finding]:
+    """C003: rows with missing or mistyped keys; ignores rows about to go."""
+    for row in rows_of(inventory):
+        if row.problems and row.deleted_at is None:
+            yield finding(
+                "C003",
+                row.ref,
+                inventory.catalog.path,
+                "its row is malformed: " + ", ".join(row.problems),
+                evidence={"problems": list(row.problems)},
+            )
+
+
+def wrong_counts(inventory: Inventory) -> Iterator[Finding]:
+    """C004: counts in the metadata that the rows do not bear out."""
+    catalog = inventory.catalog.catalog
+    if catalog is not None and catalog.count_problems:
+        yield finding(
+            "C004",
+            Subject("catalog", inventory.catalog.path),
+            inventory.catalog.path,
+            "the counts in its metadata are wrong: " + ", ".join(catalog.count_problems),
+            evidence={"problems": list(catalog.count_problems)},
+        )
+
+
+def paths_outside(inventory: Inventory) -> Iterator[Finding]:
+    """C005: rows whose path leaves the store; such a path is never touched, and not shown."""
+    for claim in _living(inventory):
+        if claim.fate is Fate.OUTSIDE:
+            found = claim.file is not None
+            rest = "its file stands where it belongs" if found else "no file here bears its id"
+            yield finding(
+                "C005",
+                claim.row.ref,
+                inventory.catalog.path,
+                f"its row names a path that leaves the store; {rest}",
+                evidence={"listed_path": claim.row.path},
+            )
+
+
+def files_listed_twice(inventory: Inventory) -> Iterator[Finding]:
+    """C006: every row that names a file which another row keeps, or whose id it bears."""
+    stand = standing(inventory)
+    for claim in _living(inventory):
+        if claim.fate is Fate.SHARED and claim.path is not None:
+            bearer = stand.bears[claim.path]
+            yield finding(
+                "C006",
+                claim.row.ref,
+                claim.path,
+                "its row names a file that belongs to another row",
+                evidence={"bears": bearer.id, "stands_elsewhere": claim.file is not None},
+            )
+
+
+def rows_disagreeing(inventory: Inventory) -> Iterator[Finding]:
+    """C007: rows that disagree with their whole file.
+
+    Ignores rows that repair rewrites for another finding (C003, C008, M005, M006), or must not
+    (M004).
+    """
+    out = frozen_refs(inventory).union(d.claim.row.ref for d in drifts(inventory))
+    for claim in _living(inventory):
+        if claim.row.problems or claim.row.ref in out:
+            continue
+        fields = _disagreeing(inventory, claim)
+        if fields:
+            yield finding(
+                "C007",
+                claim.row.ref,
+                claim.file.path if claim.file is not None else claim.path,
+                f"its row disagrees with its file in {', '.join(fields)}",
+                evidence={"fields": list(fields)},
+            )
+
+
+def _disagreeing(inventory: Inventory, claim: Claim) -> tuple[str, ...]:
+    file = claim.file
+    if claim.fate not in (Fate.STANDS, Fate.ELSEWHERE) or file is None:
+        return ()
+    if file.path in standing(inventory).losers:
+        return ()
+    key = "filepath" if "filepath" in claim.row.raw else "path"
+    fields = inventory.layout.row_problems(claim.row, file) if file.ref is not None else ()
+    others = tuple(field for field in fields if field != key)
+    # A file of a foreign name is M005's to tell, and the row follows it anyway.
+    moved = claim.fate is Fate.ELSEWHERE and inventory.layout.names(file.path, claim.row.id)
+    return (key, *others) if moved else others
+
+
+def hashes_out_of_date(inventory: Inventory) -> Iterator[Finding]:
+    """C008: files that changed, and say so, since their row was written."""
+    for claim, file, newer in drifts(inventory):
+        if newer and claim.fate is not Fate.TAKEN and file.path not in standing(inventory).losers:
+            yield finding(
+                "C008",
+                claim.row.ref,
+                file.path,
+                "the file is newer than its row, whose content_hash is of older bytes",
+                evidence={
+                    "listed_hash": claim.row.content_hash,
+                    "hash": file.sha256,
+                    "listed_updated_at": claim.row.updated_at,
+                },
+            )
+
+
+def unfinished_deletions(inventory: Inventory) -> Iterator[Finding]:
+    """C009: rows marked for deletion; nothing else is said of their entities."""
+    for row in rows_of(inventory):
+        if row.deleted_at is not None and row.ref not in inventory.deleted:
+            yield finding(
+                "C009",
+                row.ref,
+                (confined(row.path) if row.path is not None else None) or inventory.catalog.path,
+                "its row is marked for deletion, but the deletion never finished",
+                evidence={"deleted_at": row.deleted_at},
+            )
+
+
+def _living(inventory: Inventory) -> Iterator[Claim]:
+    stand = standing(inventory)
+    return (claim for claim in stand.claims if claim.row.ref not in stand.doomed)

@@ -1,0 +1,121 @@
+"""Every vector against the embedding of the file that owns it."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from synthstore.checks.blocks import Positions, Verdicts, alike, equal, unit_equal
+from synthstore.checks.found import once
+from synthstore.checks.frozen import frozen_refs
+from synthstore.checks.ownership import owners
+from synthstore.checks.standing import standing
+from synthstore.model.embedding import EmbeddingState, FloatMatrix
+from synthstore.model.facts import EntityFile, FileStatus
+from synthstore.model.ids import EntityRef
+from synthstore.scan.inventory import Inventory
+
+UNIT_NORM_TOLERANCE = 1e-3
+"""How far from 1 a norm may be to count as 1."""
+
+
+WITNESSES = 3
+"""Fewer vectors than this cannot tell a store's way from rounding or a flipped bit."""
+
+
+class Compared(NamedTuple):
+    """The outcome for all vectors that have an embedding to be compared with."""
+
+    stale: tuple[tuple[EntityRef, int], ...]
+    """Owners and positions of vectors that differ."""
+    normalised: bool
+    """Whether the store's vectors are its embeddings scaled to length 1."""
+
+
+class _Pairs(NamedTuple):
+    refs: list[EntityRef]
+    norms: npt.NDArray[np.float64]
+    columns: tuple[FloatMatrix, Positions, FloatMatrix, Positions]
+    """All vectors, the positions meant, all embeddings, the rows meant."""
+
+
+@once
+def deserving(inventory: Inventory) -> tuple[tuple[EntityRef, EntityFile], ...]:
+    """Entities that ought to have a vector: a valid embedding of the store's dimension.
+
+    Not those that are frozen (M004) or about to go (C009).
+    """
+    stand, dim = standing(inventory), inventory.dimension
+    out = frozen_refs(inventory) | stand.doomed
+    return tuple(
+        (ref, file)
+        for ref, file in stand.standing_file.items()
+        if file.embedding is EmbeddingState.VALID
+        and file.dim == dim
+        and file.status is FileStatus.WHOLE
+        and ref not in out
+    )
+
+
+@once
+def compare(inventory: Inventory) -> Compared:
+    """Compare bit by bit, or by cosine where the index keeps no exact vectors.
+
+    Where most vectors are the normalised embeddings, that is the store's way and no damage.
+    """
+    pairs = _pairs(inventory)
+    if pairs is None:
+        return Compared((), normalised=False)
+    if not inventory.index.exact:
+        return Compared(_outliers(pairs, ~alike(*pairs.columns)), normalised=False)
+    wrong = ~equal(*pairs.columns)
+    if not wrong.any():
+        return Compared((), normalised=False)
+    accepted = _normalised(pairs, wrong)
+    return Compared(_outliers(pairs, wrong & ~accepted), normalised=bool(accepted.any()))
+
+
+def is_normalised(inventory: Inventory) -> bool:
+    """Whether the store's vectors are its embeddings scaled to length 1."""
+    return compare(inventory).normalised
+
+
+def _normalised(pairs: _Pairs, wrong: Verdicts) -> Verdicts:
+    """Those of the ``wrong`` vectors that are normalised embeddings in a store that does so.
+
+    Embeddings that have length 1 anyway bear no witness, or a flipped last bit in one of their
+    vectors would pass for rounding.
+    """
+    unit = np.zeros_like(wrong)
+    vectors, at, matrix, rows = pairs.columns
+    unit[wrong] = unit_equal(vectors, at[wrong], matrix, rows[wrong])
+    if 2 * int(unit.sum()) > len(unit) and int(unit.sum()) >= WITNESSES:
+        return unit
+    scaled = np.abs(pairs.norms - 1) > UNIT_NORM_TOLERANCE
+    witnesses = unit & scaled
+    return witnesses if 2 * int(witnesses.sum()) > int(scaled.sum()) else np.zeros_like(wrong)
+
+
+def _pairs(inventory: Inventory) -> _Pairs | None:
+    """Vectors to compare: finite ones, alone for their owner, with a deserving file."""
+    owned, vectors = owners(inventory), inventory.index.vectors
+    table = inventory.tables.get(inventory.index.dim)
+    if vectors is None or table is None or inventory.index.dim != inventory.dimension:
+        return None
+    refs, norms, positions, rows = [], [], [], []
+    for ref, file in deserving(inventory):
+        found = owned.positions.get(ref, ())
+        if len(found) == 1 and found[0] not in owned.not_finite:
+            refs.append(ref)
+            norms.append(file.norm)
+            positions.append(found[0])
+            rows.append(table.row_of[file.path])
+    at, to = np.array(positions, dtype=np.intp), np.array(rows, dtype=np.intp)
+    return _Pairs(refs, np.array(norms, dtype=np.float64), (vectors, at, table.matrix, to))
+
+
+def _outliers(pairs: _Pairs, wrong: Verdicts) -> tuple[tuple[EntityRef, int], ...]:
+    positions = pairs.columns[1]
+    return tuple((pairs.refs[i], int(positions[i])) for i in np.flatnonzero(wrong))

@@ -1,0 +1,131 @@
+"""Rules on the embeddings in entity files (E001 to E006)."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+
+from synthstore.checks.comparing import UNIT_NORM_TOLERANCE
+from synthstore.checks.finding import Finding, Severity
+from synthstore.checks.found import finding, once
+from synthstore.checks.frozen import frozen_refs
+from synthstore.checks.ownership import owners
+from synthstore.checks.standing import standing
+from synthstore.checks.structure import STORE
+from synthstore.model.embedding import EmbeddingState
+from synthstore.model.facts import EntityFile, FileStatus
+from synthstore.model.ids import EntityRef
+from synthstore.scan.inventory import Inventory
+
+UNIT_SHARE = 0.9
+"""From this share of unit norms on, a store's embeddings are meant to have length 1."""
+
+SHOWN = 10
+
+
+@once
+def _judged(inventory: Inventory) -> tuple[tuple[EntityRef, EntityFile], ...]:
+    """Whole files that stand for their entity; not those frozen or about to go."""
+    stand = standing(inventory)
+    out = frozen_refs(inventory) | stand.doomed
+    files = stand.standing_file.items()
+    return tuple((r, f) for r, f in files if f.status is FileStatus.WHOLE and r not in out)
+
+
+def embeddings_missing(inventory: Inventory) -> Iterator[Finding]:
+    """E001: no embedding; a warning if a vector holds it."""
+    owned = owners(inventory)
+    for ref, file in _judged(inventory):
+        if file.embedding is not EmbeddingState.MISSING:
+            continue
+        held = any(p not in owned.not_finite for p in owned.positions.get(ref, ()))
+        message = "no embedding in the file, so a search by meaning never finds it"
+        if held:
+            message = "no embedding in the file; its vector in the index is the only copy"
+        yield finding(
+            "E001",
+            ref,
+            file.path,
+            message,
+            evidence={"vector": held},
+            severity=Severity.WARNING if held else None,
+            repair="take it from its vector" if held else "left: no vector holds it",
+        )
+
+
+def embeddings_of_other_dimension(inventory: Inventory) -> Iterator[Finding]:
+    """E002: not the dimension of the store's majority; silent where there is none (V009)."""
+    dim = inventory.dimension
+    if dim is None or len(inventory.tables) == 1:
+        return
+    for ref, file in _judged(inventory):
+        if file.embedding is EmbeddingState.VALID and file.dim != dim:
+            yield finding(
+                "E002",
+                ref,
+                file.path,
+                f"its embedding has {file.dim} dimensions, the store's have {dim}: "
+                "the index cannot hold it",
+                evidence={"dimension": file.dim, "store_dimension": dim},
+            )
+
+
+def embeddings_not_finite(inventory: Inventory) -> Iterator[Finding]:
+    """E003: NaN or infinity in the embedding, or no numbers at all."""
+    for ref, file in _judged(inventory):
+        if file.embedding is EmbeddingState.NOT_FINITE:
+            what = "holds NaN, infinity or a number too large for an index"
+        elif file.embedding is EmbeddingState.MISTYPED:
+            what = "is no list of numbers"
+        else:
+            continue
+        yield finding("E003", ref, file.path, f"its embedding {what}: no index can hold it")
+
+
+def embeddings_zero(inventory: Inventory) -> Iterator[Finding]:
+    """E004: zero vectors, which have no direction to compare."""
+    for ref, file in _judged(inventory):
+        if file.embedding is EmbeddingState.ZERO:
+            yield finding(
+                "E004",
+                ref,
+                file.path,
+                "its embedding is a zero vector, so a search by meaning never finds it",
+                evidence={"dimension": file.dim},
+            )
+
+
+def norms_mixed(inventory: Inventory) -> Iterator[Finding]:
+    """E005: some norms are not 1 in a store whose embeddings otherwise are; said once."""
+    valid = [(r, f) for r, f in _judged(inventory) if f.embedding is EmbeddingState.VALID]
+    odd = [(r, f) for r, f in valid if abs(f.norm - 1) > UNIT_NORM_TOLERANCE]
+    if odd and len(valid) - len(odd) >= UNIT_SHARE * len(valid):
+        norms = sorted(file.norm for _, file in odd)
+        yield finding(
+            "E005",
+            STORE,
+            None,
+            f"{len(odd)} of {len(valid)} embeddings do not have length 1, as the others do: "
+            "by inner product they rank out of place",
+            evidence={
+                "ids": sorted(ref.id for ref, _ in odd),
+                "least_norm": norms[0],
+                "largest_norm": norms[-1],
+            },
+        )
+
+
+def models_mixed(inventory: Inventory) -> Iterator[Finding]:
+    """E006: several embedding models named in the metadata; said once, counted per model."""
+    records = (file.record for _, file in _judged(inventory))
+    models = Counter(r.model for r in records if r is not None and r.model is not None)
+    if len(models) > 1:
+        shown = sorted(models.items(), key=lambda item: (-item[1], item[0]))[:SHOWN]
+        yield finding(
+            "E006",
+            STORE,
+            None,
+            f"entities name {len(models)} embedding models; vectors of different models do not "
+            "compare",
+            evidence={"models": dict(shown), "count": len(models)},
+        )

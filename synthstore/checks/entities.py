@@ -1,0 +1,224 @@
+"""Rules on entity files: M001 to M012 for memories, and their twins for assemblies."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from synthstore.checks.catalogue import twin
+from synthstore.checks.finding import Finding, Severity
+from synthstore.checks.found import finding, once
+from synthstore.checks.frozen import drifts, frozen_paths, frozen_refs
+from synthstore.checks.standing import Fate, lost_folders, standing
+from synthstore.model.facts import EntityFile, FileStatus, PartStatus
+from synthstore.model.ids import EntityRef, id_problem
+from synthstore.scan.inventory import Inventory
+
+_PLAIN_ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,199}")
+"""Ids that need no closer look: nearly all."""
+
+
+@once
+def _odd_files(inventory: Inventory) -> tuple[tuple[EntityRef, EntityFile], ...]:
+    """Files that are not simply whole, with the entity they are taken for; not those to go."""
+    stand = standing(inventory)
+    odd = (f for f in inventory.files if f.status is not FileStatus.WHOLE or f.rigid)
+    pairs = ((stand.bears[file.path], file) for file in odd)
+    return tuple((ref, file) for ref, file in pairs if ref not in stand.doomed)
+
+
+def files_missing(inventory: Inventory) -> Iterator[Finding]:
+    """M001: rows without a file; ignores those in a lost folder (S009) and rows to go (C009)."""
+    stand, lost = standing(inventory), lost_folders(inventory)
+    told = stand.doomed.union(claim.row.ref for claims in lost.values() for claim in claims)
+    for claim in stand.claims:
+        row = claim.row
+        if claim.fate is not Fate.MISSING or claim.path is None or row.ref in told:
+            continue
+        yield finding(
+            twin("M001", row.kind),
+            row.ref,
+            claim.path,
+            f"listed in {inventory.catalog.path}, but the file is missing",
+            evidence={} if row.updated_at is None else {"listed_updated_at": row.updated_at},
+        )
+
+
+def files_not_listed(inventory: Inventory) -> Iterator[Finding]:
+    """M002: files without a row; ignores hurt ones, losers, and all where no row can be read."""
+    if inventory.catalog.status is not PartStatus.OK:
+        return
+    stand = standing(inventory)
+    listed = stand.claim_of.keys() | stand.heir_of.keys() | stand.doomed
+    for ref, file in stand.standing_file.items():
+        if ref not in listed and file.status in (FileStatus.WHOLE, FileStatus.UNREAD):
+            yield finding(
+                twin("M002", ref.kind),
+                ref,
+                file.path,
+                f"not listed in {inventory.catalog.path}, so nothing that reads it finds this file",
+            )
+
+
+def files_torn(inventory: Inventory) -> Iterator[Finding]:
+    """M003: files that do not parse."""
+    for ref, file in _odd_files(inventory):
+        if file.status is FileStatus.TORN:
+            problem = file.problem or "not JSON"
+            yield finding(
+                twin("M003", ref.kind),
+                ref,
+                file.path,
+                f"does not parse, so its content cannot be read: {problem}",
+                evidence={"problem": problem, "size": file.stat.size},
+            )
+
+
+def bit_rot(inventory: Inventory) -> Iterator[Finding]:
+    """M004: whole files whose bytes are not the row's, though they are not newer than it."""
+    for claim, file, newer in drifts(inventory):
+        if not newer:
+            yield finding(
+                twin("M004", claim.row.kind),
+                claim.row.ref,
+                file.path,
+                "its bytes are not those that its row's content_hash is of, and the file is not "
+                "newer: some of its content is wrong",
+                evidence={"listed_hash": claim.row.content_hash, "hash": file.sha256},
+            )
+
+
+def ids_differing(inventory: Inventory) -> Iterator[Finding]:
+    """M005: whole files whose id is not that of their name or row; ignores losers and frozen ones.
+
+    Once a row of that id names the file, only the name is odd: a warning.
+    """
+    stand = standing(inventory)
+    out = frozen_refs(inventory) | stand.doomed
+    for ref, file in stand.standing_file.items():
+        row_ref = stand.heir_of.get(ref)
+        named = inventory.layout.names(file.path, ref.id)
+        if file.ref is None or (named and row_ref is None) or ref in out:
+            continue
+        claim = stand.claim_of.get(ref)
+        settled = claim is not None and claim.fate is Fate.STANDS
+        other = "row" if row_ref is not None else "name"
+        other_id = row_ref.id if row_ref is not None else inventory.layout.id_from_path(file.path)
+        yield finding(
+            twin("M005", ref.kind),
+            ref,
+            file.path,
+            f"the id in the file is not that of its {other}"
+            + ("; its row names it all the same" if settled else ", so it is not found by its id"),
+            evidence={f"{other}_id": other_id},
+            severity=Severity.WARNING if settled else None,
+        )
+
+
+def ids_claimed_twice(inventory: Inventory) -> Iterator[Finding]:
+    """M006: every whole file whose id another file stands for."""
+    stand, frozen = standing(inventory), frozen_paths(inventory)
+    for path, ref in stand.losers.items():
+        rotten = path in frozen
+        yield finding(
+            twin("M006", ref.kind),
+            ref,
+            path,
+            "another file claims the same id and stands for it, so this one is never loaded",
+            evidence={"stands": stand.standing_file[ref].path},
+            repair="left: its bytes are not what its row says, so it may be the better one"
+            if rotten
+            else None,
+        )
+
+
+def fields_missing(inventory: Inventory) -> Iterator[Finding]:
+    """M007: files that parse, but lack a required field."""
+    for ref, file in _odd_files(inventory):
+        if file.status is FileStatus.INCOMPLETE:
+            missing = list(file.record.missing) if file.record is not None else []
+            problem = file.problem or "a required field is missing or mistyped"
+            yield finding(
+                twin("M007", ref.kind),
+                ref,
+                file.path,
+                f"parses, but is no complete {ref.kind}: {problem}",
+                evidence={"fields": missing},
+            )
+
+
+def fields_out_of_range(inventory: Inventory) -> Iterator[Finding]:
+    """M008: fields with impossible values; ignores frozen entities and those about to go."""
+    stand = standing(inventory)
+    out = frozen_refs(inventory) | stand.doomed
+    for ref, file in stand.standing_file.items():
+        record = file.record
+        if record is not None and record.out_of_range and ref not in out:
+            yield finding(
+                twin("M008", ref.kind),
+                ref,
+                file.path,
+                "out of range: " + ", ".join(record.out_of_range),
+                evidence={"problems": list(record.out_of_range)},
+            )
+
+
+def files_empty(inventory: Inventory) -> Iterator[Finding]:
+    """M009: files of no bytes."""
+    for ref, file in _odd_files(inventory):
+        if file.status is FileStatus.EMPTY:
+            yield finding(
+                twin("M009", ref.kind), ref, file.path, "the file is empty: its content is lost"
+            )
+
+
+def files_rigid(inventory: Inventory) -> Iterator[Finding]:
+    """M010: files that would lose something if they were written again; ignores hurt ones."""
+    for ref, file in _odd_files(inventory):
+        if (file.rigid and not file.status.hurt) or file.status is FileStatus.OPAQUE:
+            reasons = list(file.rigid) or [file.problem or "nested too deep"]
+            yield finding(
+                twin("M010", ref.kind),
+                ref,
+                file.path,
+                "writing it again from its parsed values would lose: " + ", ".join(reasons),
+                evidence={"reasons": reasons},
+            )
+
+
+def files_oversize(inventory: Inventory) -> Iterator[Finding]:
+    """M011: files beyond the size cap, which were not read."""
+    for ref, file in _odd_files(inventory):
+        if file.status is FileStatus.OVERSIZE:
+            yield finding(
+                twin("M011", ref.kind),
+                ref,
+                file.path,
+                "larger than the size cap, so it was not parsed",
+                evidence={"size": file.stat.size},
+            )
+
+
+def ids_not_allowed(inventory: Inventory) -> Iterator[Finding]:
+    """M012: ids, in files or rows, that no file name can carry safely; each once."""
+    stand, native = standing(inventory), inventory.layout.name == "native"
+    refs = dict.fromkeys((*(c.row.ref for c in stand.claims), *_ids_in_files(inventory)))
+    for ref in refs:
+        if _PLAIN_ID.fullmatch(ref.id):
+            continue
+        problem = id_problem(ref.id, kind=ref.kind, native=native)
+        if problem is not None and ref not in stand.doomed:
+            file = stand.standing_file.get(ref) or stand.hurt.get(ref)
+            yield finding(
+                twin("M012", ref.kind),
+                ref,
+                file.path if file is not None else inventory.catalog.path,
+                f"its id is not allowed: it {problem}",
+                evidence={"problem": problem},
+            )
+
+
+def _ids_in_files(inventory: Inventory) -> Iterator[EntityRef]:
+    for file in inventory.files:
+        if file.record is not None and file.record.id is not None:
+            yield EntityRef(file.kind, file.record.id)

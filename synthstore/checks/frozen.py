@@ -1,0 +1,76 @@
+"""Bit rot: entities whose bytes differ from their row's hash, though they are not newer (M004).
+
+Such an entity is frozen: nothing takes its file as truth, changes its row or drops its vector.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
+
+from synthstore.checks.found import once
+from synthstore.checks.standing import Claim, Fate, standing
+from synthstore.layout.times import instant_us
+from synthstore.model.catalog import Row
+from synthstore.model.facts import EntityFile
+from synthstore.model.ids import EntityRef
+from synthstore.scan.inventory import Inventory
+
+
+class Drift(NamedTuple):
+    """A row whose content_hash fits neither its file's bytes nor its content."""
+
+    claim: Claim
+    file: EntityFile
+    newer: bool
+    """Whether the file says that it was updated after its row was written (C008, not M004)."""
+
+
+@once
+def drifts(inventory: Inventory) -> tuple[Drift, ...]:
+    """Every row whose whole file has other bytes than its content_hash says."""
+    doomed = standing(inventory).doomed
+    return tuple(
+        Drift(claim, file, _newer(claim.row, file))
+        for claim, file in _hashed(inventory)
+        if _differs(claim.row, file) and claim.row.ref not in doomed
+    )
+
+
+@once
+def frozen_paths(inventory: Inventory) -> Mapping[str, EntityRef]:
+    """Files that M004 or A004 holds for, with the entity of the row that has their hash."""
+    return {d.file.path: d.claim.row.ref for d in drifts(inventory) if not d.newer}
+
+
+@once
+def frozen_refs(inventory: Inventory) -> frozenset[EntityRef]:
+    """The entities of those files: by their row and, where the rot hit the id, by their file."""
+    paths, bears = frozen_paths(inventory), standing(inventory).bears
+    return frozenset(paths.values()).union(bears[path] for path in paths)
+
+
+def _hashed(inventory: Inventory) -> Iterator[tuple[Claim, EntityFile]]:
+    for claim in standing(inventory).claims:
+        if claim.row.content_hash is None:
+            continue
+        file = claim.file
+        if claim.fate is Fate.TAKEN and claim.path is not None:
+            # A file that is named for its row but bears another id: rot can hit the id, too.
+            named = inventory.layout.names(claim.path, claim.row.id)
+            file = inventory.by_path[claim.path] if named else None
+        if file is not None:
+            yield claim, file
+
+
+def _differs(row: Row, file: EntityFile) -> bool:
+    if file.ref is None or file.record is None or file.sha256 is None:
+        return False
+    return row.content_hash not in (file.sha256, file.record.content_sha256)
+
+
+def _newer(row: Row, file: EntityFile) -> bool:
+    """Unreadable times prove nothing, so they do not make a file newer."""
+    file_us = file.record.updated_us if file.record is not None else None
+    row_us = instant_us(row.updated_at)
+    return file_us is not None and row_us is not None and file_us > row_us

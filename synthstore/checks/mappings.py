@@ -1,0 +1,126 @@
+"""Rules on the mapping files and on numeric ids that stand twice (V006 to V008)."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+
+from synthstore.checks.comparing import deserving
+from synthstore.checks.finding import Finding, Subject
+from synthstore.checks.found import finding
+from synthstore.checks.ownership import owners
+from synthstore.checks.standing import standing
+from synthstore.model.facts import MappingFacts, PartStatus
+from synthstore.model.ids import vector_id
+from synthstore.scan.inventory import Inventory
+
+
+def mappings_unusable(inventory: Inventory) -> Iterator[Finding]:
+    """V006: a mapping unreadable, or none at all beside an index (beside none, V001 says it)."""
+    index = inventory.index
+    wanted = index.status is PartStatus.UNREADABLE or index.ntotal > 0
+    none = all(m.status is PartStatus.MISSING for m in inventory.mappings)
+    for mapping in inventory.mappings:
+        if mapping.status is PartStatus.UNREADABLE:
+            problem = mapping.problem or "not JSON"
+            message = f"the mapping is unreadable, so its names for the vectors are lost: {problem}"
+            yield _of(mapping, "V006", message, {"problem": problem})
+        elif mapping.status is PartStatus.MISSING and none and wanted:
+            yield _of(mapping, "V006", "the mapping is missing: no vector has a name", {})
+
+
+def mappings_disagreeing(inventory: Inventory) -> Iterator[Finding]:
+    """V007: mappings out of step with the index or, where it cannot be read, with the entities.
+
+    Ignores names that share a number (V008). One finding a mapping.
+    """
+    for mapping in inventory.mappings:
+        if mapping.entries is None:
+            continue
+        if inventory.index.status is PartStatus.OK:
+            wrong = _against_index(inventory, mapping)
+        else:
+            wrong = _against_entities(inventory, mapping)
+        if any(wrong.values()):
+            parts = [f"{len(ids)} {what}" for what, ids in wrong.items() if ids]
+            yield _of(
+                mapping,
+                "V007",
+                "the mapping disagrees with what it maps, so vectors go by wrong names or none: "
+                + ", ".join(parts),
+                {"ids": sorted({i for ids in wrong.values() for i in ids})},
+            )
+
+
+def _against_index(inventory: Inventory, mapping: MappingFacts) -> dict[str, list[str]]:
+    owned, entries = owners(inventory), mapping.entries or {}
+    shared = set(_sharing(mapping))
+    mapped = set(entries.values())
+    misnamed, dangling = [], []
+    for name, number in entries.items():
+        if name in shared:
+            continue
+        if number not in owned.owner_of:
+            dangling.append(name)
+        elif (owner := owned.owner_of[number]) is not None and owned.names.get(name) != owner:
+            misnamed.append(name)
+    unmapped = [
+        str(number) if ref is None else vector_id(ref)
+        for number, ref in owned.owner_of.items()
+        if number not in mapped and (ref is None or vector_id(ref) not in shared)
+    ]
+    return {
+        "of its numbers are not in the index": dangling,
+        "of its names are another's": misnamed,
+        "ids in the index are not in it": unmapped,
+        "of its numbers are no ids": list(mapping.bad_entries),
+    }
+
+
+def _against_entities(inventory: Inventory, mapping: MappingFacts) -> dict[str, list[str]]:
+    stand, entries = standing(inventory), mapping.entries or {}
+    heirs = stand.heir_of
+    known = {vector_id(ref) for ref in stand.known}
+    due = {vector_id(ref) for ref, _ in deserving(inventory) if ref not in heirs}
+    return {
+        "of its names are of no entity": [name for name in entries if name not in known],
+        "entities with an embedding are not in it": [name for name in due if name not in entries],
+        "of its numbers are no ids": list(mapping.bad_entries),
+    }
+
+
+def numbers_twice(inventory: Inventory) -> Iterator[Finding]:
+    """V008: a number twice in the index or in a mapping, or a name twice; one finding a file."""
+    owned, path = owners(inventory), inventory.index.path
+    if owned.duplicates:
+        names = [owned.owner_of[n] for n in owned.duplicates]
+        ids = [ref.id if ref is not None else None for ref in names]
+        yield finding(
+            "V008",
+            Subject("index", path),
+            path,
+            f"{len(owned.duplicates)} ids stand more than once in the index: which vector is "
+            "meant is left to chance",
+            evidence={
+                "ids": [i or str(n) for i, n in zip(ids, owned.duplicates, strict=True)],
+            },
+        )
+    for mapping in inventory.mappings:
+        shared = _sharing(mapping)
+        if shared:
+            message = f"{len(shared)} names in the mapping share a number or stand there twice"
+            yield _of(mapping, "V008", message, {"ids": shared})
+
+
+def _sharing(mapping: MappingFacts) -> list[str]:
+    """Names that have their number in common, or that the file holds twice."""
+    entries = mapping.entries or {}
+    twice: set[str] = set(mapping.duplicate_keys)
+    if len(set(entries.values())) < len(entries):
+        counts = Counter(entries.values())
+        twice.update(name for name, number in entries.items() if counts[number] > 1)
+    return sorted(twice)
+
+
+def _of(mapping: MappingFacts, code: str, message: str, evidence: dict[str, object]) -> Finding:
+    return finding(code, Subject("mapping", mapping.path), mapping.path, message, evidence=evidence)

@@ -1,0 +1,176 @@
+"""Rules on what assemblies say of their members and of each other (A020 to A023)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from graphlib import CycleError, TopologicalSorter
+
+import numpy as np
+import numpy.typing as npt
+
+from synthstore.checks.finding import Finding
+from synthstore.checks.found import finding, once
+from synthstore.checks.frozen import frozen_refs
+from synthstore.checks.standing import standing
+from synthstore.model.embedding import EmbeddingState
+from synthstore.model.facts import EntityFile, FileStatus, Record
+from synthstore.model.ids import EntityRef
+from synthstore.scan.inventory import Inventory
+
+Wide = npt.NDArray[np.float64]
+
+LEAST_COSINE = 0.999
+"""Between a composite embedding and the mean of its members."""
+
+
+@once
+def _assemblies(inventory: Inventory) -> tuple[tuple[EntityRef, EntityFile, Record], ...]:
+    """Whole assemblies that stand; not those frozen or about to go."""
+    stand = standing(inventory)
+    out = frozen_refs(inventory) | stand.doomed
+    return tuple(
+        (ref, file, file.record)
+        for ref, file in stand.standing_file.items()
+        if ref.kind == "assembly"
+        and file.status is FileStatus.WHOLE
+        and file.record is not None
+        and ref not in out
+    )
+
+
+def members_dangling(inventory: Inventory) -> Iterator[Finding]:
+    """A020: members without a file and without a row (which would be M001), each member once."""
+    stand = standing(inventory)
+    present = stand.claim_of.keys() | set(stand.bears.values())
+    for ref, file, record in _assemblies(inventory):
+        for member in dict.fromkeys(record.members):
+            if EntityRef("memory", member) in present:
+                continue
+            copied = member in record.embedded
+            yield finding(
+                "A020",
+                ref,
+                file.path,
+                "names a member that is no memory of this store; "
+                + ("it holds a copy of it" if copied else "nothing here holds a copy of it"),
+                evidence={
+                    "member": member,
+                    "embedded_copy": copied,
+                    "row": False,
+                    "deleted": EntityRef("memory", member) in inventory.deleted,
+                },
+            )
+
+
+def composites_differing(inventory: Inventory) -> Iterator[Finding]:
+    """A021: composites unlike both the mean of their members and that of the members' directions.
+
+    Ignores assemblies with a member that is missing, frozen, without a valid embedding, or of
+    another dimension.
+    """
+    for ref, file, record in _assemblies(inventory):
+        composite = inventory.vector_of(file.path)
+        members = _member_embeddings(inventory, record, file.dim)
+        if composite is None or members is None:
+            continue
+        directions = members / np.linalg.norm(members, axis=1, keepdims=True)
+        means = (members.mean(axis=0), directions.mean(axis=0))
+        cosine = max(_cosine(composite, mean) for mean in means)
+        if cosine < LEAST_COSINE:
+            yield finding(
+                "A021",
+                ref,
+                file.path,
+                "its composite embedding is not the mean of its members' embeddings",
+                evidence={"cosine": round(cosine, 6), "members": len(members)},
+            )
+
+
+def _member_embeddings(inventory: Inventory, record: Record, dim: int) -> Wide | None:
+    """The members' valid embeddings, shape (members, dim), in float64; None if one lacks."""
+    table, files = inventory.tables.get(dim), standing(inventory).standing_file
+    frozen = frozen_refs(inventory)
+    rows = []
+    for member in record.members:
+        ref = EntityRef("memory", member)
+        file = files.get(ref)
+        if table is None or file is None or file.dim != dim or ref in frozen:
+            return None
+        if file.embedding is not EmbeddingState.VALID:
+            return None
+        rows.append(table.row_of[file.path])
+    return table.matrix[rows].astype(np.float64) if table is not None and rows else None
+
+
+def _cosine(one: npt.NDArray[np.floating], other: npt.NDArray[np.floating]) -> float:
+    lengths = float(np.linalg.norm(one)) * float(np.linalg.norm(other))
+    return float(np.dot(one, other)) / lengths if lengths else 0.0
+
+
+def merges_looping(inventory: Inventory) -> Iterator[Finding]:
+    """A022: assemblies merged from themselves, at once or by a detour; each loop once."""
+    merged = {ref.id: record.merged_from for ref, _, record in _assemblies(inventory)}
+    paths = {ref.id: file.path for ref, file, _ in _assemblies(inventory)}
+    for loop in _loops(merged):
+        detour = f", by way of {len(loop) - 1} others" if len(loop) > 1 else ""
+        yield finding(
+            "A022",
+            EntityRef("assembly", loop[0]),
+            paths[loop[0]],
+            f"its history says that it was merged from itself{detour}",
+            evidence={"ids": list(loop)},
+        )
+
+
+def _loops(merged: Mapping[str, tuple[str, ...]]) -> list[tuple[str, ...]]:
+    """The sets of ids that can all reach each other, and themselves."""
+    knotted = _knotted({name: sources for name, sources in merged.items() if sources})
+    ahead = {name: _reached(merged, name) for name in knotted}
+    return sorted(
+        {
+            tuple(sorted(other for other in ahead[name] if name in ahead.get(other, ())))
+            for name in knotted
+            if name in ahead[name]
+        }
+    )
+
+
+def _knotted(merged: Mapping[str, tuple[str, ...]]) -> set[str]:
+    """Ids that no order from sources to merged reaches: those on loops, and behind them."""
+    order = TopologicalSorter(merged)
+    with suppress(CycleError):
+        order.prepare()
+        return set()
+    reached: set[str] = set()
+    # The sorter still gives all that comes before the loops.
+    while ready := order.get_ready():
+        reached.update(ready)
+        order.done(*ready)
+    return set(merged) - reached
+
+
+def _reached(sources: Mapping[str, tuple[str, ...]], start: str) -> set[str]:
+    reached: set[str] = set()
+    waiting = list(sources.get(start, ()))
+    while waiting:
+        found = waiting.pop()
+        if found not in reached:
+            reached.add(found)
+            waiting.extend(sources.get(found, ()))
+    return reached
+
+
+def members_as_strings(inventory: Inventory) -> Iterator[Finding]:
+    """A023: bare ids as members, in core layouts only."""
+    if not inventory.layout.name.startswith("core"):
+        return
+    for ref, file, record in _assemblies(inventory):
+        if record.string_members:
+            yield finding(
+                "A023",
+                ref,
+                file.path,
+                "its members are bare ids: the newest Memory Core erases them at its next save",
+                evidence={"members": len(record.members)},
+            )

@@ -1,0 +1,165 @@
+"""All rules, and the one function that runs them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from itertools import chain
+from typing import NamedTuple
+
+from synthstore.checks import (
+    catalog,
+    embeddings,
+    entities,
+    mappings,
+    references,
+    structure,
+    vectors,
+)
+from synthstore.checks.catalogue import CATALOGUE, twin
+from synthstore.checks.finding import Finding, Severity
+from synthstore.errors import UsageError
+from synthstore.scan.inventory import Inventory
+
+SHOWN = 10
+"""How many ids a finding about many names before it only counts them."""
+
+_NO_IDS: frozenset[str] = frozenset()
+_NO_SEVERITIES: Mapping[str, Severity] = {}
+
+
+class Rule(NamedTuple):
+    """A pure function from an inventory to findings, and the codes that it can give."""
+
+    codes: tuple[str, ...]
+    run: Callable[[Inventory], Iterable[Finding]]
+
+
+def _both(code: str) -> tuple[str, str]:
+    return code, twin(code, "assembly")
+
+
+RULES: tuple[Rule, ...] = (
+    Rule(("S001",), structure.interrupted_runs),
+    Rule(("S002",), structure.leftovers),
+    Rule(("S003",), structure.foreign_files),
+    Rule(("S004",), structure.irregular_files),
+    Rule(("S005",), structure.no_access),
+    Rule(("S006",), structure.name_collisions),
+    Rule(("S007",), structure.hard_links),
+    Rule(("S008",), structure.nested_stores),
+    Rule(("S009",), structure.lost_entity_folders),
+    Rule(("C001", "C002"), catalog.catalog_unusable),
+    Rule(("C003",), catalog.malformed_rows),
+    Rule(("C004",), catalog.wrong_counts),
+    Rule(("C005",), catalog.paths_outside),
+    Rule(("C006",), catalog.files_listed_twice),
+    Rule(("C007",), catalog.rows_disagreeing),
+    Rule(("C008",), catalog.hashes_out_of_date),
+    Rule(("C009",), catalog.unfinished_deletions),
+    Rule(_both("M001"), entities.files_missing),
+    Rule(_both("M002"), entities.files_not_listed),
+    Rule(_both("M003"), entities.files_torn),
+    Rule(_both("M004"), entities.bit_rot),
+    Rule(_both("M005"), entities.ids_differing),
+    Rule(_both("M006"), entities.ids_claimed_twice),
+    Rule(_both("M007"), entities.fields_missing),
+    Rule(_both("M008"), entities.fields_out_of_range),
+    Rule(_both("M009"), entities.files_empty),
+    Rule(_both("M010"), entities.files_rigid),
+    Rule(_both("M011"), entities.files_oversize),
+    Rule(_both("M012"), entities.ids_not_allowed),
+    Rule(("A020",), references.members_dangling),
+    Rule(("A021",), references.composites_differing),
+    Rule(("A022",), references.merges_looping),
+    Rule(("A023",), references.members_as_strings),
+    Rule(("E001",), embeddings.embeddings_missing),
+    Rule(("E002",), embeddings.embeddings_of_other_dimension),
+    Rule(("E003",), embeddings.embeddings_not_finite),
+    Rule(("E004",), embeddings.embeddings_zero),
+    Rule(("E005",), embeddings.norms_mixed),
+    Rule(("E006",), embeddings.models_mixed),
+    Rule(("V001",), vectors.index_missing),
+    Rule(("V002",), vectors.index_unreadable),
+    Rule(("V003",), vectors.entities_without_vector),
+    Rule(("V004",), vectors.orphan_vectors),
+    Rule(("V005",), vectors.stale_vectors),
+    Rule(("V006",), mappings.mappings_unusable),
+    Rule(("V007",), mappings.mappings_disagreeing),
+    Rule(("V008",), mappings.numbers_twice),
+    Rule(("V009",), vectors.index_of_other_dimension),
+    Rule(("V010",), vectors.index_positional),
+    Rule(("V011",), vectors.vectors_not_finite),
+)
+
+
+def check(
+    inventory: Inventory,
+    *,
+    select: Sequence[str] = (),
+    ignore: Sequence[str] = (),
+    ids: frozenset[str] = _NO_IDS,
+    severities: Mapping[str, Severity] = _NO_SEVERITIES,
+) -> tuple[Finding, ...]:
+    """Run every rule whose code is wanted; findings in the order of reports.
+
+    ``select`` and ``ignore`` are prefixes of codes (nothing selected: all); ``ids`` keeps only
+    what speaks of these ids, as subject or in the evidence. Raises UsageError for a prefix or a
+    code of ``severities`` that the catalogue does not know.
+    """
+    wanted = chosen_codes(select, ignore)
+    _refuse_unknown(severities, set(CATALOGUE))
+    found = (
+        finding
+        for rule in RULES
+        if not wanted.isdisjoint(rule.codes)
+        for finding in rule.run(inventory)
+        if finding.code in wanted and (not ids or _speaks_of(finding, ids))
+    )
+    told = (_told(finding, ids, severities) for finding in found)
+    return tuple(sorted(told, key=lambda finding: finding.sort_key))
+
+
+def chosen_codes(select: Sequence[str], ignore: Sequence[str]) -> frozenset[str]:
+    """The codes that the prefixes choose; UsageError for one that begins no code."""
+    for prefix in chain(select, ignore):
+        if not prefix or not any(code.startswith(prefix) for code in CATALOGUE):
+            raise UsageError(
+                f"no finding code begins with {prefix!r}",
+                hint="codes look like M001; a prefix such as M or M0 chooses several",
+            )
+    return frozenset(
+        code
+        for code in CATALOGUE
+        if (not select or code.startswith(tuple(select))) and not code.startswith(tuple(ignore))
+    )
+
+
+def _refuse_unknown(codes: Iterable[str], known: set[str]) -> None:
+    unknown = sorted(set(codes) - known)
+    if unknown:
+        raise UsageError(f"no such finding code: {', '.join(unknown)}")
+
+
+def _speaks_of(finding: Finding, ids: frozenset[str]) -> bool:
+    return finding.subject.id in ids or not ids.isdisjoint(_strings(finding))
+
+
+def _strings(finding: Finding) -> Iterator[str]:
+    for value in finding.evidence.values():
+        items = value if isinstance(value, list) else [value]
+        yield from (item for item in items if isinstance(item, str))
+
+
+def _told(finding: Finding, ids: frozenset[str], severities: Mapping[str, Severity]) -> Finding:
+    """The finding as reported: with the operator's severity, and long lists of ids cut short."""
+    severity = severities.get(finding.code, finding.severity)
+    evidence = finding.evidence
+    many = evidence.get("ids")
+    if severity is finding.severity and many is None:
+        return finding
+    if isinstance(many, list):
+        # The ids that were asked for come first, so that the cut does not hide them.
+        shown = sorted(many, key=lambda i: i not in ids)[:SHOWN]
+        evidence = {**evidence, "ids": shown, "count": len(many)}
+    return replace(finding, severity=severity, evidence=evidence)

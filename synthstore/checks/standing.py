@@ -1,0 +1,214 @@
+"""Which file stands for each entity, and which file each row of the catalog speaks for.
+
+Repair builds on the same answers, so that what it does agrees with what the rules say.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cached_property
+from typing import NamedTuple
+
+from synthstore.checks.found import once
+from synthstore.model.catalog import Row
+from synthstore.model.facts import EntityFile, FileStatus
+from synthstore.model.ids import EntityRef
+from synthstore.model.paths import confined, folder_of
+from synthstore.scan.inventory import Inventory
+
+
+class Fate(StrEnum):
+    """How a row's path led to a file."""
+
+    STANDS = "stands"
+    """Its path names a file that bears its id, or whose content is unknown."""
+    ELSEWHERE = "elsewhere"
+    """Its path names no file of its own, but one with its id stands at another path."""
+    HURT = "hurt"
+    """The file that should bear its id is torn, incomplete or empty."""
+    SHARED = "shared"
+    """Its path names a file that another row keeps (C006)."""
+    OUTSIDE = "outside"
+    """Its path leaves the store (C005)."""
+    TAKEN = "taken"
+    """Its path names a whole file of an id that has no row (M005)."""
+    MISSING = "missing"
+    """There is no file (M001)."""
+
+
+class Claim(NamedTuple):
+    """A row, and the file that answers it."""
+
+    row: Row
+    fate: Fate
+    path: str | None
+    """The row's path, confined to the store; None where it has none or it leaves the store."""
+    file: EntityFile | None
+    """Also set for SHARED and OUTSIDE where a file with the row's id stands elsewhere."""
+
+
+@dataclass(frozen=True)
+class Standing:
+    """Files and rows of one inventory, brought together."""
+
+    standing_file: Mapping[EntityRef, EntityFile]
+    """The file of each entity: whole, else sealed (names stand for ids); never a hurt one."""
+    losers: Mapping[str, EntityRef]
+    """Whole files (by path) whose entity another file stands for (M006)."""
+    hurt: Mapping[EntityRef, EntityFile]
+    """Hurt files by the entity that a row, else the file's own id, else its name gives them."""
+    bears: Mapping[str, EntityRef]
+    """The entity that each file is taken for."""
+    claims: tuple[Claim, ...]
+    """One for each row of the catalog, in its order."""
+    doomed: frozenset[EntityRef]
+    """Entities whose deletion began (C009), or that our own log says were deleted."""
+
+    @cached_property
+    def claim_of(self) -> Mapping[EntityRef, Claim]:
+        """The claim of each row by its entity."""
+        return {claim.row.ref: claim for claim in self.claims}
+
+    @cached_property
+    def known(self) -> frozenset[EntityRef]:
+        """Entities that have a file or a row."""
+        return frozenset(self.claim_of) | frozenset(self.bears.values()) | self.doomed
+
+    @cached_property
+    def heir_of(self) -> Mapping[EntityRef, EntityRef]:
+        """Entities whose file the row of another id names (TAKEN), with that other one.
+
+        Row and vector still carry the old id: one drift, to be said once.
+        """
+        taken = (claim for claim in self.claims if claim.fate is Fate.TAKEN)
+        return {self.bears[claim.path]: claim.row.ref for claim in taken if claim.path is not None}
+
+    @property
+    def row_file(self) -> tuple[EntityFile | None, ...]:
+        """The file of each row, in the catalog's order."""
+        return tuple(claim.file for claim in self.claims)
+
+
+@once
+def standing(inventory: Inventory) -> Standing:
+    """Bring rows and files together; without a readable catalog there are only files."""
+    rows = rows_of(inventory)
+    paths = [confined(row.path) if row.path is not None else None for row in rows]
+    naming = _naming(rows, paths)
+    row_of = {row.ref: row for row in rows}
+    bears = {f.path: _entity_of(inventory, f, naming.get(f.path, ())) for f in inventory.files}
+    files, losers = _winners(inventory, bears, row_of)
+    hurt = {bears[f.path]: f for f in reversed(inventory.files) if f.status.hurt}
+    keepers = {path: _keeper(bears[path], named) for path, named in naming.items() if path in bears}
+    look = _LookUp(inventory.by_path, bears, files, hurt, keepers, row_of)
+    claims = tuple(map(look.claim, rows, paths))
+    doomed = inventory.deleted.union(row.ref for row in rows if row.deleted_at is not None)
+    return Standing(files, losers, hurt, bears, claims, doomed)
+
+
+def rows_of(inventory: Inventory) -> tuple[Row, ...]:
+    """The catalog's rows; none where it is missing or unreadable."""
+    catalog = inventory.catalog.catalog
+    return () if catalog is None else catalog.rows
+
+
+@once
+def lost_folders(inventory: Inventory) -> Mapping[str, tuple[Claim, ...]]:
+    """Entity folders that are missing or empty though rows name files in them (S009).
+
+    The root is never lost, or there would be no store.
+    """
+    full = {folder_of(path) for path in inventory.by_path}
+    full |= {folder_of(stray.path) for stray in inventory.strays}
+    lost: dict[str, list[Claim]] = {f: [] for f in inventory.folders if f and f not in full}
+    for claim in standing(inventory).claims:
+        missing = claim.fate is Fate.MISSING and claim.row.deleted_at is None
+        if missing and claim.path is not None and folder_of(claim.path) in lost:
+            lost[folder_of(claim.path)].append(claim)
+    return {folder: tuple(claims) for folder, claims in lost.items() if claims}
+
+
+@dataclass(frozen=True, slots=True)
+class _LookUp:
+    by_path: Mapping[str, EntityFile]
+    bears: Mapping[str, EntityRef]
+    files: Mapping[EntityRef, EntityFile]
+    hurt: Mapping[EntityRef, EntityFile]
+    keepers: Mapping[str, EntityRef]
+    row_of: Mapping[EntityRef, Row]
+
+    def claim(self, row: Row, path: str | None) -> Claim:
+        ref = row.ref
+        here = self.by_path.get(path) if path is not None else None
+        mine = here is not None and self.bears[here.path] == ref
+        if here is not None and mine and not here.status.hurt:
+            return Claim(row, Fate.STANDS, path, here)
+        home = self.files.get(ref) or self.hurt.get(ref)
+        return Claim(row, self._fate(row, path, here, home), path, home)
+
+    def _fate(
+        self, row: Row, path: str | None, here: EntityFile | None, home: EntityFile | None
+    ) -> Fate:
+        if row.path is not None and path is None:
+            return Fate.OUTSIDE
+        if path is not None and self.keepers.get(path, row.ref) != row.ref:
+            return Fate.SHARED
+        if home is not None:
+            return Fate.HURT if home.status.hurt else Fate.ELSEWHERE
+        if here is None or here.ref is None:
+            return Fate.MISSING
+        return Fate.SHARED if here.ref in self.row_of else Fate.TAKEN
+
+
+def _naming(rows: Iterable[Row], paths: Iterable[str | None]) -> Mapping[str, list[Row]]:
+    """Living rows by the path that they name; a row about to go keeps no file from another."""
+    naming: dict[str, list[Row]] = {}
+    for row, path in zip(rows, paths, strict=True):
+        if path is not None and row.deleted_at is None:
+            naming.setdefault(path, []).append(row)
+    return naming
+
+
+def _keeper(bearer: EntityRef, named: Sequence[Row]) -> EntityRef:
+    refs = [row.ref for row in named]
+    return bearer if bearer in refs else min(refs)
+
+
+def _entity_of(inventory: Inventory, file: EntityFile, named: Sequence[Row]) -> EntityRef:
+    """The entity that a file is taken for: by its own id, else its row, else its name."""
+    if file.ref is not None:
+        return file.ref
+    ids = sorted(row.id for row in named if row.kind == file.kind)
+    fitting = [i for i in ids if inventory.layout.names(file.path, i)]
+    entity_id = (fitting or ids or [file.id or inventory.layout.id_from_path(file.path)])[0]
+    return EntityRef(file.kind, entity_id)
+
+
+def _winners(
+    inventory: Inventory, bears: Mapping[str, EntityRef], row_of: Mapping[EntityRef, Row]
+) -> tuple[Mapping[EntityRef, EntityFile], Mapping[str, EntityRef]]:
+    winners: dict[EntityRef, EntityFile] = {}
+    losers: dict[str, EntityRef] = {}
+    for ref, files in inventory.by_ref.items():
+        winners[ref] = files[0]
+        if len(files) > 1:
+            winners[ref] = max(files, key=lambda f: _worth(inventory, ref, f, row_of.get(ref)))
+            losers |= {f.path: ref for f in files if f is not winners[ref]}
+    for file in inventory.files:
+        if file.status is not FileStatus.WHOLE and file.status.sealed:
+            winners.setdefault(bears[file.path], file)
+    return winners, losers
+
+
+def _worth(
+    inventory: Inventory, ref: EntityRef, file: EntityFile, row: Row | None
+) -> tuple[bool, bool, int, bool, bool, list[int]]:
+    """Order the files that claim ``ref``: its own name, then the row's bytes, then the newest."""
+    named = inventory.layout.names(file.path, ref.id)
+    fits = row is not None and row.content_hash is not None and row.content_hash == file.sha256
+    updated = file.record.updated_us if file.record is not None else None
+    listed = row is not None and row.path == file.path
+    # Paths compare backwards, so that of equals the first in order stays.
+    return named, named and fits, updated or 0, fits, listed, [-ord(c) for c in file.path]

@@ -1,0 +1,169 @@
+"""Rules on what stands where in a store (S001 to S009)."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterator
+
+from synthstore.checks.finding import Finding, Severity, Subject
+from synthstore.checks.found import finding
+from synthstore.checks.standing import lost_folders
+from synthstore.model.facts import EntityFile, FileStatus, StrayKind
+from synthstore.model.paths import folder_of
+from synthstore.scan.inventory import Inventory
+
+STORE = Subject("store", ".")
+"""Subject of what concerns the store as a whole."""
+
+FRESH_NS = 3_600 * 10**9
+"""A temporary file that is younger may have a writer."""
+
+SHOWN = 10
+"""How many paths a finding names before it only counts them."""
+
+
+def interrupted_runs(inventory: Inventory) -> Iterator[Finding]:
+    """S001: runs committed and not done; info while their owner is alive."""
+    for run in inventory.unfinished:
+        alive = run.owner_alive
+        yield finding(
+            "S001",
+            Subject("run", run.run),
+            None,
+            f"a run of {run.command} is committed, but not done"
+            + ("; its owner is at work" if alive else ": the store is between two states"),
+            evidence={"command": run.command, "owner_alive": alive},
+            severity=Severity.INFO if alive else Severity.ERROR,
+        )
+
+
+def leftovers(inventory: Inventory) -> Iterator[Finding]:
+    """S002: temporary files older than an hour; ignores younger ones."""
+    for stray in inventory.strays:
+        age_ns = inventory.now_ns - stray.stat.mtime_ns
+        if stray.kind is StrayKind.LEFTOVER and age_ns > FRESH_NS:
+            yield finding(
+                "S002",
+                Subject("file", stray.path),
+                stray.path,
+                f"a {stray.what} that its writer never finished; nothing reads it",
+                evidence={"size": stray.stat.size},
+            )
+
+
+def foreign_files(inventory: Inventory) -> Iterator[Finding]:
+    """S003: what is no part of the layout, where entities live."""
+    for stray in inventory.strays:
+        if stray.kind is StrayKind.FOREIGN:
+            yield finding(
+                "S003",
+                Subject("file", stray.path),
+                stray.path,
+                f"a {stray.what} that is no part of the layout, where entities live",
+                evidence={"size": stray.stat.size},
+            )
+
+
+def irregular_files(inventory: Inventory) -> Iterator[Finding]:
+    """S004: links, FIFOs, devices, sockets and directories where an entity file belongs."""
+    for stray in inventory.strays:
+        if stray.kind is StrayKind.IRREGULAR:
+            folder = stray.path in inventory.folders
+            belongs = "the folder of entities" if folder else "an entity file"
+            yield finding(
+                "S004",
+                Subject("file", stray.path),
+                stray.path,
+                f"a {stray.what} where {belongs} belongs; it is never followed or opened",
+                evidence={"what": stray.what},
+            )
+
+
+def no_access(inventory: Inventory) -> Iterator[Finding]:
+    """S005: what this user may not read, list or write, with the command that would help."""
+    for problem in inventory.access:
+        yield finding(
+            "S005",
+            Subject("file", problem.path),
+            problem.path,
+            problem.message,
+            evidence=problem.evidence,
+            repair=f"none: {problem.remedy}" if problem.remedy else None,
+        )
+    told = {problem.path for problem in inventory.access}
+    for file in inventory.files:
+        if file.status is FileStatus.UNREADABLE and file.path not in told:
+            yield _unreadable(file)
+
+
+def _unreadable(file: EntityFile) -> Finding:
+    stat = file.stat
+    return finding(
+        "S005",
+        Subject("file", file.path),
+        file.path,
+        f"cannot be read, so nothing is known of its content: {file.problem or 'access denied'}",
+        evidence={"uid": stat.uid, "gid": stat.gid, "mode": f"{stat.mode:04o}"},
+    )
+
+
+def name_collisions(inventory: Inventory) -> Iterator[Finding]:
+    """S006: entity files of one folder whose names are one name on some other system."""
+    groups: dict[tuple[str, str], list[str]] = {}
+    for file in inventory.files:
+        groups.setdefault((folder_of(file.path), _folded(file.path)), []).append(file.path)
+    for paths in groups.values():
+        if len(paths) > 1:
+            yield finding(
+                "S006",
+                Subject("file", paths[0]),
+                paths[0],
+                f"its name and {len(paths) - 1} more would be one on a system that ignores case "
+                "or normalises Unicode: a copy there keeps only one of the files",
+                evidence={"paths": paths[:SHOWN], "count": len(paths)},
+            )
+
+
+def _folded(path: str) -> str:
+    if path.isascii():
+        return path.lower()
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", path).casefold())
+
+
+def hard_links(inventory: Inventory) -> Iterator[Finding]:
+    """S007: one finding for all entity files that have several names."""
+    paths = [file.path for file in inventory.files if file.stat.nlink > 1]
+    if paths:
+        yield finding(
+            "S007",
+            STORE,
+            None,
+            f"{len(paths)} entity files have other names too; a writer in place would change both",
+            evidence={"paths": paths[:SHOWN], "count": len(paths)},
+        )
+
+
+def nested_stores(inventory: Inventory) -> Iterator[Finding]:
+    """S008: directories that are stores of their own; ignores backups (the scan does)."""
+    for stray in inventory.strays:
+        if stray.kind is StrayKind.NESTED_STORE:
+            yield finding(
+                "S008",
+                Subject("file", stray.path),
+                stray.path,
+                "a directory that is a store of its own; it is not looked into",
+            )
+
+
+def lost_entity_folders(inventory: Inventory) -> Iterator[Finding]:
+    """S009: a folder missing or empty though rows name files in it; says it once for all rows."""
+    for folder, claims in lost_folders(inventory).items():
+        state = "empty" if inventory.folders[folder] else "missing"
+        yield finding(
+            "S009",
+            Subject("file", folder),
+            folder,
+            f"the folder is {state}, but {len(claims)} rows name files in it: "
+            "is a volume not mounted?",
+            evidence={"state": state, "ids": [claim.row.id for claim in claims]},
+        )

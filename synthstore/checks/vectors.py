@@ -1,0 +1,194 @@
+"""Rules on the FAISS index (V001 to V005, V009 to V011)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from synthstore.checks.comparing import compare, deserving
+from synthstore.checks.finding import Finding, Severity, Subject
+from synthstore.checks.found import finding, once
+from synthstore.checks.ownership import owners
+from synthstore.checks.standing import standing
+from synthstore.model.embedding import EmbeddingState
+from synthstore.model.facts import PartStatus
+from synthstore.model.ids import numeric_id, vector_id
+from synthstore.scan.inventory import Inventory
+
+
+def _index(inventory: Inventory) -> Subject:
+    return Subject("index", inventory.index.path)
+
+
+def index_missing(inventory: Inventory) -> Iterator[Finding]:
+    """V001: no index, though something is there to be in it.
+
+    A quick look knows no embeddings, so there any entity file counts.
+    """
+    index = inventory.index
+    if index.status is not PartStatus.MISSING or not index.path:
+        return
+    embeddings = sum(len(table.paths) for table in inventory.tables.values())
+    mapped = any(m.status is not PartStatus.MISSING for m in inventory.mappings)
+    if embeddings or mapped or (inventory.quick and inventory.files):
+        yield finding(
+            "V001",
+            _index(inventory),
+            index.path,
+            "the vector index is missing, so no search by meaning finds anything",
+            evidence={} if inventory.quick else {"embeddings": embeddings},
+        )
+
+
+def index_unreadable(inventory: Inventory) -> Iterator[Finding]:
+    """V002: bytes that are no index, or not what FAISS wrote."""
+    index = inventory.index
+    if index.status is PartStatus.UNREADABLE:
+        problem = index.problem or "not a FAISS index"
+        yield finding(
+            "V002",
+            _index(inventory),
+            index.path,
+            f"the vector index is unreadable, so no search by meaning finds anything: {problem}",
+            evidence={"problem": problem},
+        )
+
+
+@once
+def _comparable(inventory: Inventory) -> bool:
+    """Whether vectors and embeddings can be held against each other (else V001, V002, V009)."""
+    index = inventory.index
+    if index.status is not PartStatus.OK or len(_tied(inventory)) > 1:
+        return False
+    return inventory.dimension in (None, index.dim)
+
+
+def entities_without_vector(inventory: Inventory) -> Iterator[Finding]:
+    """V003: valid embeddings of the store's dimension without a vector.
+
+    Ignores an id whose vector still bears the id of the row that names its file (M005).
+    """
+    if not _comparable(inventory):
+        return
+    have, heir_of = owners(inventory).positions, standing(inventory).heir_of
+    for ref, _ in deserving(inventory):
+        if ref in have or heir_of.get(ref) in have:
+            continue
+        name = vector_id(ref)
+        yield finding(
+            "V003",
+            ref,
+            inventory.index.path,
+            "a valid embedding, but no vector in the index: a search by meaning never finds it",
+            evidence={"vector_id": name, "numeric_id": numeric_id(name)},
+        )
+
+
+def orphan_vectors(inventory: Inventory) -> Iterator[Finding]:
+    """V004: ids in the index that belong to no entity with a file or a row."""
+    if not _comparable(inventory):
+        return
+    unknown = owners(inventory).unknown
+    named = _mapped_names(inventory) if unknown else {}
+    for number in unknown:
+        name = named.get(number)
+        yield finding(
+            "V004",
+            Subject("vector", str(number)),
+            inventory.index.path,
+            "a vector that no entity owns: a search finds what is not there",
+            evidence={} if name is None else {"vector_id": name},
+        )
+
+
+def _mapped_names(inventory: Inventory) -> Mapping[int, str]:
+    """The first name that any mapping gives each number."""
+    named: dict[int, str] = {}
+    for mapping in inventory.mappings:
+        for name, number in (mapping.entries or {}).items():
+            named.setdefault(number, name)
+    return named
+
+
+def stale_vectors(inventory: Inventory) -> Iterator[Finding]:
+    """V005: vectors that differ from their file's embedding, bit by bit.
+
+    Where the index keeps no exact vectors, only a cosine under 0.9 counts. Ignores numbers that
+    stand twice (V008), vectors that are not finite (V011) and frozen entities (M004).
+    """
+    if not _comparable(inventory):
+        return
+    for ref, position in compare(inventory).stale:
+        yield finding(
+            "V005",
+            ref,
+            inventory.index.path,
+            "its vector differs from the embedding in its file, so a search ranks it wrongly",
+            evidence={"vector_id": vector_id(ref), "position": position},
+        )
+
+
+def index_of_other_dimension(inventory: Inventory) -> Iterator[Finding]:
+    """V009: an index that cannot hold the store's embeddings, or embeddings without a majority."""
+    index, tied = inventory.index, _tied(inventory)
+    if len(tied) > 1 and index.path:
+        yield finding(
+            "V009",
+            _index(inventory),
+            index.path,
+            "the embeddings are of several dimensions and none has the majority (a tie), so no "
+            "index can be right",
+            evidence={"dimensions": tied, "index_dimension": index.dim or None},
+        )
+    elif index.status is PartStatus.OK and inventory.dimension not in (None, index.dim):
+        yield finding(
+            "V009",
+            _index(inventory),
+            index.path,
+            f"the index has {index.dim} dimensions, the embeddings have {inventory.dimension}: "
+            "it cannot hold them",
+            evidence={"dimensions": _sizes(inventory), "index_dimension": index.dim},
+        )
+
+
+def _sizes(inventory: Inventory) -> dict[str, int]:
+    """How many valid embeddings there are of each dimension."""
+    return {str(dim): len(table.paths) for dim, table in sorted(inventory.tables.items())}
+
+
+def _tied(inventory: Inventory) -> dict[str, int]:
+    sizes = _sizes(inventory)
+    return {} if inventory.dimension is not None else sizes
+
+
+def index_positional(inventory: Inventory) -> Iterator[Finding]:
+    """V010: a bare index; info where that is the layout's own way."""
+    index = inventory.index
+    if index.status is PartStatus.OK and not index.has_ids:
+        usual = inventory.layout.positional
+        yield finding(
+            "V010",
+            _index(inventory),
+            index.path,
+            "the index carries no ids, so only the mapping's order tells whose a vector is"
+            + (", as this layout has it" if usual else ""),
+            evidence={"type": index.description},
+            severity=Severity.INFO if usual else None,
+            repair="left: this layout is positional" if usual else "rebuild with an id map",
+        )
+
+
+def vectors_not_finite(inventory: Inventory) -> Iterator[Finding]:
+    """V011: vectors with NaN or infinity, each by its owner, else by its number."""
+    owned = owners(inventory)
+    for position in sorted(owned.not_finite):
+        owner, number = owned.owners[position], owned.numbers[position]
+        file = standing(inventory).standing_file.get(owner) if owner is not None else None
+        healable = file is not None and file.embedding is EmbeddingState.VALID
+        yield finding(
+            "V011",
+            owner or Subject("vector", str(number)),
+            inventory.index.path,
+            "its vector holds NaN or infinity, so no search ranks it",
+            evidence={"numeric_id": number, "position": position},
+            repair="replace the vector from the file" if healable else "remove the vector",
+        )

@@ -1,0 +1,62 @@
+"""The program: its commands in the order that the help shows them."""
+
+from __future__ import annotations
+
+from typing import Annotated, cast
+
+import typer
+from typer.main import get_command
+
+from synthstore import __version__
+from synthstore.cli import demo, rebuild_index, repair, undo, verify
+from synthstore.cli.command import Command, CommandFunction, Group, with_common
+from synthstore.cli.manual import Manual
+
+COMMANDS: tuple[tuple[str, CommandFunction, Manual], ...] = (
+    ("verify", verify.verify, verify.MANUAL),
+    ("repair", repair.repair, repair.MANUAL),
+    ("rebuild-index", rebuild_index.rebuild_index, rebuild_index.MANUAL),
+    ("undo", undo.undo, undo.MANUAL),
+    ("demo", demo.demo, demo.MANUAL),
+)
+
+_SETTINGS = {"help_option_names": ["-h", "--help"]}
+
+
+def _show_version(wanted: bool | None) -> None:
+    if wanted:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+def _root(
+    _version: Annotated[
+        bool | None,
+        typer.Option(
+            "--version", is_eager=True, callback=_show_version, help="Print the version and exit."
+        ),
+    ] = None,
+) -> None:
+    """Verify, repair and rebuild the storage directories of a Synthians Memory Core."""
+
+
+def program() -> Group:
+    """Build the command line."""
+    app = typer.Typer(
+        cls=Group,
+        callback=_root,
+        add_completion=False,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+        context_settings=_SETTINGS,
+        epilog="synthstore COMMAND --help tells the rest, with examples and exit codes.",
+    )
+    for name, function, manual in COMMANDS:
+        app.command(
+            name,
+            cls=Command,
+            epilog=manual.epilog(name),
+            rich_help_panel=manual.panel,
+            context_settings=_SETTINGS,
+        )(with_common(function, writes=manual.writes))
+    return cast("Group", get_command(app))

@@ -1,0 +1,178 @@
+"""What all commands have in common: their shared options, their variables, their help."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, TypeVar, get_type_hints
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+
+from synthstore.cli.shared import COMMON, SHARED, options_of
+from synthstore.config import COMMAND_LINE_ONLY, ConfigFile, parse_duration
+from synthstore.render.progress import LineProgress, line_progress
+from synthstore.render.screen import Screen
+
+T = TypeVar("T")
+
+CommandFunction = Callable[..., Coroutine[Any, Any, int]]
+
+
+class Command(TyperCommand):
+    """A command whose options have variables and stand in groups."""
+
+    def __init__(self, name: str, **settings: Any) -> None:
+        super().__init__(name, **settings)
+        for param, option in options_of(self):
+            param.show_envvar = False  # one line in the epilog tells them all
+            if option not in COMMAND_LINE_ONLY:
+                own = f"SYNTHSTORE_{name}_{option}".upper().replace("-", "_")
+                # --config has a variable for all commands too.
+                param.envvar = [own, "SYNTHSTORE_CONFIG"] if option == "config" else own
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        """Write the options under the headings that they name, the common ones last."""
+        groups: dict[str, list[tuple[str, str]]] = {"Arguments": [], "Options": []}
+        for param in self.get_params(ctx):
+            record = param.get_help_record(ctx)
+            if record is not None:
+                groups.setdefault(_heading(param), []).append((_name(param, record), record[1]))
+        for heading in sorted(groups, key=lambda name: name == COMMON):
+            _write_section(formatter, heading, groups[heading])
+
+
+class Group(TyperGroup):
+    """The program itself: its commands stand in groups too."""
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """Write the commands under the headings that they name."""
+        groups: dict[str, list[tuple[str, str]]] = {}
+        for name in self.list_commands(ctx):
+            command = self.commands[name]
+            heading = getattr(command, "rich_help_panel", None) or "Commands"
+            groups.setdefault(heading, []).append((name, command.get_short_help_str(60)))
+        for heading, rows in groups.items():
+            _write_section(formatter, heading, rows)
+
+
+def _name(param: Any, record: tuple[str, str]) -> str:
+    """Arguments by their name alone; typer would add ``<list[str]>``."""
+    if param.param_type_name != "argument":
+        return record[0]
+    return f"{param.metavar}..." if param.nargs == -1 else str(param.metavar)
+
+
+def _heading(param: Any) -> str:
+    if param.param_type_name == "argument":
+        return "Arguments"
+    if param.name == "help":
+        return COMMON
+    return str(getattr(param, "rich_help_panel", None) or "Options")
+
+
+def _write_section(formatter: Any, heading: str, rows: list[tuple[str, str]]) -> None:
+    if rows:
+        with formatter.section(heading):
+            formatter.write_dl(rows)
+
+
+@dataclass(slots=True)
+class Call:
+    """One call of the program, as far as it is known yet; errors are told by it."""
+
+    screen: Screen = field(default_factory=Screen)
+    writes: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Common:
+    """The shared options of one call, ready to use."""
+
+    screen: Screen
+    config: ConfigFile
+    lock_wait: float
+    """Seconds."""
+    jobs: int | None
+    redact: bool
+    progress: LineProgress
+    cancelled: Callable[[], bool]
+    """Whether Ctrl-C was pressed; a prompt that blocks the event loop cannot see it otherwise."""
+
+    def store(self, given: str | None, environ: Mapping[str, str]) -> Path:
+        """The store that was named, by whichever means; ``./storage`` in the end."""
+        named = given or environ.get("SYNTHSTORE_STORAGE_PATH")
+        return Path(named) if named else self.config.store.storage_path
+
+    def shown(self, report: T) -> T:
+        """The report as it may be shown: with ``--redact`` hashes stand for ids."""
+        if not self.redact:
+            return report
+        from synthstore.render.redact import redacted  # noqa: PLC0415
+
+        return redacted(report)
+
+
+def with_common(function: CommandFunction, *, writes: bool) -> Callable[..., int]:
+    """Give a command the shared options, and run it in the program's one event loop.
+
+    ``function`` takes a ``Common`` first, then its own options; it returns the exit code.
+    """
+
+    def call(ctx: typer.Context, **given: Any) -> int:
+        shared = {name: given.pop(name) for name in SHARED}
+        ctx.obj.writes = writes
+        ctx.obj.screen = Screen(
+            json=shared["json"],
+            quiet=shared["quiet"],
+            verbose=shared["verbose"],
+            color=not shared["no_color"],
+        )
+        return asyncio.run(_run(function, _common(ctx.obj.screen, shared), given))
+
+    call.__doc__ = function.__doc__
+    call.__signature__ = _signature(function)  # type: ignore[attr-defined]
+    call.__annotations__ = {}
+    return call
+
+
+def _common(screen: Screen, shared: Mapping[str, Any]) -> Common:
+    wait = shared["lock_wait"]
+    return Common(
+        screen=screen,
+        config=shared["config"],
+        lock_wait=parse_duration(wait) if wait else 0.0,
+        jobs=shared["jobs"],
+        redact=shared["redact"],
+        progress=line_progress(wanted=not (shared["no_progress"] or shared["quiet"])),
+        cancelled=bool,
+    )
+
+
+async def _run(function: CommandFunction, common: Common, given: Mapping[str, Any]) -> int:
+    task = asyncio.current_task()
+    common = replace(common, cancelled=lambda: task is not None and task.cancelling() > 0)
+    try:
+        return await function(common, **given)
+    finally:
+        common.progress.clear()
+
+
+def _signature(function: CommandFunction) -> inspect.Signature:
+    """The command's own parameters, typer's context before them, the shared ones behind."""
+    keyword = inspect.Parameter.KEYWORD_ONLY
+    hints = get_type_hints(function, include_extras=True)
+    own = list(inspect.signature(function).parameters.values())[1:]
+    return inspect.Signature(
+        [
+            inspect.Parameter("ctx", keyword, annotation=typer.Context),
+            *(p.replace(kind=keyword, annotation=hints[p.name]) for p in own),
+            *(
+                inspect.Parameter(name, keyword, annotation=hint, default=default)
+                for name, (hint, default) in SHARED.items()
+            ),
+        ]
+    )

@@ -1,0 +1,52 @@
+"""The file of ``--known`` and ``--write-known``: findings to keep silent about."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from synthstore.checks.report import Report
+from synthstore.errors import UsageError
+from synthstore.files.durable import atomic_write
+from synthstore.render.documents import known_document
+from synthstore.render.json import dumps
+from synthstore.verify import KnownKey, known_key
+
+_MODE = 0o644
+
+
+def read_known(name: str | None) -> frozenset[KnownKey]:
+    """(code, subject kind, subject id) triples of a file that ``save_known`` wrote."""
+    if name is None:
+        return frozenset()
+    try:
+        document = json.loads(Path(name).read_bytes())
+        if document["schema"] != "synthstore/known/1":
+            raise UsageError(f"--known: {name} is {document['schema']!r}, not synthstore/known/1")
+        return frozenset(_key(item) for item in document["known"])
+    except OSError as error:
+        raise UsageError(f"--known: {name}: {error.strerror or error}") from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise UsageError(f"--known: {name} was not written by verify --write-known") from error
+
+
+def _key(item: dict[str, dict[str, str]]) -> KnownKey:
+    key = (item["code"], item["subject"]["kind"], item["subject"]["id"])
+    if not all(isinstance(part, str) for part in key):
+        raise TypeError(key)
+    return str(key[0]), key[1], key[2]
+
+
+def save_known(
+    file: Path, stores: Iterable[Path], known: frozenset[KnownKey], reports: Sequence[Report]
+) -> None:
+    """Write what was found, and what was known already; never into a store."""
+    for store in stores:
+        if file.resolve().is_relative_to(store.resolve()):
+            raise UsageError(
+                f"--write-known: {file} is inside the store {store}, which verify never writes to"
+            )
+    found = {known_key(finding) for report in reports for finding in report.findings}
+    text = dumps(known_document(known | found))
+    atomic_write(file, text.encode(), _MODE)

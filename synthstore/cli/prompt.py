@@ -1,0 +1,34 @@
+"""Asking before a store is changed."""
+
+from __future__ import annotations
+
+import select
+import sys
+from collections.abc import Callable
+
+from synthstore.errors import InterruptedByUserError, UsageError
+from synthstore.render.screen import is_terminal
+
+_LOOK_SECONDS = 0.1
+
+
+def require_terminal(command: str) -> None:
+    """Raise UsageError where nobody is there to answer."""
+    if not (sys.stdin.isatty() and is_terminal(sys.stderr)):
+        raise UsageError(
+            f"{command} asks before it changes a store, and there is no terminal to ask on",
+            hint="give --yes to go ahead, or --dry-run to see the plan",
+        )
+
+
+def ask(question: str, cancelled: Callable[[], bool]) -> bool:
+    """Whether the operator says yes; no answer is a no.
+
+    The event loop turns Ctrl-C into a cancelled task, so ``cancelled`` is asked while it waits.
+    """
+    sys.stderr.write(f"{question} [y/N] ")
+    sys.stderr.flush()
+    while not select.select([sys.stdin], [], [], _LOOK_SECONDS)[0]:
+        if cancelled():
+            raise InterruptedByUserError("interrupted at the prompt; nothing was changed")
+    return sys.stdin.readline().strip().lower() in {"y", "yes"}

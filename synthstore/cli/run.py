@@ -1,0 +1,129 @@
+"""The entry point, and the one place that maps errors to exit codes."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from collections.abc import Mapping, Sequence
+from typing import Any, NoReturn
+
+import typer
+
+from synthstore.cli.app import program
+from synthstore.cli.command import Call
+from synthstore.errors import (
+    InterruptedByUserError,
+    OperationError,
+    SynthstoreError,
+    UsageError,
+)
+from synthstore.render.screen import Screen, error_blocks
+
+_TRUE = frozenset({"1", "true", "t", "yes", "y", "on"})
+
+
+def main() -> NoReturn:
+    """Run the program on the process's own arguments."""
+    for stream in (sys.stdout, sys.stderr):
+        # A locale without UTF-8 must not turn an odd id into a traceback.
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(args: Sequence[str]) -> int:
+    """Run one command and give its exit code; raises nothing."""
+    call = Call(Screen(json=wants_json(args, os.environ)))
+    error: SynthstoreError
+    try:
+        code = _invoke(list(args), call)
+        sys.stdout.flush()
+    except typer.Exit as done:
+        return done.exit_code
+    except BrokenPipeError:
+        # Whoever read the output is gone; the interpreter must not find out by flushing again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return OperationError.exit_code
+    except KeyboardInterrupt:
+        error = _interrupted(call)
+    except Exception as failure:  # noqa: BLE001 - the last boundary: a bug must not look like exit 1
+        error = _ours(failure, call)
+    else:
+        return code
+    return _tell(call, error)
+
+
+def _ours(failure: Exception, call: Call) -> SynthstoreError:
+    """Whatever went wrong as an error with an exit code; a bug's traceback goes to stderr."""
+    if isinstance(failure, SynthstoreError):
+        return failure
+    if isinstance(failure, typer.TyperException):
+        return _rejected(failure, call)
+    if isinstance(failure, OSError):
+        return OperationError(_system_text(failure))
+    traceback.print_exception(failure)
+    return OperationError(f"a bug in synthstore: {type(failure).__name__}")
+
+
+def _invoke(args: list[str], call: Call) -> int:
+    """What typer's own ``main`` does, with its errors left to the caller."""
+    command = program()
+    with command.make_context("synthstore", args or ["--help"], obj=call) as context:
+        return int(command.invoke(context) or 0)
+
+
+def wants_json(args: Sequence[str], environ: Mapping[str, str]) -> bool:
+    """Whether errors are to be JSON, asked before the arguments can be parsed."""
+    if "--json" in args[: args.index("--") if "--" in args else None]:
+        return True
+    command = next((arg for arg in args if not arg.startswith("-")), "")
+    variable = f"SYNTHSTORE_{command.upper().replace('-', '_')}_JSON"
+    return environ.get(variable, "").lower() in _TRUE
+
+
+def _tell(call: Call, error: SynthstoreError) -> int:
+    if call.screen.json:
+        from synthstore.render.documents import error_document  # noqa: PLC0415
+
+        call.screen.document(error_document(error))
+    else:
+        call.screen.errors(error_blocks(error))
+    return error.exit_code
+
+
+def _interrupted(call: Call) -> SynthstoreError:
+    if call.writes:
+        return InterruptedByUserError(
+            "interrupted: the store is as it was, or the next repair completes what had begun",
+            hint="synthstore verify says which",
+        )
+    return InterruptedByUserError("interrupted; nothing was changed")
+
+
+def _rejected(error: typer.TyperException, call: Call) -> UsageError:
+    """What typer rejects, with the place that the value came from and where to read on."""
+    context: Any = getattr(error, "ctx", None)
+    message = " ".join(error.format_message().replace("Value error, ", "").split())
+    message += _origin(error, context)
+    if context is None:
+        return UsageError(message)
+    if (context.default_map or {}).get("json") or context.params.get("json"):
+        call.screen = Screen(json=True)
+    return UsageError(message, hint=f"try '{context.command_path} --help'")
+
+
+def _origin(error: typer.TyperException, context: Any) -> str:
+    param: Any = getattr(error, "param", None)
+    source = context.get_parameter_source(param.name) if context and param else None
+    if source is None or source.name not in ("ENVIRONMENT", "DEFAULT_MAP"):
+        return ""
+    if source.name == "DEFAULT_MAP":
+        return " (in the config file)"
+    names = [param.envvar] if isinstance(param.envvar, str) else param.envvar
+    return f" (from ${next((name for name in names if os.environ.get(name)), names[0])})"
+
+
+def _system_text(error: OSError) -> str:
+    text = error.strerror or str(error)
+    return f"{error.filename}: {text}" if error.filename is not None else text

@@ -1,0 +1,66 @@
+"""What the commands that write to a store have in common: warn, show the plan, ask."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from synthstore.cli.command import Common
+from synthstore.cli.prompt import ask
+from synthstore.render.screen import Line
+
+if TYPE_CHECKING:
+    from synthstore.checks.report import RepairReport
+
+STOP = "stop the Memory Core first: it takes no lock, and would overwrite what is changed here"
+
+
+async def warn_of_core(common: Common, store: Path, layout: str | None) -> None:
+    """Where a Memory Core may be writing too, say so before anything is done.
+
+    Raises NotAStoreError as the command itself would.
+    """
+    from synthstore.store.evidence import recognise  # noqa: PLC0415
+    from synthstore.verify import find_root  # noqa: PLC0415
+
+    if not common.screen.quiet:
+        _warn(common, (await asyncio.to_thread(recognise, find_root(store), layout)).name)
+
+
+def _warn(common: Common, layout: str) -> None:
+    if layout != "native":
+        common.screen.errors([Line(STOP, "warning")])
+
+
+def confirmer(common: Common, *, asks: bool) -> Callable[[RepairReport], bool]:
+    """A confirmation that shows the plan, and asks where it is to."""
+
+    def confirm(plan: RepairReport) -> bool:
+        from synthstore.render.human import plan_blocks  # noqa: PLC0415
+
+        common.progress.clear()
+        if common.screen.quiet:
+            _warn(common, plan.layout)  # nothing was said so far, for the store might be clean
+        blocks = plan_blocks(common.shown(plan), verbose=common.screen.verbose > 0)
+        # The plan is a result, but next to a JSON document nothing else may stand on stdout.
+        (common.screen.errors if common.screen.json else common.screen.results)(blocks)
+        return not asks or not plan.actions or ask("apply?", common.cancelled)
+
+    return confirm
+
+
+def show_outcome(common: Common, report: RepairReport) -> int:
+    """Print what a repair did, or in a dry run would do; gives the exit code."""
+    from synthstore.render.documents import report_document  # noqa: PLC0415
+    from synthstore.render.human import dry_run_blocks, outcome_blocks  # noqa: PLC0415
+
+    shown, screen = common.shown(report), common.screen
+    common.progress.clear()
+    if screen.json:
+        screen.document(report_document(shown))
+        return report.exit_code
+    blocks = dry_run_blocks if report.dry_run else outcome_blocks
+    screen.results(blocks(shown, verbose=screen.verbose > 0, quiet=screen.quiet))
+    return report.exit_code

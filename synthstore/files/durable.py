@@ -1,0 +1,274 @@
+"""Writes that survive a kill and a power cut, each failure with a name and a remedy.
+
+Beside ``inside`` and ``lock`` this is the only code of the project that changes a file system. A
+failed fsync is never tried again: the kernel has dropped the pages by then and would report
+success. Whoever meets one writes a new file.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import errno
+import hashlib
+import io
+import os
+import secrets
+import shutil
+import stat
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO, cast
+
+from synthstore.files.failure import failure
+from synthstore.files.walk import IrregularFileError
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
+
+Content = bytes | Callable[[BinaryIO], None]
+"""A file's bytes, or what writes them to a stream, preferably in large pieces."""
+
+_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+_BLOCK = 1 << 20
+_PRIVATE = 0o600
+_BATCH = 16
+
+
+@contextmanager
+def told(path: Path, doing: str = "write") -> Iterator[None]:
+    """Turn an OSError met while ``doing`` ``path`` into the project's typed error."""
+    try:
+        yield
+    except OSError as error:
+        raise failure(error, path, doing) from error
+
+
+class _Sink(io.RawIOBase):
+    """A stream onto a descriptor: writes all that it is given, and hashes it on the way."""
+
+    def __init__(self, fd: int) -> None:
+        super().__init__()
+        self._fd = fd
+        self._hash = hashlib.sha256()
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: ReadableBuffer, /) -> int:
+        whole = memoryview(data)
+        if not whole.nbytes:
+            return 0
+        left = whole.cast("B")
+        while left:
+            left = left[os.write(self._fd, left) :]
+        self._hash.update(whole)
+        return whole.nbytes
+
+    def hexdigest(self) -> str:
+        return self._hash.hexdigest()
+
+
+def write_new(
+    path: Path,
+    content: Content,
+    *,
+    mode: int,
+    uid: int | None = None,
+    gid: int | None = None,
+    mtime_ns: int | None = None,
+    sync: bool = True,
+) -> str:
+    """Write a file that must not exist yet; the sha256 of its bytes.
+
+    It is fsynced unless ``sync`` is off, and gone again if anything fails. The directory is not
+    fsynced.
+    """
+    with told(path), ExitStack() as undo:
+        fd = os.open(path, _NEW, _PRIVATE)
+        undo.callback(_discard, path)
+        try:
+            digest = _fill(fd, content)
+            dress(fd, mode, uid, gid)
+            if mtime_ns is not None:
+                os.utime(fd, ns=(mtime_ns, mtime_ns))
+            if sync:
+                os.fsync(fd)
+        finally:
+            os.close(fd)
+        undo.pop_all()
+    return digest
+
+
+def _fill(fd: int, content: Content) -> str:
+    with _Sink(fd) as sink:
+        if isinstance(content, bytes):
+            sink.write(content)
+        else:
+            content(cast("BinaryIO", sink))
+        return sink.hexdigest()
+
+
+def dress(fd: int, mode: int, uid: int | None, gid: int | None) -> None:
+    """Give an open file its permission bits and its owner; None keeps what it has."""
+    now = os.fstat(fd)
+    wanted = now.st_uid if uid is None else uid, now.st_gid if gid is None else gid
+    if wanted != (now.st_uid, now.st_gid):
+        os.fchown(fd, *wanted)
+    # After the owner: chown drops the set-id bits.
+    os.fchmod(fd, mode)
+
+
+def _discard(path: Path) -> None:
+    with contextlib.suppress(OSError):
+        path.unlink()
+
+
+def replace(source: Path, target: Path) -> None:
+    """Rename ``source`` over ``target``; durable once the directory is fsynced."""
+    with told(target):
+        source.replace(target)
+
+
+def remove(path: Path) -> None:
+    """Unlink ``path``; one that is not there is fine."""
+    with told(path, "remove"):
+        path.unlink(missing_ok=True)
+
+
+def remove_tree(path: Path, first: str | None = None) -> None:
+    """Remove a folder of ours and all in it, never through links; ``first`` names what goes first.
+
+    A folder that is not there is fine.
+    """
+    with told(path, "remove"):
+        if first is not None and os.path.lexists(path / first):
+            (path / first).unlink()
+            fsync_dir(path)
+        with contextlib.suppress(FileNotFoundError):
+            shutil.rmtree(path)
+
+
+def fsync_dir(path: Path) -> None:
+    """Make the names in a directory durable."""
+    with told(path):
+        fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+
+
+def make_dirs(
+    path: Path, mode: int, *, uid: int | None = None, gid: int | None = None
+) -> list[Path]:
+    """Make a directory and its missing parents durably; those made, outermost first."""
+    made: list[Path] = []
+    missing = [path, *path.parents]
+    for folder in reversed([step for step in missing if not os.path.lexists(step)]):
+        with told(folder, "make"):
+            try:
+                folder.mkdir(_PRIVATE | stat.S_IXUSR)
+            except FileExistsError:
+                continue
+            fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+            try:
+                dress(fd, mode, uid, gid)
+                os.fsync(fd)
+            finally:
+                os.close(fd)
+        fsync_dir(folder.parent)
+        made.append(folder)
+    return made
+
+
+def atomic_write(
+    path: Path, content: Content, mode: int, *, uid: int | None = None, gid: int | None = None
+) -> str:
+    """Replace or make ``path`` so that a reader sees the old bytes or the new; the new sha256."""
+    aside = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+    with ExitStack() as undo:
+        digest = write_new(aside, content, mode=mode, uid=uid, gid=gid)
+        undo.callback(_discard, aside)
+        replace(aside, path)
+        undo.pop_all()
+    fsync_dir(path.parent)
+    return digest
+
+
+def copier(source: Path) -> Callable[[BinaryIO], None]:
+    """Content that streams the regular file ``source``."""
+
+    def send(out: BinaryIO) -> None:
+        with _reading(source) as fd:
+            while block := os.read(fd, _BLOCK):
+                out.write(block)
+
+    return send
+
+
+def hash_file(path: Path) -> str:
+    """The sha256 of a regular file; raises IrregularFileError for anything else."""
+    with _reading(path) as fd:
+        return hash_fd(fd)
+
+
+def hash_fd(fd: int) -> str:
+    """The sha256 of what is left to read of an open file."""
+    digest = hashlib.sha256()
+    while block := os.read(fd, _BLOCK):
+        digest.update(block)
+    return digest.hexdigest()
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[int]:
+    with told(path, "read"):
+        if not stat.S_ISREG(path.lstat().st_mode):
+            raise IrregularFileError(f"{path} is no regular file")
+        fd = os.open(path, _READ)
+        try:
+            if not stat.S_ISREG(os.fstat(fd).st_mode):
+                raise IrregularFileError(f"{path} is no regular file")
+            yield fd
+        finally:
+            os.close(fd)
+
+
+@contextmanager
+def synced(folder: Path, paths: Sequence[Path]) -> Iterator[None]:
+    """Make ``paths``, all below ``folder`` and written in the body, durable when it ends.
+
+    Many files go to the disk in one syncfs, after which the fsync of each costs little; it stays,
+    since syncfs is silent about lost writes on old kernels, and does nothing on some file systems.
+    """
+    with told(folder):
+        # Opened before the first write: syncfs tells only of errors since then.
+        fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            yield
+            if len(paths) > _BATCH:
+                _syncfs(fd)
+            for path in paths:
+                _fsync_file(path)
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+
+
+def _syncfs(fd: int) -> None:
+    call = getattr(ctypes.CDLL(None, use_errno=True), "syncfs", None)
+    if call is not None and call(fd) != 0 and ctypes.get_errno() != errno.ENOSYS:
+        code = ctypes.get_errno()
+        raise OSError(code, os.strerror(code))
+
+
+def _fsync_file(path: Path) -> None:
+    with told(path):
+        fd = os.open(path, _READ)
+        try:
+            os.fsync(fd)
+        finally:
+            os.close(fd)

@@ -1,0 +1,260 @@
+"""JSON as found on disks: read by two parsers, and judged for what rewriting it would lose.
+
+orjson reads nearly everything, but it silently keeps the last of duplicate keys and turns integers
+beyond 64 bits into floats. Both are found without walking the numbers: a colon that no parsed key
+or string accounts for betrays a duplicate, and the norm of a list of numbers bounds them all.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import ijson  # type: ignore[import-untyped]
+import orjson
+
+MAX_DEPTH = 254
+"""The deepest nesting that orjson writes; what is nested deeper is never written again."""
+
+_BEYOND_64_BITS = 2.0**63
+_MAX_DIGITS = 4300
+_SEVERAL_BYTES_A_CHARACTER = ("utf-16", "utf-32")
+
+
+@dataclass(frozen=True, slots=True)
+class Parsed:
+    """A document, and what stands against writing it again from its parsed value."""
+
+    value: object
+    rigid: tuple[str, ...] = ()
+    """Why it must never be written from ``value``: duplicate keys, depth, encoding and so on."""
+    nan: bool = False
+    """Whether it holds NaN, Infinity or a number beyond a double anywhere."""
+
+
+class ParseFailure(Exception):  # noqa: N818 - a verdict on the bytes, turned into a finding
+    """The bytes are no JSON document; ``reason`` never quotes them."""
+
+    def __init__(self, reason: str, offset: int) -> None:
+        super().__init__(f"{reason} at byte {offset}")
+        self.reason = reason
+        self.offset = offset
+
+
+class TooDeep(ParseFailure):
+    """Valid JSON, but nested deeper than any parser here goes."""
+
+
+def parse(raw: bytes) -> Parsed:
+    """Parse ``raw``; raises ParseFailure for what is no JSON, TooDeep for what is nested too deep.
+
+    Size is the caller's to cap: what exceeds the memory is a MemoryError, never a ParseFailure.
+    """
+    try:
+        value = orjson.loads(raw)
+    except orjson.JSONDecodeError:
+        return _parse_leniently(raw)
+    census = _census(value)
+    if census.suspect or _hides_a_key(raw, census.colons):
+        return _reexamine(raw, value, census.containers)
+    return Parsed(value, _too_deep_to_write(value, census.containers))
+
+
+class _Census(NamedTuple):
+    colons: int
+    """Colons that keys and strings account for."""
+    containers: int
+    suspect: bool
+    """Whether a float is so large that it may have been an integer beyond 64 bits."""
+
+
+def _census(value: object) -> _Census:
+    colons = containers = 0
+    suspect = False
+    stack = [value]
+    while stack:
+        node = stack.pop()
+        if isinstance(node, str):
+            colons += node.count(":")
+        elif isinstance(node, float):
+            suspect = suspect or abs(node) >= _BEYOND_64_BITS
+        elif isinstance(node, dict):
+            containers += 1
+            colons += len(node) + "".join(node).count(":")
+            stack.extend(node.values())
+        elif isinstance(node, list):
+            containers += 1
+            norm = _norm(node)
+            if norm is None:
+                stack.extend(node)
+            else:
+                suspect = suspect or norm >= _BEYOND_64_BITS
+    return _Census(colons, containers, suspect)
+
+
+def _norm(items: list[float]) -> float | None:
+    """The Euclidean norm of a list of numbers, which no number in it exceeds; None for others."""
+    try:
+        return math.hypot(*items)
+    except (TypeError, OverflowError):
+        return None
+
+
+def _hides_a_key(raw: bytes, colons: int) -> bool:
+    # An escaped colon (\u003a) is in the parsed string without being in the bytes.
+    return raw.count(b":") != colons or (b"\\" in raw and b"\\u003" in raw)
+
+
+def _reexamine(raw: bytes, value: object, containers: int) -> Parsed:
+    """Look again, with the standard library, at what orjson took but perhaps not whole."""
+    try:
+        reader = _Reader(raw.decode("utf-8"))
+    except RecursionError:
+        return Parsed(value, _too_deep_to_write(value, containers))
+    exact = reader.value if reader.big_integers else value
+    return Parsed(exact, reader.rigid() + _too_deep_to_write(value, containers))
+
+
+def _parse_leniently(raw: bytes) -> Parsed:
+    """Parse what orjson refuses: other encodings, NaN, lone surrogates, depth, or no JSON."""
+    text, encoding = _decode(raw)
+    try:
+        reader = _Reader(text)
+    except RecursionError:
+        raise _too_deep(raw) from None
+    except json.JSONDecodeError as error:
+        offset = len(text[: error.pos].encode("utf-8", "surrogatepass"))
+        raise ParseFailure(_reason(raw, error.msg), offset) from None
+    rigid = (*encoding, *reader.rigid(), *_oddities(reader))
+    return Parsed(reader.value, rigid, nan=reader.non_finite)
+
+
+def _decode(raw: bytes) -> tuple[str, tuple[str, ...]]:
+    encoding = json.detect_encoding(raw)
+    try:
+        text = raw.decode(encoding)
+    except UnicodeDecodeError as error:
+        raise ParseFailure(_reason(raw, f"not {encoding.upper()}"), error.start) from None
+    if encoding.startswith(_SEVERAL_BYTES_A_CHARACTER):
+        return text, (f"{encoding[:6].upper()} encoding",)
+    return text, ("byte order mark",) if encoding == "utf-8-sig" else ()
+
+
+def _reason(raw: bytes, message: str) -> str:
+    if not raw:
+        return "empty"
+    if not raw.strip(b"\0"):
+        return "nothing but zero bytes"
+    return message[:1].lower() + message[1:]
+
+
+class _Reader:
+    """One pass of the standard library over a text, noting what parsing would lose."""
+
+    def __init__(self, text: str) -> None:
+        self.duplicates = False
+        self.big_integers = False
+        self.non_finite = False
+        self.value: object = json.loads(
+            text,
+            object_pairs_hook=self._pairs,
+            parse_int=self._integer,
+            parse_float=self._float,
+            parse_constant=self._float,
+        )
+
+    def _pairs(self, pairs: list[tuple[str, object]]) -> dict[str, object]:
+        found = dict(pairs)
+        self.duplicates = self.duplicates or len(found) != len(pairs)
+        return found
+
+    def _integer(self, digits: str) -> float:
+        # More digits than the interpreter converts are beyond a double as well.
+        number = int(digits) if len(digits) <= _MAX_DIGITS else self._float(digits)
+        if not -(2**63) <= number < 2**64:
+            self.big_integers = True
+        return number
+
+    def _float(self, digits: str) -> float:
+        number = float(digits)
+        if not math.isfinite(number):
+            self.non_finite = True
+        return number
+
+    def rigid(self) -> tuple[str, ...]:
+        """Why the text cannot be written again from the value."""
+        told = (
+            (self.duplicates, "duplicate keys"),
+            (self.big_integers, "integer beyond 64 bits"),
+        )
+        return tuple(reason for holds, reason in told if holds)
+
+
+def _oddities(reader: _Reader) -> Iterator[str]:
+    if reader.non_finite and _stray_non_finite(reader.value):
+        yield "NaN or Infinity outside a list of numbers"
+    if _lone_surrogate(reader.value):
+        yield "lone surrogate"
+    yield from _too_deep_to_write(reader.value, MAX_DEPTH + 1)
+
+
+def _nodes(value: object) -> Iterator[object]:
+    """Every value inside ``value``, and the keys; lists of numbers stay whole."""
+    stack = [value]
+    while stack:
+        node = stack.pop()
+        yield node
+        if isinstance(node, dict):
+            stack.extend(node)
+            stack.extend(node.values())
+        elif isinstance(node, list) and _norm(node) is None:
+            stack.extend(node)
+
+
+def _stray_non_finite(value: object) -> bool:
+    return any(isinstance(node, float) and not math.isfinite(node) for node in _nodes(value))
+
+
+def _lone_surrogate(value: object) -> bool:
+    return any(isinstance(node, str) and not _encodable(node) for node in _nodes(value))
+
+
+def _encodable(text: str) -> bool:
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _too_deep_to_write(value: object, containers: int) -> tuple[str, ...]:
+    # Nesting cannot be deeper than there are containers, so nearly no document is measured.
+    if containers <= MAX_DEPTH:
+        return ()
+    depth = 0
+    level: list[object] = [value]
+    while level := [node for node in level if isinstance(node, dict | list)]:
+        depth += 1
+        level = [child for node in level for child in _children(node)]
+    return (f"nested deeper than {MAX_DEPTH}",) if depth > MAX_DEPTH else ()
+
+
+def _children(node: object) -> list[object]:
+    if isinstance(node, dict):
+        return list(node.values())
+    if isinstance(node, list) and _norm(node) is None:
+        return node
+    return []
+
+
+def _too_deep(raw: bytes) -> ParseFailure:
+    """The failure that fits what no recursive parser can take: the depth, or damage besides."""
+    try:
+        for _ in ijson.basic_parse(raw):
+            pass
+    except ijson.JSONError:
+        return ParseFailure("deeply nested and no valid JSON", 0)
+    return TooDeep(f"nested deeper than {MAX_DEPTH}", 0)

@@ -1,0 +1,234 @@
+"""Look into a directory tree without ever leaving it, following a link or opening a device."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from synthstore.errors import OperationError
+from synthstore.files.failure import failure
+from synthstore.model.facts import Stat
+
+EntryKind = Literal["file", "dir", "link", "fifo", "socket", "block", "char"]
+
+_KINDS: dict[int, EntryKind] = {
+    stat.S_IFREG: "file",
+    stat.S_IFDIR: "dir",
+    stat.S_IFLNK: "link",
+    stat.S_IFIFO: "fifo",
+    stat.S_IFSOCK: "socket",
+    stat.S_IFBLK: "block",
+    stat.S_IFCHR: "char",
+}
+_FOLDER = os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+# What a path that does not lead to a real folder gives: a link, a file in the way, a long name.
+_NO_SUCH_FOLDER = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG})
+_TRIES = 3
+
+
+class IrregularFileError(OperationError):
+    """A link, device, FIFO, socket or directory stands where a file was to be read."""
+
+
+class OversizeError(OperationError):
+    """The file is larger than the caller's cap; ``stat`` says how large."""
+
+    def __init__(self, message: str, found: Stat) -> None:
+        super().__init__(message)
+        self.stat = found
+
+
+class UnsteadyFileError(OperationError):
+    """The file kept changing while it was read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One name in a folder."""
+
+    path: str
+    """Relative to the root, POSIX; bytes that are no UTF-8 as lone surrogates."""
+    kind: EntryKind
+    stat: Stat
+
+
+def confined(path: str) -> str | None:
+    """``path`` without ``.`` and doubled slashes; None where it could leave the root.
+
+    Backslashes are refused as well: they are separators to some of those who wrote the paths.
+    """
+    if path.startswith("/") or "\0" in path or "\\" in path:
+        return None
+    parts = [part for part in path.split("/") if part not in ("", ".")]
+    if not parts or ".." in parts:
+        return None
+    return "/".join(parts)
+
+
+def kind_of(mode: int) -> EntryKind:
+    """What a file of this ``st_mode`` is."""
+    return _KINDS[stat.S_IFMT(mode)]
+
+
+def stat_of(status: os.stat_result) -> Stat:
+    """The part of a status that the project keeps."""
+    return Stat(
+        size=status.st_size,
+        mtime_ns=status.st_mtime_ns,
+        mode=stat.S_IMODE(status.st_mode),
+        uid=status.st_uid,
+        gid=status.st_gid,
+        nlink=status.st_nlink,
+        inode=status.st_ino,
+    )
+
+
+@contextmanager
+def open_folder(root: Path, folder: str, *, listing: bool = False) -> Iterator[int]:
+    """A descriptor of a folder below ``root`` (``""``: the root itself), reached without links.
+
+    It serves for looking names up, with ``listing`` for scandir and fsync too. Raises
+    FileNotFoundError where no real folder stands there.
+    """
+    fd = _descend(root, folder, os.O_RDONLY if listing else os.O_PATH)
+    try:
+        yield fd
+    finally:
+        os.close(fd)
+
+
+def _descend(root: Path, folder: str, access: int) -> int:
+    parts = folder.split("/") if folder else []
+    try:
+        # The root is the user's own word, so it may be a link; nothing below it may.
+        fd = os.open(root, (os.O_PATH if parts else access) | os.O_DIRECTORY | os.O_CLOEXEC)
+        for left, part in zip(range(len(parts) - 1, -1, -1), parts, strict=True):
+            above = fd
+            try:
+                fd = os.open(part, _FOLDER | (os.O_PATH if left else access), dir_fd=above)
+            finally:
+                os.close(above)
+    except OSError as error:
+        if error.errno in _NO_SUCH_FOLDER:
+            raise FileNotFoundError(errno.ENOENT, "no such folder", str(root / folder)) from None
+        raise failure(error, root / folder, "read") from error
+    return fd
+
+
+def is_folder(root: Path, folder: str) -> bool:
+    """Whether ``folder`` is a real directory below ``root``, reached without links."""
+    try:
+        with open_folder(root, folder):
+            return True
+    except FileNotFoundError:
+        return False
+
+
+def list_folder(root: Path, folder: str) -> list[Entry]:
+    """What stands in ``folder`` (``""``: the root), sorted by path; nothing where it is missing.
+
+    Raises PermissionDeniedError where this user may not list it.
+    """
+    prefix = folder + "/" if folder else ""
+    try:
+        with open_folder(root, folder, listing=True) as fd, os.scandir(fd) as entries:
+            found = [entry for item in entries if (entry := _entry(prefix, item)) is not None]
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise failure(error, root / folder, "read") from error
+    return sorted(found, key=lambda entry: entry.path)
+
+
+def _entry(prefix: str, item: os.DirEntry[str]) -> Entry | None:
+    try:
+        status = item.stat(follow_symlinks=False)
+    except FileNotFoundError:
+        return None
+    return Entry(prefix + item.name, kind_of(status.st_mode), stat_of(status))
+
+
+def look(root: Path, path: str) -> Entry | None:
+    """What stands at ``path`` itself, links not followed; None where nothing does."""
+    folder, _, name = path.rpartition("/")
+    try:
+        with open_folder(root, folder) as fd:
+            return _look(fd, name, path)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:
+            return None
+        raise failure(error, root / path, "read") from error
+
+
+def _look(fd: int, name: str, path: str) -> Entry:
+    status = os.stat(name, dir_fd=fd, follow_symlinks=False)
+    return Entry(path, kind_of(status.st_mode), stat_of(status))
+
+
+def read_file(root: Path, path: str, cap: int | None = None) -> tuple[bytes, Stat]:
+    """The bytes and status of the regular file at ``path`` below ``root``.
+
+    Raises FileNotFoundError, IrregularFileError, OversizeError (beyond ``cap`` bytes),
+    UnsteadyFileError, PermissionDeniedError or OperationError.
+    """
+    folder, _, name = path.rpartition("/")
+    with open_folder(root, folder) as fd:
+        return read_at(fd, name, root / path, cap)
+
+
+def read_at(fd: int, name: str, shown: Path, cap: int | None = None) -> tuple[bytes, Stat]:
+    """As ``read_file``, for a name in an open folder; ``shown`` is what messages call it."""
+    for _ in range(_TRIES):
+        try:
+            steady = _read_once(fd, name, shown, cap)
+        except FileNotFoundError:
+            raise
+        except OSError as error:
+            if error.errno == errno.ENAMETOOLONG:
+                raise FileNotFoundError(errno.ENOENT, "no such file", str(shown)) from None
+            raise failure(error, shown, "read") from error
+        if steady is not None:
+            return steady
+    raise UnsteadyFileError(f"{shown} kept changing while it was read", hint="try again later")
+
+
+def _read_once(fd: int, name: str, shown: Path, cap: int | None) -> tuple[bytes, Stat] | None:
+    # Looking first keeps devices closed: merely opening some of them does something.
+    _refuse_irregular(os.stat(name, dir_fd=fd, follow_symlinks=False), shown)
+    file = os.open(name, _FILE, dir_fd=fd)
+    try:
+        before = os.fstat(file)
+        _refuse_irregular(before, shown)
+        if cap is not None and before.st_size > cap:
+            raise OversizeError(f"{shown} is larger than {cap} bytes", stat_of(before))
+        raw = _read_whole(file, before.st_size)
+        after = os.fstat(file)
+    finally:
+        os.close(file)
+    steady = before.st_mtime_ns == after.st_mtime_ns and len(raw) == after.st_size
+    return (raw, stat_of(after)) if steady else None
+
+
+def _refuse_irregular(status: os.stat_result, shown: Path) -> None:
+    if not stat.S_ISREG(status.st_mode):
+        raise IrregularFileError(f"{shown} is no regular file but a {kind_of(status.st_mode)}")
+
+
+def _read_whole(file: int, size: int) -> bytes:
+    raw = os.read(file, size + 1)
+    if len(raw) == size:
+        return raw
+    # One call moves at most 2 GB, and a file may grow.
+    chunks = [raw]
+    while chunk := os.read(file, 1 << 24):
+        chunks.append(chunk)
+    return b"".join(chunks)

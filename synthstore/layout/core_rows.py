@@ -1,0 +1,160 @@
+"""Rows of a Memory Core's flat catalog: read, held against their files, and spelt anew."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+from synthstore.layout.base import CatalogShapeError
+from synthstore.layout.fields import Reader, malformed, number, scalar, text
+from synthstore.layout.times import instant_us, iso_text, seconds
+from synthstore.model.catalog import Row
+from synthstore.model.facts import EntityFile
+from synthstore.model.ids import ASSEMBLY_PREFIX, Kind
+
+
+def _kind(value: object) -> str | None:
+    return value if value in ("memory", "assembly") else None
+
+
+ROW_READERS: Mapping[str, Reader] = {
+    "path": text,
+    "type": _kind,
+    "timestamp": scalar,
+    "quickrecal": number,
+    "deleted_at": text,
+}
+
+_SPELT = ("path", "type", "timestamp", "quickrecal")
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """How rows of one kind are spelt."""
+
+    keys: tuple[str, ...]
+    """In their order."""
+    iso: bool | None
+    """Times as ISO text or as float seconds; None: as the file spells its own.
+
+    A row with a ``quickrecal`` repeats the memory's time as it is; others bear the time of saving.
+    """
+
+    def row(self, file: EntityFile) -> dict[str, object]:
+        """A new row for a whole ``file``; what the file does not say is left out."""
+        score = file.record.score if file.record is not None else None
+        found: dict[str, object] = {"path": file.path, "type": file.kind}
+        found.update(spelt_time(file, iso=self.iso))
+        if score is not None:
+            found["quickrecal"] = score
+        return {key: found[key] for key in self.keys if key in found}
+
+
+def spelt_time(file: EntityFile, *, iso: bool | None) -> dict[str, object]:
+    """The file's own time as a ``timestamp``; empty where it has none that can be read."""
+    record = file.record
+    if record is None or record.created_us is None:
+        return {}
+    if iso is None or isinstance(record.created_at, str) is iso:
+        return {"timestamp": record.created_at}
+    spell = iso_text if iso else seconds
+    return {"timestamp": spell(record.created_us)}
+
+
+def refuse_nested(document: Mapping[str, object]) -> None:
+    """Raise CatalogShapeError where ``document`` is a catalog in sections, as other layouts'."""
+    section = document.get("memories")
+    if isinstance(section, dict) and "path" not in section:
+        raise CatalogShapeError("its rows stand in a section memories: no Memory Core's catalog")
+
+
+def read_row(entity_id: str, raw: object) -> Row:
+    """Read one row; its kind is what it says, else what its path or its id looks like."""
+    if not isinstance(raw, dict):
+        return Row(_kind_of(entity_id, {}), entity_id, None, {}, problems=("is no object",))
+    return Row(
+        _kind_of(entity_id, raw),
+        entity_id,
+        text(raw.get("path")),
+        raw,
+        score=number(raw.get("quickrecal")),
+        deleted_at=text(raw.get("deleted_at")),
+        problems=tuple(_problems(raw)),
+    )
+
+
+def _kind_of(entity_id: str, raw: Mapping[str, object]) -> Kind:
+    said = raw.get("type")
+    if _kind(said) is not None:
+        return "assembly" if said == "assembly" else "memory"
+    path = raw.get("path")
+    pathless = not isinstance(path, str) and entity_id.startswith(ASSEMBLY_PREFIX)
+    return "assembly" if _in_assemblies(path) or pathless else "memory"
+
+
+def _in_assemblies(path: object) -> bool:
+    return isinstance(path, str) and path.startswith("assemblies/")
+
+
+def _problems(raw: Mapping[str, object]) -> list[str]:
+    problems = [f"{key} is mistyped" for key in malformed(raw, ROW_READERS)]
+    if raw.get("path") is None:
+        problems.append("path is missing")
+    if raw.get("type") is None and not _in_assemblies(raw.get("path")):
+        problems.append("type is missing")
+    return problems
+
+
+def claims(file: EntityFile, raw: Mapping[str, object]) -> dict[str, object]:
+    """What a whole file says of itself that a row with the keys of ``raw`` repeats."""
+    found: dict[str, object] = {"path": file.path}
+    if raw.get("type") is not None or not _in_assemblies(file.path):
+        found["type"] = file.kind
+    record = file.record
+    if record is None or "quickrecal" not in raw or file.kind != "memory":
+        return found
+    if record.created_us is not None:
+        found["timestamp"] = record.created_at
+    if record.score is not None:
+        found["quickrecal"] = record.score
+    return found
+
+
+def agreed_shape(rows: Sequence[Row], kind: Kind) -> Shape | None:
+    """How most of ``rows`` of ``kind`` are spelt; None where there is none to go by."""
+    return _agreed_shapes(_ByIdentity(rows)).get(kind)
+
+
+class _ByIdentity:
+    """Rows as a key of the cache: the very same sequence, whatever it holds."""
+
+    __slots__ = ("rows",)
+
+    def __init__(self, rows: Sequence[Row]) -> None:
+        self.rows = rows
+
+    def __hash__(self) -> int:
+        return id(self.rows)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _ByIdentity) and other.rows is self.rows
+
+
+# A rebuild asks once for each of its rows; going through all the others each time is quadratic.
+@lru_cache(maxsize=1)
+def _agreed_shapes(key: _ByIdentity) -> Mapping[Kind, Shape]:
+    seen: dict[Kind, tuple[Counter[tuple[str, ...]], Counter[bool]]] = {}
+    for row in key.rows:
+        if row.problems or instant_us(row.raw.get("timestamp")) is None:
+            continue
+        shapes, times = seen.setdefault(row.kind, (Counter(), Counter()))
+        shapes[tuple(k for k in row.raw if k in _SPELT)] += 1
+        times[isinstance(row.raw["timestamp"], str)] += 1
+    return {kind: _shape(shapes, times) for kind, (shapes, times) in seen.items()}
+
+
+def _shape(shapes: Counter[tuple[str, ...]], times: Counter[bool]) -> Shape:
+    keys = shapes.most_common(1)[0][0]
+    return Shape(keys, iso=None if "quickrecal" in keys else times[True] >= times[False])

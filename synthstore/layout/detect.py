@@ -1,0 +1,213 @@
+"""Which layout a store has: each piece of evidence has a vote, and a tie is the operator's.
+
+A catalog that parses, or torn as it may be, and the keys of the entity files weigh two each, the
+names of vector files one; only where none of them speaks do the entities' names.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Mapping
+from typing import Literal
+
+from synthstore.errors import NewerFormatError, NotAStoreError, UsageError
+from synthstore.layout import lucidia
+from synthstore.layout.base import Layout
+from synthstore.layout.core import Core, Core3, Core4
+from synthstore.layout.evidence import IN_MEMORIES, UUID_NAME, Evidence
+from synthstore.layout.native import MAJOR, Native, major
+
+Family = Literal["native", "core"]
+
+SUPPORTED: Mapping[str, type[Layout]] = {"native": Native, "core-4": Core4, "core-3": Core3}
+"""Layouts that this version works on."""
+
+KNOWN = (*SUPPORTED, "core-2", "lucidia-1", "lucidia-0")
+"""Layouts that have a name."""
+
+_CORE_NAME = re.compile(r"(mem_|asm[-_])[0-9a-f]{12}\.json")
+_CORE_CONTENT = frozenset({"content", "embedding", "quickrecal_score", "composite_embedding"})
+_POSITIONAL_MAPPING = "id_to_index_mapping.json"
+_HINT = "check the path, or say what it is with --layout native, core-4 or core-3"
+
+
+def detect(evidence: Evidence, forced: str | None = None) -> Layout:
+    """The layout that ``evidence`` speaks for; ``forced`` (``--layout``) settles what it leaves.
+
+    Raises NewerFormatError for a newer major version, and NotAStoreError for a layout that is not
+    supported, for no evidence, for a tie, and where ``forced`` goes against all there is.
+    """
+    _refuse_newer(evidence)
+    name = _forced(evidence, forced) if forced is not None else _told(evidence)
+    if name not in SUPPORTED:
+        raise NotAStoreError(
+            f"{evidence.where}: layout {name} is not supported yet by this version",
+            hint="it is left untouched; work on it with a version that supports it",
+        )
+    return SUPPORTED[name]()
+
+
+def _refuse_newer(evidence: Evidence) -> None:
+    metadata = (evidence.catalog or {}).get("metadata")
+    if not isinstance(metadata, dict) or "path" in metadata:
+        return
+    version = str(metadata.get("version", ""))
+    number = major(version)
+    if number is not None and number > MAJOR:
+        raise NewerFormatError(
+            f"{evidence.where} is of format {version[:40]}; this version knows {MAJOR}.x",
+            hint="it is left untouched; use a newer synthstore",
+        )
+
+
+def _forced(evidence: Evidence, forced: str) -> str:
+    if forced not in KNOWN:
+        raise UsageError(
+            f"no layout is called {forced!r}", hint=f"--layout takes one of {', '.join(KNOWN)}"
+        )
+    ancestor = lucidia.by_catalog(evidence)
+    if ancestor is not None:
+        return ancestor
+    votes = _votes(evidence)
+    family: Family = "native" if forced == "native" else "core"
+    other = next((f for f in votes if f != family), None)
+    if other is not None and not votes[family]:
+        raise NotAStoreError(
+            f"{evidence.where} is no {forced} store, all evidence is for {other}: "
+            f"{evidence.seen()}",
+            hint="--layout settles only what the evidence leaves open; leave it out",
+        )
+    return forced
+
+
+def _told(evidence: Evidence) -> str:
+    ancestor = lucidia.by_catalog(evidence)
+    if ancestor is None and not _speaks_for_a_younger(evidence):
+        ancestor = lucidia.by_files(evidence)
+    if ancestor is not None:
+        return ancestor
+    ranked = (_votes(evidence) or _by_names(evidence)).most_common()
+    if not ranked:
+        raise NotAStoreError(
+            f"{evidence.where} is not a storage directory: {evidence.seen()}", hint=_HINT
+        )
+    if len(ranked) > 1 and ranked[0][1] == ranked[1][1]:
+        raise NotAStoreError(
+            f"{evidence.where} may be native or a Memory Core's: {evidence.seen()}", hint=_HINT
+        )
+    return "native" if ranked[0][0] == "native" else _era(evidence)
+
+
+def _speaks_for_a_younger(evidence: Evidence) -> bool:
+    """Whether there is more for another layout than the key ``id``, which all ancestors share."""
+    others = (_by_catalog(evidence), _by_vectors(evidence))
+    return _by_keys(evidence) == "native" or any(family is not None for family in others)
+
+
+def _votes(evidence: Evidence) -> Counter[Family]:
+    votes: Counter[Family] = Counter()
+    for weight, family in (
+        (2, _by_catalog(evidence)),
+        (2, _by_keys(evidence)),
+        (1, _by_vectors(evidence)),
+    ):
+        if family is not None:
+            votes[family] += weight
+    return votes
+
+
+def _by_catalog(evidence: Evidence) -> Family | None:
+    if evidence.catalog is None:
+        keys = evidence.catalog_keys
+        ancestral = keys.get("significance") or keys.get("quickrecal_score")
+        bare = 0 if ancestral else keys.get("path", 0)
+        return _more(keys.get("filepath", 0), bare)
+    if lucidia.by_catalog(evidence) is not None:
+        return None
+    metadata = evidence.catalog.get("metadata")
+    if evidence.section is not None or (isinstance(metadata, dict) and "memory_count" in metadata):
+        return "native"
+    rows = evidence.some_rows
+    core = sum(1 for row in rows if "path" in row)
+    return "core" if core and 2 * core >= len(rows) else None
+
+
+def _by_keys(evidence: Evidence) -> Family | None:
+    native = core = 0
+    for sample in evidence.samples:
+        if "id" in sample.keys:
+            core += not _CORE_CONTENT.isdisjoint(sample.keys)
+        else:
+            native += not {"memory_id", "assembly_id"}.isdisjoint(sample.keys)
+    return _more(native, core)
+
+
+def _by_vectors(evidence: Evidence) -> Family | None:
+    native = sum(1 for path in evidence.vectors if path.startswith("vector_index/"))
+    core = len(evidence.vectors) - native
+    if not native and "vector_index" in evidence.folders:
+        native = 1
+    return None if native and core else _more(native, core)
+
+
+def _by_names(evidence: Evidence) -> Counter[Family]:
+    everywhere = [name for names in evidence.files.values() for name in names]
+    core = sum(1 for name in everywhere if _CORE_NAME.fullmatch(name))
+    native = sum(1 for name in evidence.names("memories") if UUID_NAME.fullmatch(name))
+    votes: Counter[Family] = Counter()
+    if core:
+        votes["core"] = core
+    if native:
+        votes["native"] = native
+    return votes
+
+
+def _more(native: int, core: int) -> Family | None:
+    if native == core:
+        return None
+    return "native" if native > core else "core"
+
+
+def _era(evidence: Evidence) -> str:
+    if _is_newest(evidence):
+        return "core-4"
+    return "core-2" if _positional(evidence) else "core-3"
+
+
+def _is_newest(evidence: Evidence) -> bool:
+    """Whether most memories are in ``memories/``: by the rows, else by the files themselves."""
+    torn = evidence.catalog_keys
+    for inside, outside in (
+        _rows_by_place(evidence),
+        (len(evidence.names("memories")), len(evidence.names(""))),
+        (torn.get(IN_MEMORIES, 0), torn.get("quickrecal", 0)),
+    ):
+        if inside != outside:
+            return inside > outside
+    return "memories" in evidence.folders
+
+
+def _rows_by_place(evidence: Evidence) -> tuple[int, int]:
+    """How many memory rows name a file in ``memories/``, and how many one in the root."""
+    paths = [row.get("path") for row in evidence.rows]
+    named = [path for path in paths if isinstance(path, str)]
+    inside = sum(1 for path in named if path.startswith(IN_MEMORIES))
+    return inside, sum(1 for path in named if "/" not in path)
+
+
+def _positional(evidence: Evidence) -> bool:
+    """Whether ids are positions: a bare index, or only the mapping that lists positions.
+
+    That mapping survives in younger stores too, and is the only one there when the other got lost.
+    """
+    if evidence.bare_index:
+        return True
+    mappings = evidence.vectors & set(Core.mapping_paths)
+    return mappings == {_POSITIONAL_MAPPING} and not _younger(evidence)
+
+
+def _younger(evidence: Evidence) -> bool:
+    """Whether anything is there that no Memory Core of the second era wrote."""
+    keys = any("quickrecal_updated" in sample.keys for sample in evidence.samples)
+    return keys or any(name.startswith("asm-") for name in evidence.names("assemblies"))

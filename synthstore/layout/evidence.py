@@ -1,0 +1,120 @@
+"""What tells one layout from another, gathered before any layout is known."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from synthstore.layout.core import Core
+from synthstore.layout.names import is_entity_name, is_leftover
+from synthstore.layout.native import Native
+
+Item = TypeVar("Item")
+
+SAMPLE_SIZE = 50
+"""At most so many entity files are looked into."""
+
+ROWS_LOOKED_AT = 1000
+"""Rows whose keys are asked for their layout."""
+
+ENTITY_FOLDERS = ("", "memories", "assemblies")
+"""Where any layout may keep entities, ``""`` for the root."""
+
+VECTOR_PATHS = (Native.faiss_path, *Native.mapping_paths, Core.faiss_path, *Core.mapping_paths)
+
+TELLING_KEYS = ("filepath", "path", "quickrecal", "quickrecal_score", "significance")
+"""Keys of rows by which even a torn catalog betrays its layout."""
+
+IN_MEMORIES = "memories/"
+"""Counted among them: paths that begin so."""
+
+UUID_NAME = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\.json", re.IGNORECASE)
+
+MISSING = "is missing"
+"""What ``catalog_problem`` says of a catalog that is not there."""
+
+
+def may_be_entity(name: str) -> bool:
+    """Whether a file of this ``name`` could be an entity's in some layout."""
+    return (
+        is_entity_name(name)
+        and not is_leftover(name)
+        and name not in (Native.catalog_path, *Core.mapping_paths)
+    )
+
+
+def spread(items: Sequence[Item], most: int) -> Sequence[Item]:
+    """At most ``most`` of ``items``, evenly spread."""
+    return items[:: max(1, -(-len(items) // most))]
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """The keys of one entity file; of a torn one, as many as could be made out."""
+
+    path: str
+    keys: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What a directory shows of its layout; every part may be missing."""
+
+    where: str
+    """The directory, for messages."""
+    catalog: Mapping[str, object] | None = None
+    """The parsed catalog, if it is an object."""
+    catalog_problem: str | None = None
+    """Why there is no catalog; None only where there is one."""
+    catalog_keys: Mapping[str, int] = field(default_factory=dict)
+    """How often TELLING_KEYS and IN_MEMORIES occur in a catalog that does not parse."""
+    folders: frozenset[str] = frozenset()
+    """Names of the directories in the root."""
+    files: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Names of the files that may be entities, by the folder of ENTITY_FOLDERS, sorted."""
+    samples: tuple[Sample, ...] = ()
+    vectors: frozenset[str] = frozenset()
+    """Those of VECTOR_PATHS that exist."""
+    bare_index: bool = False
+    """Whether the core layouts' index is a Flat one without ids."""
+
+    @property
+    def section(self) -> Mapping[str, object] | None:
+        """The object ``memories`` of a nested catalog; None for a flat one."""
+        found = (self.catalog or {}).get("memories")
+        # A flat catalog may have a memory of that name.
+        return found if isinstance(found, dict) and "path" not in found else None
+
+    @property
+    def rows(self) -> list[Mapping[str, object]]:
+        """The catalog's rows of memories, or of everything where it is flat."""
+        values = (self.catalog or {}) if self.section is None else self.section
+        return [row for row in values.values() if isinstance(row, dict)]
+
+    @property
+    def some_rows(self) -> Sequence[Mapping[str, object]]:
+        """At most ROWS_LOOKED_AT of ``rows``, evenly spread."""
+        return spread(self.rows, ROWS_LOOKED_AT)
+
+    def names(self, folder: str) -> tuple[str, ...]:
+        """Names of the files in ``folder`` that may be entities."""
+        return self.files.get(folder, ())
+
+    def seen(self) -> str:
+        """All of it in one line, for people."""
+        return "; ".join(self._seen()) or "nothing that belongs to a store"
+
+    def _seen(self) -> Iterator[str]:
+        if self.catalog is not None:
+            yield f"a {Native.catalog_path} of {len(self.catalog)} keys"
+        elif self.catalog_problem is not None:
+            yield f"{Native.catalog_path} {self.catalog_problem}"
+        if self.folders:
+            yield "folders " + ", ".join(sorted(self.folders)[:10])
+        for folder, names in self.files.items():
+            if names:
+                yield f"{len(names)} JSON files in {folder + '/' if folder else 'the root'}"
+        if self.vectors:
+            yield ", ".join(sorted(self.vectors))

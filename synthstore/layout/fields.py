@@ -1,0 +1,107 @@
+"""Fields of parsed documents, read without trusting their types; what is wrong is noted."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Mapping
+
+from synthstore.layout.times import instant_us
+from synthstore.model.catalog import Scalar
+
+_HASH = re.compile(r"(?:sha256:)?([0-9a-f]{64})", re.IGNORECASE)
+_MODEL_KEYS = ("embedding_model", "embedding_model_name")
+
+
+def text(value: object) -> str | None:
+    """``value`` if it is a string."""
+    return value if isinstance(value, str) else None
+
+
+def number(value: object) -> float | None:
+    """``value`` if it is a finite number; a bool is none."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    try:
+        return value if math.isfinite(value) else None
+    except OverflowError:
+        return None
+
+
+def scalar(value: object) -> Scalar:
+    """``value`` if a time could be spelt so: a string or a finite number."""
+    return value if isinstance(value, str) else number(value)
+
+
+def count(value: object) -> int | None:
+    """``value`` if it is a whole number of things."""
+    whole = isinstance(value, int) and not isinstance(value, bool)
+    return value if whole and isinstance(value, int) and value >= 0 else None
+
+
+def digest(value: object) -> str | None:
+    """The hex digits of a ``sha256:<hex>``, in lower case; the prefix may be missing."""
+    found = _HASH.fullmatch(value) if isinstance(value, str) else None
+    return found.group(1).lower() if found else None
+
+
+def same_score(one: float, other: float) -> bool:
+    """Whether two scores are one, but for the last digits of a float."""
+    return math.isclose(one, other, rel_tol=1e-9, abs_tol=1e-12)
+
+
+Reader = Callable[[object], object]
+"""Gives a value back if it is of the right type, else None."""
+
+
+def malformed(raw: Mapping[str, object], readers: Mapping[str, Reader]) -> tuple[str, ...]:
+    """Keys of ``raw`` whose values are of a wrong type; what is missing or null is not."""
+    return tuple(
+        key for key, read in readers.items() if raw.get(key) is not None and read(raw[key]) is None
+    )
+
+
+class Fields:
+    """The fields of one entity document; ``problems`` collects what is out of range (M008)."""
+
+    def __init__(self, document: Mapping[str, object]) -> None:
+        self._document = document
+        self.problems: list[str] = []
+
+    def time(self, key: str) -> tuple[Scalar, int | None]:
+        """A time as it is spelt, and its instant in microseconds since the epoch."""
+        value = self._document.get(key)
+        spelt, instant = scalar(value), instant_us(value)
+        if value is not None and instant is None:
+            self.problems.append(f"{key} is no readable time")
+        return spelt, instant
+
+    def score(self, key: str) -> float | None:
+        """A score, which should lie in 0..1; None where it is no finite number."""
+        value = self._document.get(key)
+        found = number(value)
+        if value is not None and found is None:
+            self.problems.append(f"{key} is no number")
+        elif found is not None and not 0 <= found <= 1:
+            self.problems.append(f"{key} is not within 0 and 1")
+        return found
+
+    def texts(self, key: str) -> tuple[str, ...]:
+        """The strings of a list."""
+        value = self._document.get(key)
+        items = value if isinstance(value, list) else []
+        found = tuple(item for item in items if isinstance(item, str))
+        if len(found) < len(items) or (value is not None and not isinstance(value, list)):
+            self.problems.append(f"{key} is no list of strings")
+        return found
+
+    def model(self) -> str | None:
+        """The embedding model that the metadata names.
+
+        ``model`` alone is not taken for it: it mostly names the language model that spoke.
+        """
+        metadata = self._document.get("metadata")
+        if not isinstance(metadata, dict):
+            return None
+        named = (text(metadata.get(key)) for key in _MODEL_KEYS)
+        return next((name for name in named if name), None)

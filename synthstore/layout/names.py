@@ -1,0 +1,42 @@
+"""Names that mean the same in every layout: temporary files, and what is left alone."""
+
+from __future__ import annotations
+
+import re
+
+from synthstore.layout.base import OWN_FOLDER
+
+SUFFIX = ".json"
+
+_SIDE = frozenset({"logs", "stats", "backups", "corrupted_backups", OWN_FOLDER})
+_SIDE_PREFIX = "index_backup_"
+_LEFTOVER = re.compile(
+    r"\.tmp-.*"
+    r"|.*\.tmp-[0-9a-f]+"
+    r"|.*\.[0-9a-f]{8}\.tmp(\.json)?"
+    r"|memory_index\.tmp"
+    r"|.*\.json\.tmp"
+    r"|faiss_index\.bin.*\.tmp\.[0-9]+",
+    re.DOTALL,
+)
+
+
+def is_leftover(name: str) -> bool:
+    """Whether a file's ``name`` is one that we or a Memory Core give to a file in the making."""
+    return ".tmp" in name and _LEFTOVER.fullmatch(name) is not None
+
+
+def is_side(path: str) -> bool:
+    """Whether ``path`` is, or lies in, a folder that every layout leaves alone."""
+    top = path.partition("/")[0]
+    return top in _SIDE or top.startswith(_SIDE_PREFIX)
+
+
+def is_entity_name(name: str) -> bool:
+    """Whether ``name`` ends like an entity file's and is no shadow file of a Mac (``._*``)."""
+    return name.endswith(SUFFIX) and not name.startswith("._")
+
+
+def stem(path: str) -> str:
+    """The name at the end of ``path`` without ``.json``."""
+    return path.rpartition("/")[2].removesuffix(SUFFIX)

@@ -1,0 +1,294 @@
+"""The design's own layout: ``memories/``, ``assemblies/``, ``vector_index/``, a nested catalog."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from typing import ClassVar
+
+from synthstore.layout.base import CATALOG_NAME, CatalogShapeError, Layout, Place
+from synthstore.layout.fields import (
+    Fields,
+    Reader,
+    count,
+    digest,
+    malformed,
+    number,
+    scalar,
+    text,
+)
+from synthstore.layout.names import SUFFIX, is_entity_name, is_leftover, is_side, stem
+from synthstore.layout.rows import disagreeing, in_old_order
+from synthstore.layout.times import instant_us
+from synthstore.model.catalog import Catalog, Row
+from synthstore.model.facts import EntityFile, Record
+from synthstore.model.ids import EntityRef, Kind
+
+VERSION = "2.3.0"
+"""What new catalogs say of their format."""
+
+MAJOR = 2
+"""The newest major version that is understood here."""
+
+_FOLDERS: Mapping[Kind, str] = {"memory": "memories", "assembly": "assemblies"}
+_SECTIONS: Mapping[Kind, str] = _FOLDERS
+_COUNTS: Mapping[Kind, str] = {"memory": "memory_count", "assembly": "assembly_count"}
+_ID_KEYS: Mapping[Kind, str] = {"memory": "memory_id", "assembly": "assembly_id"}
+
+_ROW_READERS: Mapping[str, Reader] = {
+    "filepath": text,
+    "created_at": scalar,
+    "updated_at": scalar,
+    "quickrecal_score": number,
+    "member_count": count,
+    "content_hash": digest,
+    "deleted_at": text,
+}
+
+
+class Native(Layout):
+    """Layout ``native``."""
+
+    name = "native"
+    faiss_path = "vector_index/memory_vectors.faiss"
+    mapping_paths = ("vector_index/mapping.json",)
+    entity_folders = ("memories", "assemblies")
+    part_folders = ("", "vector_index")
+    factory = "IDMap2,Flat"
+    metric = "ip"
+    has_content_hash = True
+    backup_patterns = ("backups/index/*.json",)
+
+    _parts: ClassVar[frozenset[str]] = frozenset(
+        {CATALOG_NAME, faiss_path, *mapping_paths, *entity_folders, "vector_index"}
+    )
+
+    def place(self, path: str, *, is_dir: bool = False) -> Place:
+        """Tell what the store-relative POSIX ``path`` is, by its name alone."""
+        if path in self._parts:
+            return Place.PART
+        if is_side(path):
+            return Place.SIDE
+        folder, _, name = path.rpartition("/")
+        if not is_dir and is_leftover(name):
+            return Place.LEFTOVER
+        if folder in self.entity_folders and is_entity_name(name):
+            return Place.MEMORY if folder == "memories" else Place.ASSEMBLY
+        return Place.FOREIGN if path.startswith(("memories/", "assemblies/")) else Place.ELSEWHERE
+
+    def path_for(self, ref: EntityRef) -> str:
+        """Where this layout puts an entity's file."""
+        return f"{_FOLDERS[ref.kind]}/{ref.id}{SUFFIX}"
+
+    def id_from_path(self, path: str) -> str:
+        """The id that a file's name stands for."""
+        return stem(path)
+
+    def id_key(self, kind: Kind) -> str:
+        """The key of an entity document that holds its id."""
+        return _ID_KEYS[kind]
+
+    def read_record(self, kind: Kind, document: Mapping[str, object]) -> Record:
+        """Bring a parsed entity document to the common vocabulary; never raises for bad fields."""
+        fields = Fields(document)
+        created_at, created_us = fields.time("created_at")
+        updated_at, updated_us = fields.time("updated_at")
+        if created_us is not None and updated_us is not None and updated_us < created_us:
+            fields.problems.append("updated_at is before created_at")
+        is_memory = kind == "memory"
+        return Record(
+            kind,
+            text(document.get(_ID_KEYS[kind])),
+            created_at,
+            updated_at,
+            created_us,
+            updated_us,
+            score=fields.score("quickrecal_score") if is_memory else None,
+            missing=_missing(kind, document),
+            members=() if is_memory else fields.texts("memory_ids"),
+            merged_from=() if is_memory else fields.texts("merged_from"),
+            model=fields.model(),
+            content_sha256=_content_sha256(document) if is_memory else None,
+            out_of_range=tuple(fields.problems),
+        )
+
+    def members_embedded(
+        self,
+        document: Mapping[str, object],  # noqa: ARG002 - nothing to look for
+    ) -> Sequence[Mapping[str, object]]:
+        """Nothing: native assemblies only name their members."""
+        return ()
+
+    def read_catalog(self, document: Mapping[str, object]) -> Catalog:
+        """Read the parsed catalog; malformed rows come back with ``problems``.
+
+        Raises CatalogShapeError where ``memories`` is no object.
+        """
+        if not isinstance(document.get("memories"), dict):
+            raise CatalogShapeError("its key memories is missing or no object")
+        rows = [_row("memory", *item) for item in _section(document, "memory").items()]
+        rows += [_row("assembly", *item) for item in _section(document, "assembly").items()]
+        return Catalog(tuple(rows), document, _version(document), tuple(_count_problems(document)))
+
+    def row_for(
+        self,
+        file: EntityFile,
+        old: Row | None,
+        rows: Sequence[Row],  # noqa: ARG002 - there is one spelling only
+    ) -> dict[str, object]:
+        """The row that a whole ``file`` deserves.
+
+        A hash of the content text, which other writers put there, stays as long as it fits. A row
+        that is right but for having no hash at all stays as it is.
+        """
+        raw = dict(old.raw) if old is not None else {}
+        bad = malformed(raw, _ROW_READERS)
+        row = {key: value for key, value in raw.items() if key not in bad}
+        claims = _claims(file)
+        row.update((key, claims[key]) for key in disagreeing(row, claims))
+        if file.sha256 is not None and _hash_is_due(file, row, changed=row != raw):
+            row["content_hash"] = f"sha256:{file.sha256}"
+        return in_old_order(row, raw)
+
+    def row_problems(self, row: Row, file: EntityFile) -> tuple[str, ...]:
+        """Names of the row's fields that disagree with the whole ``file``, content_hash excluded.
+
+        What the file does not say, or not readably, contradicts nothing.
+        """
+        return disagreeing(row.raw, _claims(file))
+
+    def write_catalog(
+        self, old: Catalog | None, rows: Mapping[EntityRef, Mapping[str, object]]
+    ) -> dict[str, object]:
+        """The catalog document for ``rows``, in their order; what else stood in ``old`` is kept.
+
+        A document without a section for assemblies gets one only when there are some.
+        """
+        document: dict[str, object] = dict(old.document) if old is not None else {}
+        for kind, section in _SECTIONS.items():
+            listed = {ref.id: dict(row) for ref, row in rows.items() if ref.kind == kind}
+            if listed or section in document or kind == "memory" or old is None:
+                document[section] = listed
+        document["metadata"] = _metadata(document)
+        return document
+
+
+def _missing(kind: Kind, document: Mapping[str, object]) -> tuple[str, ...]:
+    key = _ID_KEYS[kind]
+    missing = [] if isinstance(document.get(key), str) else [key]
+    if kind == "memory" and not isinstance(document.get("content"), str):
+        missing.append("content")
+    if kind == "assembly" and not isinstance(document.get("memory_ids"), list):
+        missing.append("memory_ids")
+    return tuple(missing)
+
+
+def _content_sha256(document: Mapping[str, object]) -> str | None:
+    content = text(document.get("content"))
+    if content is None:
+        return None
+    return hashlib.sha256(content.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _section(document: Mapping[str, object], kind: Kind) -> Mapping[str, object]:
+    found = document.get(_SECTIONS[kind])
+    return found if isinstance(found, dict) else {}
+
+
+def _row(kind: Kind, entity_id: str, raw: object) -> Row:
+    if not isinstance(raw, dict):
+        return Row(kind, entity_id, None, {}, problems=("is no object",))
+    path = text(raw.get("filepath"))
+    problems = [f"{key} is mistyped" for key in malformed(raw, _ROW_READERS)]
+    if raw.get("filepath") is None:
+        problems.append("filepath is missing")
+    return Row(
+        kind,
+        entity_id,
+        path,
+        raw,
+        created_at=scalar(raw.get("created_at")),
+        updated_at=scalar(raw.get("updated_at")),
+        score=number(raw.get("quickrecal_score")),
+        member_count=count(raw.get("member_count")),
+        content_hash=digest(raw.get("content_hash")),
+        deleted_at=text(raw.get("deleted_at")),
+        problems=tuple(problems),
+    )
+
+
+def _claims(file: EntityFile) -> dict[str, object]:
+    """What a whole file says of itself that its row repeats, in the order of a new row."""
+    record = file.record
+    if record is None:
+        return {"filepath": file.path}
+    claims: dict[str, object] = {
+        "filepath": file.path,
+        "created_at": record.created_at,
+        "updated_at": record.updated_at,
+        "quickrecal_score": record.score,
+        "member_count": len(record.members) if file.kind == "assembly" else None,
+    }
+    return {key: value for key, value in claims.items() if value is not None}
+
+
+def _hash_is_due(file: EntityFile, row: Mapping[str, object], *, changed: bool) -> bool:
+    listed = digest(row.get("content_hash"))
+    if listed is None:
+        return changed
+    legacy = file.record.content_sha256 if file.record is not None else None
+    return listed not in (file.sha256, legacy)
+
+
+def _version(document: Mapping[str, object]) -> str | None:
+    metadata = document.get("metadata")
+    found = metadata.get("version") if isinstance(metadata, dict) else None
+    return None if found is None or isinstance(found, bool | list | dict) else str(found)
+
+
+def major(version: str) -> int | None:
+    """The major number of a version string; None where it begins with no number."""
+    digits = version.strip().lstrip("vV").partition(".")[0]
+    return int(digits[:9]) if digits.isascii() and digits.isdigit() else None
+
+
+def _count_problems(document: Mapping[str, object]) -> list[str]:
+    metadata = document.get("metadata")
+    problems = []
+    if not isinstance(document.get("assemblies", {}), dict):
+        problems.append("assemblies is no object")
+    if not isinstance(metadata, dict):
+        return [*problems, f"metadata is {'missing' if metadata is None else 'no object'}"]
+    for kind, key in _COUNTS.items():
+        listed = len(_section(document, kind))
+        if metadata.get(key) is None:
+            problems.append(f"{key} is missing, {listed} are listed")
+        elif (said := count(metadata[key])) != listed:
+            what = "is mistyped" if said is None else f"says {said}"
+            problems.append(f"{key} {what}, {listed} are listed")
+    return problems
+
+
+def _metadata(document: Mapping[str, object]) -> dict[str, object]:
+    found = document.get("metadata")
+    metadata: dict[str, object] = dict(found) if isinstance(found, dict) else {}
+    if metadata.get("version") is None:
+        metadata["version"] = VERSION
+    newest = _newest(document)
+    if metadata.get("last_updated") is None and newest is not None:
+        metadata["last_updated"] = newest
+    for kind, key in _COUNTS.items():
+        metadata[key] = len(_section(document, kind))
+    return metadata
+
+
+def _newest(document: Mapping[str, object]) -> object:
+    """The newest ``updated_at`` of all rows, as it is spelt there."""
+    rows = [row for kind in _SECTIONS for row in _section(document, kind).values()]
+    times = (row.get("updated_at") for row in rows if isinstance(row, dict))
+    dated = ((instant_us(time), time) for time in times)
+    return max(
+        ((us, time) for us, time in dated if us is not None),
+        key=lambda pair: pair[0],
+        default=(None, None),
+    )[1]

@@ -1,0 +1,186 @@
+"""Reports for people: what was found, ten subjects a code, and the exact next command."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+
+from synthstore.checks.finding import Finding, Severity
+from synthstore.checks.report import Action, RepairReport, Report
+from synthstore.render.screen import Block, Line, Table, Tone
+from synthstore.render.text import byte_size, counted, number, seconds
+
+SHOWN = 10
+"""Subjects listed per code or kind of action before a count stands for the rest."""
+
+_TONES: dict[Severity, Tone] = {
+    Severity.ERROR: "error",
+    Severity.WARNING: "warning",
+    Severity.INFO: "info",
+}
+
+
+def report_blocks(report: Report, *, verbose: bool, quiet: bool) -> Iterator[Block]:
+    """A report of verify; nothing at all where it is clean and ``quiet``."""
+    if quiet and report.clean:
+        return
+    if not quiet:
+        yield _headline(report)
+    yield from _findings(report, verbose=verbose, quiet=quiet)
+    yield from _verdict(report, quiet=quiet)
+    if report.next is not None:
+        yield Line(report.next, "command")
+
+
+def plan_blocks(report: RepairReport, *, verbose: bool) -> Iterator[Block]:
+    """What a repair is about to do, before it asks or where it only shows."""
+    if not report.actions:
+        yield Line(f"{report.store}: nothing to change", "good")
+        return
+    yield Line(
+        f"plan for {report.store}: {counted(len(report.actions), 'change')},"
+        f" {byte_size(report.bytes_needed)} of room needed",
+        "head",
+    )
+    yield from _actions(report.actions, verbose=verbose)
+    if report.refused is not None:
+        yield Line(f"would be refused: {report.refused}", "error")
+
+
+def dry_run_blocks(report: RepairReport, *, verbose: bool, quiet: bool) -> Iterator[Block]:
+    """The plan of a dry run; without one, the findings that repair leaves."""
+    if quiet and report.clean and not report.actions:
+        return
+    yield from plan_blocks(report, verbose=verbose)
+    if not report.actions:
+        yield from _findings(report, verbose=verbose, quiet=quiet)
+    yield Line(f"dry run: nothing was changed; {counted(report.left, 'finding')} now")
+    if report.next is not None:
+        yield Line(report.next, "command")
+
+
+def outcome_blocks(report: RepairReport, *, verbose: bool, quiet: bool) -> Iterator[Block]:
+    """What a repair did, what it left, and how to take it back."""
+    if quiet and report.clean:
+        return
+    if report.recovered_runs:
+        yield _recovered(report)
+    troubled = tuple(a for a in report.actions if a.status in ("skipped", "failed"))
+    yield from _actions(troubled, verbose=verbose)
+    if not quiet:
+        yield _headline(report)
+    yield from _findings(report, verbose=verbose, quiet=quiet)
+    yield Line(
+        f"{number(report.fixed)} fixed, {number(report.left)} left",
+        "good" if report.clean else "warning",
+    )
+    if report.run is not None:
+        undo = f"synthstore undo {shlex.quote(report.store)}"
+        yield Line(f"recorded as run {report.run}; to take it back: {undo}")
+    if report.next is not None:
+        yield Line(report.next, "command")
+
+
+def _recovered(report: RepairReport) -> Line:
+    runs = ", ".join(report.recovered_runs)
+    return Line(f"{report.store}: finished what an interrupted run had begun: {runs}", "warning")
+
+
+def _headline(report: Report) -> Line:
+    counts = report.counts
+    parts = (
+        f"{report.layout} layout",
+        counted(counts.memories, "memory", "memories"),
+        counted(counts.assemblies, "assembly", "assemblies"),
+        counted(counts.vectors, "vector"),
+        byte_size(counts.bytes),
+    )
+    look = "quick look" if report.quick else "looked"
+    return Line(
+        f"{report.store}: {', '.join(parts)}; {look} in {seconds(report.elapsed_seconds)}", "head"
+    )
+
+
+def _findings(report: Report, *, verbose: bool, quiet: bool) -> Iterator[Block]:
+    groups = [
+        (code, tuple(found)) for code, found in groupby(report.findings, key=lambda f: f.code)
+    ]
+    if groups and not quiet:
+        yield _summary(groups)
+    for code, found in groups:
+        yield from _group(code, found, verbose=verbose)
+
+
+def _summary(groups: Sequence[tuple[str, Sequence[Finding]]]) -> Table:
+    return Table(
+        ("Code", "Severity", "Count", "What"),
+        tuple(
+            (code, _worst(found).label, number(len(found)), found[0].rule) for code, found in groups
+        ),
+        tuple(_TONES[_worst(found)] for _, found in groups),
+    )
+
+
+def _worst(found: Sequence[Finding]) -> Severity:
+    return max(finding.severity for finding in found)
+
+
+def _group(code: str, found: Sequence[Finding], *, verbose: bool) -> Iterator[Block]:
+    shown = found if verbose else found[:SHOWN]
+    for finding in shown:
+        yield Line(_sentence(finding), _TONES[finding.severity])
+    if len(found) > len(shown):
+        yield Line(f"{code}: and {number(len(found) - len(shown))} more (-v lists all)", "dim")
+    if found[0].repair:
+        yield Line(f"{code}: repair: {found[0].repair}", "dim")
+
+
+def _sentence(finding: Finding) -> str:
+    subject = finding.subject
+    where = "" if finding.path in (None, subject.id) else f" ({finding.path})"
+    return (
+        f"{finding.severity.label} {finding.code} {subject.kind} {subject.id}{where}:"
+        f" {finding.message}"
+    )
+
+
+def _verdict(report: Report, *, quiet: bool) -> Iterator[Block]:
+    if not report.complete:
+        yield Line("not everything was looked at, so what was not seen may be damaged", "warning")
+    if quiet:
+        return
+    if report.silenced:
+        yield Line(f"{counted(report.silenced, 'known finding')} not shown", "dim")
+    counts = [counted(count, label) for label, count in report.by_severity.items() if count]
+    if counts:
+        yield Line(", ".join(counts) + (", none of them at --fail-on" if report.clean else ""))
+    else:
+        yield Line("clean", "good")
+
+
+def _actions(actions: Sequence[Action], *, verbose: bool) -> Iterator[Block]:
+    kinds: dict[tuple[str, str], list[Action]] = {}
+    for action in actions:
+        kinds.setdefault((action.kind, action.status), []).append(action)
+    for (kind, status), found in kinds.items():
+        yield Line(f"{status} {kind}: {number(len(found))}", _action_tone(status))
+        shown = found if verbose else found[:SHOWN]
+        for action in shown:
+            yield Line(f"  {_step(action)}")
+        if len(found) > len(shown):
+            yield Line(f"  and {number(len(found) - len(shown))} more (-v lists all)", "dim")
+
+
+def _action_tone(status: str) -> Tone:
+    tones: dict[str, Tone] = {"failed": "error", "skipped": "warning"}
+    return tones.get(status, "plain")
+
+
+def _step(action: Action) -> str:
+    text = f"{action.subject.kind} {action.subject.id}"
+    if action.path not in (None, action.subject.id):
+        text += f" ({action.path})"
+    if action.source is not None:
+        text += f" from {action.source}"
+    return f"{text}: {action.because}" if action.because else text

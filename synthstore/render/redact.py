@@ -1,0 +1,118 @@
+"""``--redact``: reports in which hashes stand for ids, wherever an id may hide."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import singledispatch
+from typing import TypeVar, cast
+
+from synthstore.checks.catalogue import CATALOGUE
+from synthstore.checks.finding import Finding, Subject
+from synthstore.checks.report import Action, RepairReport, Report
+
+T = TypeVar("T")
+
+_NAMED_PARTS = frozenset(
+    {
+        "memories", "assemblies", "vector_index", "backups", "index", "logs", "stats",
+        ".synthstore", "runs", "quarantine", "corrupted_backups",
+        "memory_index.json", "memory_vectors.faiss", "mapping.json", "faiss_index.bin",
+        "faiss_index.bin.mapping.json", "id_to_index.json", "id_to_index_mapping.json",
+    }
+)  # fmt: skip
+"""Names in a store that are the layout's own, so they tell nothing."""
+
+_PATH_KINDS = frozenset({"catalog", "index", "mapping", "file"})
+_KEPT_KINDS = frozenset({"run", "store"})
+_PLAIN = re.compile(r"[0-9a-f]{64}|sha256:[0-9a-f]{64}|\d{4}-\d\d-\d\d[T ][\d:.,Z+-]*|[\d.]+")
+"""Strings in evidence that are no id: digests, times, numbers."""
+_FILE = re.compile(r"[^\s'\",;()]+\.(?:json|bak|tmp|faiss)\b")
+
+
+def hashed(text: str) -> str:
+    """Twelve hex digits that stand for ``text``, the same ones every time."""
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:12]
+
+
+def redacted_path(path: str) -> str:
+    """A store-relative path with a hash for each name that the layout did not give."""
+    return "/".join(map(_name, path.split("/")))
+
+
+def _name(name: str) -> str:
+    if name in _NAMED_PARTS or not name:
+        return name
+    stem, dot, suffix = name.partition(".json")
+    return hashed(stem) + dot + ("" if not suffix else ".…") if dot else hashed(name)
+
+
+def redacted_text(text: str) -> str:
+    """Free text with a hash for the name of each file that it mentions."""
+    return _FILE.sub(lambda match: redacted_path(match[0]), text)
+
+
+def redacted(value: T) -> T:
+    """A report, or what undo gave, with hashes for ids; anything else as it is."""
+    return cast("T", _redacted(value))
+
+
+@singledispatch
+def _redacted(value: object) -> object:
+    return value
+
+
+@_redacted.register
+def _report(value: Report) -> Report:
+    return replace(value, findings=tuple(map(_finding, value.findings)))
+
+
+@_redacted.register
+def _repair_report(value: RepairReport) -> RepairReport:
+    return replace(
+        value,
+        findings=tuple(map(_finding, value.findings)),
+        actions=tuple(map(_action, value.actions)),
+        refused=None if value.refused is None else redacted_text(value.refused),
+    )
+
+
+def _finding(finding: Finding) -> Finding:
+    return replace(
+        finding,
+        subject=_subject(finding.subject),
+        path=None if finding.path is None else redacted_path(finding.path),
+        # The rule's own words may quote any id, so the catalogue's stand for them.
+        message=CATALOGUE[finding.code].summary,
+        evidence={key: _value(item) for key, item in finding.evidence.items()},
+    )
+
+
+def _subject(subject: Subject) -> Subject:
+    if subject.kind in _KEPT_KINDS:
+        return subject
+    if subject.kind in _PATH_KINDS:
+        return Subject(subject.kind, redacted_path(subject.id))
+    return Subject(subject.kind, hashed(subject.id))
+
+
+def _action(action: Action) -> Action:
+    return replace(
+        action,
+        subject=_subject(action.subject),
+        path=None if action.path is None else redacted_path(action.path),
+        source=None if action.source is None else redacted_text(action.source),
+        because=redacted_text(action.because),
+    )
+
+
+def _value(value: object) -> object:
+    if isinstance(value, str):
+        return value if _PLAIN.fullmatch(value) else hashed(value)
+    if isinstance(value, Mapping):
+        return {_value(str(key)): _value(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return [_value(item) for item in value]
+    return value

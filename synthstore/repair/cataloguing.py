@@ -1,0 +1,177 @@
+"""The catalog as it should be, from the entities that stand. No I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from synthstore.checks.finding import Subject
+from synthstore.checks.report import Action
+from synthstore.model.catalog import Row
+from synthstore.model.facts import EntityFile, PartStatus
+from synthstore.model.ids import EntityRef
+from synthstore.repair.state import Basis, CatalogTarget, Entities, twin
+
+CATALOG = "catalog"
+REBUILD = "rebuild"
+
+
+def aim_catalog(basis: Basis, entities: Entities) -> CatalogTarget:
+    """One row for each entity that stands, in the old order, the new ones behind."""
+    return _Cataloguer(basis, entities).aim()
+
+
+class _Cataloguer:
+    def __init__(self, basis: Basis, entities: Entities) -> None:
+        self.basis, self.entities = basis, entities
+        self.layout = basis.inventory.layout
+        self.wishes = basis.wishes
+        self.found = basis.inventory.catalog
+        self.rows: dict[EntityRef, Mapping[str, object]] = {}
+        self.actions: list[Action] = []
+        self.gone = 0
+        self.respell = False
+
+    @property
+    def broken(self) -> str | None:
+        """The code for a catalog that must be written from nothing."""
+        if self.basis.rebuild:
+            return REBUILD
+        codes = {PartStatus.MISSING: "C001", PartStatus.UNREADABLE: "C002"}
+        return codes.get(self.found.status)
+
+    def aim(self) -> CatalogTarget:
+        if self._untouchable():
+            return CatalogTarget(rows={}, document=None)
+        for row in self.basis.rows:
+            self._old_row(row)
+        for ref in sorted(self.entities.files.keys() - self.rows.keys()):
+            self._adopt(ref, self.entities.files[ref])
+        document = None
+        if self._differs():
+            document = self.layout.write_catalog(self.basis.catalog, self.rows)
+            self._act("write-catalog", Subject(CATALOG, self.found.path), self._why())
+        return CatalogTarget(self.rows, document, self.gone, self.actions)
+
+    def _untouchable(self) -> bool:
+        if self.basis.rebuild:
+            return "catalog" not in self.basis.rebuild
+        if self.broken is None:
+            return False
+        nothing = not self.entities.files and self.found.status is PartStatus.MISSING
+        return nothing or not self.wishes.wants(self.broken, CATALOG, self.found.path)
+
+    def _old_row(self, row: Row) -> None:
+        ref = row.ref
+        if ref in self.rows:
+            return
+        file = self.entities.files.get(ref)
+        if file is not None:
+            self.rows[ref] = self._row_of(file, row)
+        elif ref in self.entities.dropped:
+            self._drop(row, self.entities.dropped[ref])
+        elif self.broken is None or ref in self.entities.held:
+            self.rows[ref] = row.raw
+        else:
+            self.gone += 1
+
+    def _drop(self, row: Row, code: str) -> None:
+        heir = self._heir(row) if code == twin("M005", row.kind) else None
+        if heir is not None and heir.ref is not None:
+            self.rows[heir.ref] = self.layout.row_for(heir, row, self.basis.rows)
+            why = f"the file it names bears the id {heir.ref.id}"
+            self._act("rewrite-row", Subject(row.kind, row.id), why, heir.path)
+            return
+        self.gone += 1
+        if self.broken is None:
+            self._act("drop-row", Subject(row.kind, row.id), _why_dropped(code), row.path)
+
+    def _heir(self, row: Row) -> EntityFile | None:
+        file = self.basis.inventory.by_path.get(row.path or "")
+        ref = file.ref if file is not None else None
+        return self.entities.files.get(ref) if ref is not None else None
+
+    def _row_of(self, file: EntityFile, row: Row) -> Mapping[str, object]:
+        stale = dict(self._stale(file, row))
+        wanted = [why for code, why in stale.items() if self.wishes.wants(code, row.id, file.path)]
+        sure = self.broken == REBUILD or file.path in self.entities.contents
+        if not wanted and not sure:
+            return row.raw
+        # A row that stands twice parses to one, and only writing the catalog mends it.
+        self.respell |= bool(row.problems and wanted)
+        fresh = self.layout.row_for(file, row, self.basis.rows)
+        if list(fresh.items()) != list(row.raw.items()) and self.broken is None:
+            why = "; ".join(wanted) or "the file is written anew"
+            self._act("rewrite-row", Subject(row.kind, row.id), why, file.path)
+        return fresh
+
+    def _stale(self, file: EntityFile, row: Row) -> Iterator[tuple[str, str]]:
+        """Codes for which the row may be rewritten, and why."""
+        if self.broken is not None:
+            yield self.broken, "the catalog is written anew"
+        if row.problems:
+            yield "C003", "malformed: " + ", ".join(row.problems)
+        if row.path != file.path and self.layout.catalog_path:
+            code = "C005" if _leaves(row) else "C007"
+            yield code, f"its file is {file.path}"
+            yield "C006", f"its file is {file.path}"
+        fields = self.layout.row_problems(row, file)
+        if fields:
+            yield "C007", "out of date: " + ", ".join(fields)
+        if self._hash_differs(file, row):
+            code = "C008" if file.path not in self.basis.frozen_paths else "M004"
+            yield twin(code, row.kind) if code == "M004" else code, "the file has changed since"
+
+    def _hash_differs(self, file: EntityFile, row: Row) -> bool:
+        record = file.record
+        legacy = record.content_sha256 if record is not None else None
+        return row.content_hash is not None and row.content_hash not in (file.sha256, legacy)
+
+    def _adopt(self, ref: EntityRef, file: EntityFile) -> None:
+        mended = file.path in self.entities.contents
+        code = twin("M002", ref.kind)
+        if not (self.broken or mended or self.wishes.wants(code, ref.id, file.path)):
+            return
+        self.rows[ref] = self.layout.row_for(file, None, self.basis.rows)
+        if self.broken is None:
+            why = "its file stands, but the catalog did not list it"
+            self._act("adopt-row", Subject(ref.kind, ref.id), why, file.path)
+
+    def _differs(self) -> bool:
+        if self.broken is not None or self.respell:
+            return True
+        old = [(row.ref, list(row.raw.items())) for row in self.basis.rows]
+        new = [(ref, list(raw.items())) for ref, raw in self.rows.items()]
+        if old != new:
+            return True
+        catalog = self.found.catalog
+        recount = catalog is not None and bool(catalog.count_problems)
+        return recount and self.wishes.wants("C004", CATALOG, self.found.path)
+
+    def _why(self) -> str:
+        if self.broken == REBUILD:
+            return f"{len(self.rows)} rows from the files"
+        if self.broken == "C001":
+            return f"missing; {len(self.rows)} rows from the files"
+        if self.broken == "C002":
+            return f"unreadable; {len(self.rows)} rows from the files; the bad one is kept"
+        if not self.actions and self.found.catalog is not None:
+            return "; ".join(self.found.catalog.count_problems)
+        return f"{len(self.rows)} rows"
+
+    def _act(self, kind: str, subject: Subject, because: str, path: str | None = None) -> None:
+        self.actions.append(Action(kind, subject, path or self.found.path, because=because))
+
+
+def _leaves(row: Row) -> bool:
+    path = row.path or ""
+    return path.startswith("/") or ".." in path.split("/") or "\\" in path
+
+
+def _why_dropped(code: str) -> str:
+    reasons = {
+        "C009": "its deletion had begun",
+        "C006": "the file it names bears another row's id",
+        "C005": "its path leads out of the store, and no file bears its id",
+        "C003": "malformed, and no file bears its id",
+    }
+    return reasons.get(code, "its file is gone, and no copy of it survives")

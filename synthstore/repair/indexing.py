@@ -1,0 +1,340 @@
+"""The vectors and mappings as they should be, from the entities that stand. No I/O."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from synthstore.checks.comparing import compare, is_normalised
+from synthstore.checks.finding import Subject
+from synthstore.checks.report import Action
+from synthstore.model.embedding import EmbeddingState, FloatMatrix, FloatVector, IdArray
+from synthstore.model.facts import IndexFacts, MappingFacts, PartStatus
+from synthstore.model.ids import EntityRef, numeric_id, vector_id
+from synthstore.repair.state import Basis, Entities, IndexTarget
+
+INDEX = "index"
+REBUILD = "rebuild"
+EMPTY = np.zeros(0, dtype=np.int64)
+NOWHERE = np.zeros(0, dtype=np.intp)
+NO_VECTORS = np.zeros((0, 0), dtype=np.float32)
+
+
+def aim_index(basis: Basis, entities: Entities) -> IndexTarget:
+    """One vector and one mapping entry for each entity with a valid embedding."""
+    return _Indexer(basis, entities).aim()
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What stays of the old index: positions, and the entity that owns each."""
+
+    positions: npt.NDArray[np.intp]
+    owners: tuple[EntityRef | None, ...]
+
+
+class _Indexer:
+    def __init__(self, basis: Basis, entities: Entities) -> None:
+        self.basis, self.entities = basis, entities
+        self.inventory, self.wishes = basis.inventory, basis.wishes
+        self.index: IndexFacts = basis.inventory.index
+        self.dim = self._dimension()
+        self.normalised = is_normalised(basis.inventory)
+        self.actions: list[Action] = []
+        self.gone = 0
+        self.sole = 0
+        self._changed = False
+        self.heirs = basis.heirs(entities)
+
+    def _dimension(self) -> int:
+        known = self.inventory.dimension
+        if known is None and not self.inventory.tables:
+            healed = {len(vector) for vector in self.entities.vectors.values()}
+            known = healed.pop() if len(healed) == 1 else None
+        return known or (self.index.dim if self.index.status is PartStatus.OK else 0)
+
+    def aim(self) -> IndexTarget:
+        if self.basis.rebuild and INDEX not in self.basis.rebuild:
+            return IndexTarget(EMPTY, NO_VECTORS, {}, write_index=False, mappings=())
+        rebuild = self._rebuild_code()
+        kept = self._keep_held() if rebuild else self._keep()
+        if rebuild is not None:
+            self._count_lost(kept)
+        vectors = self._renewed(kept)
+        added = self._missing(kept, rebuild)
+        ids, vectors = self._joined(kept, vectors, added)
+        entries = self._entries(kept, added, ids)
+        write = self._must_write(rebuild, kept, vectors, len(ids))
+        self._changed = write
+        mappings = self._stale_mappings(entries, write=write)
+        return IndexTarget(
+            ids, vectors, entries, write, mappings, self.gone, self.sole, self.actions
+        )
+
+    @property
+    def _absent(self) -> bool:
+        return self.index.status is not PartStatus.OK or self.index.vectors is None
+
+    def _rebuild_code(self) -> str | None:
+        """The code for which the whole index is made anew, if it is and may be."""
+        if self.basis.rebuild:
+            return REBUILD if INDEX in self.basis.rebuild else None
+        codes = {PartStatus.MISSING: "V001", PartStatus.UNREADABLE: "V002"}
+        code = codes.get(self.index.status)
+        if code is None and self.index.ntotal and self.index.dim != self.dim:
+            code = "V009"
+        return code if code and self.wishes.wants(code, INDEX, self.index.path) else None
+
+    def _count_lost(self, kept: Kept) -> None:
+        """Count what a new index drops though no file holds it as an embedding."""
+        stays = set(kept.positions.tolist())
+        for position, owner in enumerate(self.basis.ownership.owners):
+            lives = owner in self.entities.files or owner in self.entities.held
+            if owner is None or not lives or position in stays or not self._finite(position):
+                continue
+            vectors = self.index.vectors
+            empty = vectors is None or not vectors[position].any()
+            self.sole += self._embedding(owner) is None and not empty
+
+    # What stays
+
+    def _keep(self) -> Kept:
+        if self._absent:
+            return Kept(NOWHERE, ())
+        positions, owners = [], []
+        duplicates = self._worse_duplicates()
+        for position, owner in enumerate(self.basis.ownership.owners):
+            if position in duplicates:
+                self._note("remove-vector", owner, position, "its id stands twice in the index")
+            elif self._goes(position, owner):
+                self.gone += 1
+            else:
+                positions.append(position)
+                owners.append(owner)
+        return Kept(np.array(positions, dtype=np.intp), tuple(owners))
+
+    def _keep_held(self) -> Kept:
+        """A new index still carries the vectors of entities whose file proves nothing."""
+        if self._absent or self.index.dim != self.dim:
+            return Kept(NOWHERE, ())
+        held = {
+            owner: position
+            for position, owner in enumerate(self.basis.ownership.owners)
+            if owner in self.entities.held
+        }
+        return Kept(np.array(list(held.values()), dtype=np.intp), tuple(held))
+
+    def _worse_duplicates(self) -> frozenset[int]:
+        if not self.wishes.wants("V008", INDEX, self.index.path):
+            return frozenset()
+        return self.basis.ownership.worse_duplicates(self.inventory)
+
+    def _goes(self, position: int, owner: EntityRef | None) -> bool:
+        if owner is None:
+            if not self.wishes.wants("V004", str(self._id_at(position)), self.index.path):
+                return False
+            self._unowned(position)
+            return True
+        if owner in self.entities.dropped:
+            self._note("remove-vector", owner, position, "its entity is gone")
+            return True
+        if self._finite(position) or owner in self.entities.held:
+            return False
+        if self._embedding(owner) is not None or not self.wishes.wants("V011", owner.id):
+            return False
+        self._note(
+            "remove-vector", owner, position, "NaN or infinity, and no embedding to renew it"
+        )
+        return True
+
+    def _unowned(self, position: int) -> None:
+        self._note("remove-vector", None, position, "no entity owns it")
+        if not self.basis.ownership.mapped and self._someone_lacks_an_embedding():
+            self.sole += 1
+
+    def _someone_lacks_an_embedding(self) -> bool:
+        """Whether an unowned vector could be the only embedding of an entity that lives."""
+        return any(
+            file.embedding is EmbeddingState.MISSING and file.ref is not None
+            for file in self.entities.files.values()
+        )
+
+    def _id_at(self, position: int) -> int:
+        return int(self.index.ids[position]) if self.index.ids is not None else position
+
+    def _finite(self, position: int) -> bool:
+        return position not in self.basis.ownership.not_finite
+
+    # What is renewed
+
+    def _renewed(self, kept: Kept) -> FloatMatrix:
+        old = self.index.vectors
+        if old is None or not len(kept.positions):
+            return np.zeros((0, self.dim), dtype=np.float32)
+        stale = self._stale(kept, old)
+        if not stale and len(kept.positions) == len(old):
+            return old
+        vectors: FloatMatrix = old[kept.positions]
+        for row, embedding in stale.items():
+            vectors[row] = embedding
+            position = int(kept.positions[row])
+            why = "it differs from the embedding in the file"
+            self._note("replace-vector", kept.owners[row], position, why)
+        return vectors
+
+    def _stale(self, kept: Kept, old: FloatMatrix) -> dict[int, FloatVector]:
+        """Rows of ``kept`` to replace, and with what."""
+        differing = {position for _, position in compare(self.inventory).stale}
+        fresh: dict[int, FloatVector] = {}
+        for row, owner in enumerate(kept.owners):
+            position = int(kept.positions[row])
+            if owner is None or not (position in differing or self._unsure(owner, position)):
+                continue
+            embedding = self._embedding(owner)
+            if embedding is None or not self._may_renew(owner, position):
+                continue
+            wanted = self._scaled(embedding)
+            if wanted.tobytes() != old[position].tobytes():
+                fresh[row] = wanted
+        return fresh
+
+    def _unsure(self, owner: EntityRef, position: int) -> bool:
+        """Whether the checks did not compare this vector with what its entity holds now."""
+        twice = len(self.basis.ownership.positions.get(owner, ())) > 1
+        return twice or self._mended(owner) or not self._finite(position)
+
+    def _may_renew(self, owner: EntityRef, position: int) -> bool:
+        code = "V005" if self._finite(position) else "V011"
+        return self.wishes.wants(code, owner.id) or self._mended(owner)
+
+    def _mended(self, ref: EntityRef) -> bool:
+        file = self.entities.files.get(ref)
+        return (file is not None and file.path in self.entities.contents) or ref in self.heirs
+
+    def _embedding(self, ref: EntityRef) -> FloatVector | None:
+        """The embedding that the entity's vector should hold, if it may have one."""
+        file = self.entities.files.get(ref)
+        if file is None or file.embedding is not EmbeddingState.VALID or file.dim != self.dim:
+            return None
+        healed = self.entities.vectors.get(file.path)
+        return healed if healed is not None else self.inventory.vector_of(file.path)
+
+    def _scaled(self, embedding: FloatVector) -> FloatVector:
+        if not self.normalised:
+            return embedding
+        return np.asarray(embedding / np.linalg.norm(embedding), dtype=np.float32)
+
+    # What is added
+
+    def _missing(self, kept: Kept, rebuild: str | None) -> list[EntityRef]:
+        if self._absent and rebuild is None:
+            return []
+        have = set(kept.owners)
+        missing = []
+        # A new index keeps the order of the old one, so that the same vectors are the same bytes.
+        place = {ref: n for n, ref in enumerate(self.basis.ownership.owners) if rebuild}
+        last = len(place)
+        for ref in sorted(self.entities.files.keys() - have, key=lambda r: (place.get(r, last), r)):
+            if self._embedding(ref) is None:
+                continue
+            if rebuild or self.wishes.wants("V003", ref.id) or self._mended(ref):
+                missing.append(ref)
+                if rebuild is None:
+                    self._act("add-vector", Subject(ref.kind, ref.id), "it had none")
+        return missing
+
+    def _joined(
+        self, kept: Kept, vectors: FloatMatrix, added: list[EntityRef]
+    ) -> tuple[IdArray, FloatMatrix]:
+        old = self.index.ids
+        ids = old[kept.positions] if old is not None and len(kept.positions) else EMPTY
+        if not added:
+            return ids, vectors
+        fresh = [self._scaled(e) for ref in added if (e := self._embedding(ref)) is not None]
+        new_ids = self._numbers(added, set(ids.tolist()))
+        return np.concatenate([ids, new_ids]), np.concatenate([vectors, np.stack(fresh)])
+
+    def _numbers(self, added: list[EntityRef], taken: set[int]) -> IdArray:
+        """A numeric id for each new vector: the mapping's own where it is free, else by md5."""
+        numbers = []
+        for ref in added:
+            name = vector_id(ref)
+            mapped = self.basis.ownership.entries.get(name)
+            number = mapped if mapped is not None and mapped >= 0 else numeric_id(name)
+            number = numeric_id(name) if number in taken or self._absent else number
+            taken.add(number)
+            numbers.append(number)
+        return np.array(numbers, dtype=np.int64)
+
+    # The files
+
+    def _must_write(self, rebuild: str | None, kept: Kept, vectors: FloatMatrix, n: int) -> bool:
+        if rebuild is not None:
+            # A store without any vector needs no index.
+            worth = n > 0 or self.index.status is not PartStatus.MISSING
+            if worth:
+                self._act("write-index", Subject(INDEX, self.index.path), _why(rebuild, n))
+            return worth
+        if self._absent:
+            return False
+        if not self.index.has_ids and not self.inventory.layout.positional:
+            self._act("write-index", Subject(INDEX, self.index.path), "it carried no ids")
+            return True
+        changed = vectors is not self.index.vectors or len(kept.positions) != self.index.ntotal
+        if changed:
+            why = f"{n} vectors"
+            self._act("write-index", Subject(INDEX, self.index.path), why)
+        return changed
+
+    def _entries(self, kept: Kept, added: list[EntityRef], ids: IdArray) -> dict[str, int]:
+        owners = [*kept.owners, *added]
+        named = {vector_id(ref): int(n) for ref, n in zip(owners, ids, strict=True) if ref}
+        # Vectors that no entity owns but that stay keep the name that the mapping gives them.
+        orphans = {int(n) for ref, n in zip(owners, ids, strict=True) if ref is None}
+        old = self.basis.ownership.entries.items()
+        return {**{name: n for name, n in old if n in orphans and name not in named}, **named}
+
+    def _stale_mappings(self, entries: dict[str, int], *, write: bool) -> tuple[str, ...]:
+        if self._absent and not write:
+            return ()
+        paths = [m.path for m in self.inventory.mappings if self._stale_mapping(m, entries)]
+        primary = self.inventory.layout.mapping_paths[0]
+        known = {m.path for m in self.inventory.mappings}
+        if (paths or write) and primary not in known:
+            paths.insert(0, primary)
+        for path in paths:
+            why = f"{len(entries)} entries, in step with the index"
+            self._act("write-mapping", Subject("mapping", path), why, path)
+        return tuple(paths)
+
+    def _stale_mapping(self, mapping: MappingFacts, entries: dict[str, int]) -> bool:
+        if (
+            mapping.entries is not None
+            and not mapping.duplicate_keys
+            and mapping.entries == entries
+        ):
+            return False
+        code = "V007" if mapping.status is PartStatus.OK else "V006"
+        return self._changed or self.wishes.wants(code, mapping.path, mapping.path)
+
+    # Words
+
+    def _note(self, kind: str, owner: EntityRef | None, position: int, because: str) -> None:
+        number = self._id_at(position)
+        subject = Subject(owner.kind, owner.id) if owner else Subject("vector", str(number))
+        self._act(kind, subject, because)
+
+    def _act(self, kind: str, subject: Subject, because: str, path: str | None = None) -> None:
+        self.actions.append(Action(kind, subject, path or self.index.path, because=because))
+
+
+def _why(code: str, n: int) -> str:
+    reasons = {
+        REBUILD: "made anew",
+        "V001": "missing",
+        "V002": "unreadable; the bad file is kept",
+        "V009": "of another dimension than the embeddings",
+    }
+    return f"{reasons[code]}; built from {n} embeddings"

@@ -1,0 +1,317 @@
+"""What becomes of each entity file: kept, recovered, salvaged, healed, removed. No I/O."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterable, Mapping
+
+from synthstore.checks.standing import rows_of
+from synthstore.files.jsonio import Style, dump, parse, salvage, splice_field
+from synthstore.layout.base import Place
+from synthstore.layout.times import instant_us
+from synthstore.model.catalog import Row
+from synthstore.model.embedding import EmbeddingState, FloatVector
+from synthstore.model.facts import EntityFile, FileStatus, StrayKind
+from synthstore.model.ids import EntityRef, id_problem
+from synthstore.model.paths import confined
+from synthstore.repair.sources import NO_STAT, Copy, Rank, best
+from synthstore.repair.state import Basis, Entities, twin
+from synthstore.scan.shard import facts_of
+
+HURT_CODES = {FileStatus.TORN: "M003", FileStatus.INCOMPLETE: "M007", FileStatus.EMPTY: "M009"}
+
+HOUR_NS = 3_600 * 10**9
+
+
+def mend(basis: Basis) -> Entities:
+    """Decide what becomes of every entity file, and of every row that has none."""
+    result = Entities()
+    _Mender(basis, result).run()
+    return result
+
+
+def as_they_stand(basis: Basis) -> Entities:
+    """The entity files untouched: what rebuilding catalog and index starts from."""
+    result = Entities()
+    doomed = basis.standing.doomed
+    for ref, file in basis.standing.standing_file.items():
+        sure = file.ref == ref and file.path not in basis.frozen_paths and ref not in doomed
+        (result.files if sure else result.held)[ref] = file
+    for ref, file in basis.standing.hurt.items():
+        if ref not in result.files:
+            result.held.setdefault(ref, file)
+    return result
+
+
+class _Mender:
+    """Walks over files, then rows, then leftovers, and writes its decisions into ``out``."""
+
+    def __init__(self, basis: Basis, out: Entities) -> None:
+        self.basis, self.out = basis, out
+        self.layout = basis.inventory.layout
+        self.wishes = basis.wishes
+        self.rows: dict[EntityRef, Row] = {row.ref: row for row in basis.rows}
+        strays = basis.inventory.strays
+        self.occupied = {s.path for s in strays if s.kind is StrayKind.IRREGULAR}
+        self.occupied |= {f.path for f in basis.inventory.files}
+
+    def run(self) -> None:
+        # Rows of a backup are older than the files: they ask for nothing that is not there.
+        rows = rows_of(self.basis.inventory)
+        for row in rows:
+            if row.deleted_at is not None:
+                self._finish_deletion(row)
+        for file in self.basis.inventory.files:
+            if file.path not in self.out.removed:
+                self._judge(file)
+        for row in rows:
+            self._row_without_file(row)
+        self._dangling_members()
+        self._leftovers()
+
+    def _finish_deletion(self, row: Row) -> None:
+        if not self.wishes.wants("C009", row.id, row.path):
+            self._hold_row_file(row)
+            return
+        self.out.dropped[row.ref] = "C009"
+        file = self.basis.standing.standing_file.get(row.ref)
+        if file is not None:
+            self.out.removed[file.path] = False
+            self.out.act("delete-file", row.ref, file.path, "its deletion had begun")
+
+    def _hold_row_file(self, row: Row) -> None:
+        file = self.basis.standing.standing_file.get(row.ref)
+        if file is not None:
+            self.out.held[row.ref] = file
+
+    def _judge(self, file: EntityFile) -> None:
+        if file.status.hurt:
+            self._hurt(file)
+        elif file.status.sealed:
+            self.out.held.setdefault(self.basis.standing.bears[file.path], file)
+        elif file.path in self.basis.frozen_paths:
+            self._frozen(file)
+        elif file.path in self.basis.standing.losers:
+            self._loser(file)
+        elif file.ref is not None:
+            self._whole(file, file.ref)
+
+    def _whole(self, file: EntityFile, ref: EntityRef) -> None:
+        if ref in self.out.held or ref in self.out.dropped:
+            return
+        self.out.files[ref] = file
+        if file.embedding is EmbeddingState.NOT_FINITE:
+            self._heal(file, ref, "E003")
+        elif file.embedding is EmbeddingState.MISSING:
+            self._heal(file, ref, "E001")
+
+    def _frozen(self, file: EntityFile) -> None:
+        """Bit rot: the copy with the right hash, or the operator's word; else hands off."""
+        ref = self.basis.frozen_paths[file.path]
+        code = twin("M004", file.kind)
+        found = self._best(ref)
+        if found and found[1] is Rank.SAME_BYTES and self.wishes.wants(code, ref.id, file.path):
+            self._place(ref, file.path, found[0], "its bytes had changed; this copy has the hash")
+        elif self.wishes.accepts(code, ref.id) and file.ref is not None:
+            self._whole(file, file.ref)
+        else:
+            self.out.held[ref] = file
+
+    def _loser(self, file: EntityFile) -> None:
+        ref = file.ref
+        code = twin("M006", file.kind)
+        if ref is None or not self.wishes.wants(code, ref.id, file.path):
+            return
+        self.out.removed[file.path] = True
+        winner = self.basis.standing.standing_file[ref]
+        self.out.act("quarantine-file", ref, file.path, f"{winner.path} stands for this id")
+
+    # Hurt files
+
+    def _hurt(self, file: EntityFile) -> None:
+        ref = self.basis.standing.bears[file.path]
+        code = twin(HURT_CODES[file.status], file.kind)
+        taken = ref in self.basis.standing.standing_file or ref in self.out.files
+        if not self.wishes.wants(code, ref.id, file.path):
+            if not taken:
+                self.out.held[ref] = file
+            return
+        if taken:
+            self._quarantine(file, ref, "another file stands for its entity", drop=None)
+            return
+        self._recover_hurt(file, ref, code)
+
+    def _recover_hurt(self, file: EntityFile, ref: EntityRef, code: str) -> None:
+        document = self._salvaged(file, ref)
+        found = self._best(ref, document)
+        if found and (found[1] < Rank.SALVAGE or document is None):
+            older = ", an older state" if found[1] is Rank.OLDER else ""
+            self._place(ref, file.path, found[0], f"{file.problem}{older}")
+        elif document is not None:
+            self._write(ref, file.path, dump(document, Style()))
+            self.out.act("salvage-file", ref, file.path, _salvage_story(file, document), file.path)
+        elif file.rigid:
+            self.out.held[ref] = file
+        else:
+            self._quarantine(file, ref, f"{file.problem}; nothing to heal it from", drop=code)
+
+    def _quarantine(self, file: EntityFile, ref: EntityRef, why: str, *, drop: str | None) -> None:
+        self.out.removed[file.path] = True
+        if drop is not None:
+            self.out.dropped[ref] = drop
+        self.out.act("quarantine-file", ref, file.path, why)
+
+    def _salvaged(self, file: EntityFile, ref: EntityRef) -> dict[str, object] | None:
+        """Whole fields out of a hurt file, if they make an entity; no value is ever guessed."""
+        raw = self.basis.raw.get(file.path)
+        if raw is None or file.rigid:
+            return None
+        fields: dict[str, object] = dict(salvage(raw))
+        key = self.layout.id_key(ref.kind)
+        if fields.get(key) not in (ref.id, None) and isinstance(fields[key], str):
+            return None
+        document = {key: ref.id, **{k: v for k, v in fields.items() if k != key}}
+        embedding = self.layout.embedding_key(ref.kind)
+        vector = self.basis.vector(ref)
+        if vector is not None and not isinstance(document.get(embedding), list):
+            document[embedding] = floats(vector)
+        missing = self.layout.read_record(ref.kind, document).missing
+        return None if missing or id_problem(ref.id, kind=ref.kind) else document
+
+    # Rows without a file, and members without a row
+
+    def _row_without_file(self, row: Row) -> None:
+        ref = row.ref
+        if ref in self.out.files or ref in self.out.held or ref in self.out.dropped:
+            return
+        code = self._code_of_absence(row)
+        if not self.wishes.wants(code, row.id, row.path):
+            return
+        if code == twin("M005", row.kind):
+            self.out.dropped[ref] = code
+            return
+        path = self._home(row)
+        found = self._best(ref)
+        if found is not None and path is not None:
+            older = "an older state; " if found[1] is Rank.OLDER else ""
+            self._place(ref, path, found[0], f"{older}the catalog lists it, but it had no file")
+        elif found is None:
+            self.out.dropped[ref] = code
+
+    def _code_of_absence(self, row: Row) -> str:
+        """Why the row has no file: the drift that the checks report for it."""
+        path = confined(row.path) if row.path is not None else None
+        if path is None:
+            return "C005" if row.path is not None else "C003"
+        named = self.basis.inventory.by_path.get(path)
+        if named is not None and named.ref is not None:
+            return "C006" if named.ref in self.rows else twin("M005", row.kind)
+        return twin("M001", row.kind)
+
+    def _home(self, row: Row) -> str | None:
+        """Where a recovered file goes: where its row says, if that is a place for it."""
+        place = Place.MEMORY if row.kind == "memory" else Place.ASSEMBLY
+        path = confined(row.path) if row.path is not None else None
+        if path is None or self.layout.place(path) is not place:
+            if id_problem(row.id, kind=row.kind, native=self.layout.name == "native"):
+                return None
+            path = self.layout.path_for(row.ref)
+        return None if path in self.occupied else path
+
+    def _dangling_members(self) -> None:
+        missing = {
+            EntityRef("memory", member)
+            for file in self.basis.inventory.files
+            if file.record is not None and file.kind == "assembly"
+            for member in file.record.members
+        }
+        for ref in sorted(missing - self.out.files.keys() - self.out.held.keys()):
+            if ref in self.out.dropped or not self.wishes.wants_explicitly("A020", ref.id):
+                continue
+            found = self._best(ref)
+            path = self.layout.path_for(ref)
+            if found is not None and path not in self.occupied:
+                self._place(ref, path, found[0], "an assembly names it as a member")
+
+    def _leftovers(self) -> None:
+        now = self.basis.inventory.now_ns
+        for stray in self.basis.inventory.strays:
+            if stray.kind is not StrayKind.LEFTOVER or now - stray.stat.mtime_ns <= HOUR_NS:
+                continue
+            if "file" in stray.what and self.wishes.wants("S002", stray.path, stray.path):
+                self.out.removed[stray.path] = True
+                self.out.act_on_file("quarantine-file", stray.path, "a writer never finished it")
+
+    # Healing
+
+    def _heal(self, file: EntityFile, ref: EntityRef, code: str) -> None:
+        if file.rigid or not self.wishes.wants(code, ref.id, file.path):
+            return
+        raw = self.basis.raw.get(file.path)
+        vector, source = self._better_embedding(file, ref)
+        if raw is None or vector is None:
+            return
+        key = self.layout.embedding_key(ref.kind)
+        self._write(ref, file.path, splice_field(raw, key, floats(vector)))
+        because = "its embedding is missing" if code == "E001" else "NaN or infinity in it"
+        self.out.act("heal-embedding", ref, file.path, because, source)
+
+    def _better_embedding(self, file: EntityFile, ref: EntityRef) -> tuple[FloatVector | None, str]:
+        record = file.record
+        for copy in self.basis.copies.get(ref, ()):
+            same = copy.file.record is not None and record is not None
+            if same and copy.vector is not None and _same_state(copy.file, file):
+                return copy.vector, copy.source
+        return self.basis.vector(ref), self.basis.inventory.index.path
+
+    # Shared
+
+    def _best(
+        self, ref: EntityRef, survived: Mapping[str, object] | None = None
+    ) -> tuple[Copy, Rank] | None:
+        row = self.rows.get(ref)
+        row_us = instant_us(row.updated_at) if row is not None else None
+        found = best(self.basis.copies.get(ref, ()), row, row_us)
+        if found and found[1] is Rank.OLDER and survived and _agrees(found[0], survived):
+            return found[0], Rank.SAME_TIME
+        return found
+
+    def _place(self, ref: EntityRef, path: str, copy: Copy, because: str) -> None:
+        self._write(ref, path, copy.content)
+        self.out.act("recover-file", ref, path, because, copy.source)
+
+    def _write(self, ref: EntityRef, path: str, content: bytes) -> None:
+        old = self.basis.inventory.by_path.get(path)
+        stat = old.stat if old is not None else NO_STAT
+        facts, vector = facts_of(self.layout, ref.kind, path, content, stat)
+        self.out.contents[path] = content
+        self.out.files[ref] = facts
+        self.occupied.add(path)
+        if vector is not None:
+            self.out.vectors[path] = vector
+
+
+def floats(vector: FloatVector) -> list[float]:
+    """Spell a float32 vector as every writer of these stores does: widened to double."""
+    return [float(x) for x in vector]
+
+
+def _same_state(one: EntityFile, other: EntityFile) -> bool:
+    a, b = one.record, other.record
+    return a is not None and b is not None and a.updated_us == b.updated_us is not None
+
+
+def _agrees(copy: Copy, survived: Mapping[str, object]) -> bool:
+    """Whether a copy says the same in every field that survived in the hurt file."""
+    document = parse(copy.content).value
+    if not isinstance(document, dict):
+        return False
+    return all(key in document and document[key] == value for key, value in survived.items())
+
+
+def _salvage_story(file: EntityFile, document: Iterable[str]) -> str:
+    return f"{file.problem}; fields that survived whole: {', '.join(map(_plain, document))}"
+
+
+def _plain(text: str) -> str:
+    return "".join(c if unicodedata.category(c)[0] != "C" else "?" for c in text)

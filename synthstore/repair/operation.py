@@ -1,0 +1,224 @@
+"""Repair: scan, plan, show, apply, verify again."""
+
+from __future__ import annotations
+
+import asyncio
+import shlex
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from synthstore.checks.finding import Finding, Severity
+from synthstore.checks.report import Action, RepairReport
+from synthstore.errors import InterruptedByUserError, OperationError, RefusedError
+from synthstore.layout.base import Layout
+from synthstore.progress import Progress
+from synthstore.repair.plan import IndexWish
+from synthstore.repair.planning import Planned, plan_repair
+from synthstore.repair.wishes import Wishes
+from synthstore.store.evidence import recognise
+from synthstore.store.runs import FilesChanged
+from synthstore.store.session import Session
+from synthstore.verify import (
+    Clock,
+    Look,
+    LookOptions,
+    counts_of,
+    find_root,
+    is_clean,
+    is_complete,
+    look,
+    next_command,
+)
+
+Confirm = Callable[[RepairReport], bool]
+
+TRIES = 3
+"""How often a plan is made again because files moved under it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RepairOptions:
+    """What a repair may do, and how."""
+
+    dry_run: bool = False
+    safe: bool = False
+    select: tuple[str, ...] = ()
+    ignore: tuple[str, ...] = ()
+    ids: frozenset[str] = frozenset()
+    accept: tuple[str, ...] = ()
+    accept_all: bool = False
+    allow_shrink: bool = False
+    fail_on: Severity | None = Severity.ERROR
+    lock_wait: float = 0.0
+    """Seconds to wait for the store's lock."""
+    jobs: int | None = None
+    severities: Mapping[str, Severity] = field(default_factory=dict)
+    layout: str | None = None
+
+    @property
+    def look(self) -> LookOptions:
+        """A repair always looks at everything; only what it does is a choice."""
+        return LookOptions(
+            fail_on=self.fail_on,
+            jobs=self.jobs,
+            severities=self.severities,
+            layout=self.layout,
+        )
+
+    @property
+    def wishes(self) -> Wishes:
+        """The choice, as the target asks for it."""
+        return Wishes(
+            select=self.select,
+            ignore=self.ignore,
+            ids=self.ids,
+            accept=self.accept,
+            accept_all=self.accept_all,
+            safe=self.safe,
+            allow_shrink=self.allow_shrink,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One command that mends a store: repair, or rebuild-index."""
+
+    command: str
+    store: Path
+    root: Path
+    layout: Layout
+    look: LookOptions
+    wishes: Wishes
+    wish: IndexWish
+    clock: Clock
+    dry_run: bool
+    rebuild: frozenset[str] = frozenset()
+    """Parts to build anew whatever state they are in: ``catalog``, ``index``."""
+    argv: tuple[str, ...] = ()
+
+
+async def repair(
+    store: Path, options: RepairOptions, *, confirm: Confirm, progress: Progress | None = None
+) -> RepairReport:
+    """Repair the store at ``store``; ``confirm`` is shown the plan before the first change.
+
+    Raises RefusedError where it would lose data, LockedError, OperationError where the system
+    fails, InterruptedByUserError when ``confirm`` declines.
+    """
+    clock = Clock()
+    root = find_root(store)
+    layout = await asyncio.to_thread(recognise, root, options.layout)
+    job = Job(
+        "repair", store, root, layout, options.look, options.wishes, IndexWish(), clock,
+        options.dry_run,
+    )  # fmt: skip
+    return await mend_store(job, options.lock_wait, confirm, progress)
+
+
+async def mend_store(
+    job: Job, lock_wait: float, confirm: Confirm, progress: Progress | None
+) -> RepairReport:
+    """Run ``job``: only planned for a dry run, else under the store's lock."""
+    if job.dry_run:
+        seen = await look(job.root, job.layout, job.look, progress)
+        planned = await asyncio.to_thread(plan_repair, job.root, seen.inventory, job)
+        return _report(job, seen, planned, before=seen.findings)
+    session = await asyncio.to_thread(Session.open, job.root, wait=lock_wait, command=job.command)
+    try:
+        return await _under_lock(job, session, confirm, progress)
+    finally:
+        await asyncio.to_thread(session.close)
+
+
+async def _under_lock(
+    job: Job, session: Session, confirm: Confirm, progress: Progress | None
+) -> RepairReport:
+    confirmed = False
+    recovered = tuple(run.run for run in session.recovered)
+    for _ in range(TRIES):
+        seen = await look(job.root, job.layout, job.look, progress)
+        planned = await asyncio.to_thread(plan_repair, job.root, seen.inventory, job)
+        if planned.refusal is not None:
+            raise RefusedError(planned.refusal, hint=_refusal_hint(job))
+        if not planned.changes:
+            return _report(job, seen, planned, before=seen.findings, recovered=recovered)
+        shown = _report(job, seen, planned, before=seen.findings, recovered=recovered)
+        if not confirmed and not confirm(shown):
+            raise InterruptedByUserError("declined; nothing was changed")
+        confirmed = True
+        try:
+            result = await asyncio.to_thread(session.run, job.command, planned.changes)
+        except FilesChanged as changed:
+            moved = job.wishes.moved | set(changed.paths)
+            job = replace(job, wishes=replace(job.wishes, moved=moved))
+            continue
+        after = await look(job.root, job.layout, job.look, progress)
+        done = replace(planned, actions=_done(planned.actions, result.conflicts))
+        return _report(job, after, done, before=seen.findings, run=result.run, recovered=recovered)
+    raise OperationError(
+        "the store kept changing while it was to be repaired",
+        hint="stop the Memory Core that writes to it, then run the command again",
+    )
+
+
+def _done(actions: Sequence[Action], conflicts: Sequence[str]) -> tuple[Action, ...]:
+    changed = frozenset(conflicts)
+    return tuple(
+        replace(action, status="skipped", because="it changed while the repair ran")
+        if action.path in changed
+        else replace(action, status="done" if action.status == "planned" else action.status)
+        for action in actions
+    )
+
+
+def _refusal_hint(job: Job) -> str:
+    store = shlex.quote(str(job.store))
+    return (
+        "bring back what is missing, or look at the plan with "
+        f"'synthstore {job.command} {store} --dry-run' and allow it with --allow-shrink"
+    )
+
+
+def _report(
+    job: Job,
+    seen: Look,
+    planned: Planned,
+    *,
+    before: Sequence[Finding],
+    run: str | None = None,
+    recovered: tuple[str, ...] = (),
+) -> RepairReport:
+    left = {finding.sort_key for finding in seen.findings}
+    fixed = sum(finding.sort_key not in left for finding in before)
+    return RepairReport(
+        command=job.command,
+        store=str(job.store),
+        layout=job.layout.name,
+        quick=False,
+        complete=is_complete(seen.inventory, job.look),
+        started_at=job.clock.started_at,
+        elapsed_seconds=job.clock.elapsed(),
+        clean=is_clean(seen.findings, job.look.fail_on),
+        silenced=0,
+        next=_next(job, seen.findings, planned, run),
+        counts=counts_of(seen.inventory),
+        findings=seen.findings,
+        run=run,
+        dry_run=job.dry_run,
+        actions=planned.actions,
+        fixed=fixed + len(recovered),
+        left=len(seen.findings),
+        bytes_needed=planned.bytes_needed,
+        refused=planned.refusal,
+        recovered_runs=recovered,
+    )
+
+
+def _next(job: Job, findings: Sequence[Finding], planned: Planned, run: str | None) -> str | None:
+    store = shlex.quote(str(job.store))
+    if job.dry_run:
+        return f"synthstore {job.command} {store}" if planned.changes else None
+    if run is not None and next_command(job.store, findings) is None:
+        return f"synthstore undo {store} --dry-run"
+    return next_command(job.store, findings)

@@ -1,0 +1,175 @@
+"""From the state that should be to the changes that lead there; no I/O."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO, Protocol, cast
+
+from synthstore.files.jsonio import Style, dump, parse, style_of
+from synthstore.layout.base import Layout
+from synthstore.model.facts import Stat
+from synthstore.repair.state import Basis, Target
+from synthstore.scan.inventory import Inventory
+from synthstore.store.runs import CATALOG, ENTITY, INDEX, MAPPING, REMOVAL, Change
+from synthstore.store.vectors import IndexContent, mapping_content, rebuild_content
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer as Buffer
+
+PRIVATE = 0o600
+
+
+@dataclass(frozen=True, slots=True)
+class IndexWish:
+    """How the index is to be built, where the operator says more than "as it was"."""
+
+    factory: str | None = None
+    metric: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Changes, and the room that they take."""
+
+    changes: tuple[Change, ...]
+    bytes_needed: int
+
+
+def plan(root: Path, basis: Basis, target: Target, wish: IndexWish | None = None) -> Plan:
+    """Plan the difference between what stands and ``target``."""
+    planner = _Planner(root, basis, target, wish or IndexWish())
+    changes = tuple(planner.changes())
+    return Plan(changes, planner.bytes_needed)
+
+
+class Found(Protocol):
+    """A file as the scan found it."""
+
+    @property
+    def sha256(self) -> str | None:
+        """Of its bytes; None where there is no file."""
+
+    @property
+    def stat(self) -> Stat | None:
+        """Its mode and owner, to be kept."""
+
+
+class _Planner:
+    def __init__(self, root: Path, basis: Basis, target: Target, wish: IndexWish) -> None:
+        self.root, self.basis, self.target, self.wish = root, basis, target, wish
+        self.inventory: Inventory = basis.inventory
+        self.layout: Layout = basis.inventory.layout
+        self.bytes_needed = 0
+        self.typical = typical_access(basis.inventory)
+
+    def changes(self) -> Iterator[Change]:
+        yield from self._entity_files()
+        yield from self._index()
+        yield from self._mappings()
+        yield from self._catalog()
+        yield from self._removals()
+
+    def _entity_files(self) -> Iterator[Change]:
+        for path, content in sorted(self.target.entities.contents.items()):
+            yield from self._write(path, content, self.inventory.by_path.get(path), ENTITY)
+
+    def _index(self) -> Iterator[Change]:
+        index, facts = self.target.index, self.inventory.index
+        if index.write_index:
+            content = rebuild_content(
+                self.root,
+                facts,
+                factory=self.wish.factory,
+                metric=self.wish.metric or facts.metric or self.layout.metric,
+                ids=index.ids,
+                vectors=index.vectors,
+                default_factory=self.layout.factory,
+            )
+            yield from self._write(facts.path, content, facts, INDEX)
+
+    def _mappings(self) -> Iterator[Change]:
+        found = {mapping.path: mapping for mapping in self.inventory.mappings}
+        for path in self.target.index.mappings:
+            old = found.get(path)
+            content = mapping_content(
+                self.target.index.entries,
+                old.raw if old is not None else None,
+                default="native" if self.layout.name == "native" else "core",
+            )
+            yield from self._write(path, content, old, MAPPING)
+
+    def _catalog(self) -> Iterator[Change]:
+        document, facts = self.target.catalog.document, self.inventory.catalog
+        if document is not None:
+            content = dump(document, self._catalog_style())
+            yield from self._write(facts.path, content, facts, CATALOG)
+
+    def _catalog_style(self) -> Style:
+        raw = self.basis.raw.get(self.inventory.catalog.path)
+        if raw is None or self.inventory.catalog.catalog is None:
+            return Style()
+        return style_of(raw, parse(raw).value)
+
+    def _removals(self) -> Iterator[Change]:
+        for path, quarantine in sorted(self.target.entities.removed.items()):
+            old = self.inventory.by_path.get(path)
+            sha = old.sha256 if old is not None else self.basis.digests[path]
+            yield Change(path, sha, None, REMOVAL, quarantine=quarantine)
+
+    def _write(
+        self, path: str, content: bytes | IndexContent, old: Found | None, order: int
+    ) -> Iterator[Change]:
+        """One write, unless the very bytes stand there already."""
+        sha = old.sha256 if old is not None else None
+        if sha is not None and sha == _digest(content):
+            return
+        size = len(content) if isinstance(content, bytes) else content.size
+        self.bytes_needed += size
+        access = (old.stat if old is not None else None) or self.typical
+        yield Change(
+            path,
+            sha,
+            content,
+            order,
+            mode=access.mode,
+            uid=access.uid,
+            gid=access.gid,
+            size=size,
+        )
+
+
+class _Hashing(io.RawIOBase):
+    """Takes what is written, and keeps nothing but its digest."""
+
+    def __init__(self) -> None:
+        self.digest = hashlib.sha256()
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Buffer, /) -> int:
+        self.digest.update(data)
+        return memoryview(data).nbytes
+
+
+def _digest(content: bytes | IndexContent) -> str:
+    if isinstance(content, bytes):
+        return hashlib.sha256(content).hexdigest()
+    sink = _Hashing()
+    content(cast("BinaryIO", sink))
+    return sink.digest.hexdigest()
+
+
+def typical_access(inventory: Inventory) -> Stat:
+    """Mode and owner for a file where none stood: those of most of the store's files."""
+    stats: Sequence[Stat] = [file.stat for file in inventory.files]
+    stats = stats or [s for s in (inventory.catalog.stat, inventory.index.stat) if s is not None]
+    if not stats:
+        return Stat(0, 0, PRIVATE, -1, -1, 1, 0)
+    (mode, uid, gid), _ = Counter((s.mode, s.uid, s.gid) for s in stats).most_common(1)[0]
+    return Stat(0, 0, mode, uid, gid, 1, 0)

@@ -1,0 +1,96 @@
+"""From an inventory to a plan: gathers the copies that survive, then asks the pure rooms."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Protocol
+
+from synthstore.checks.ownership import owners
+from synthstore.checks.report import Action
+from synthstore.checks.standing import standing
+from synthstore.errors import SynthstoreError
+from synthstore.files.durable import hash_file
+from synthstore.files.walk import read_file
+from synthstore.model.catalog import Catalog
+from synthstore.model.facts import PartStatus, StrayKind
+from synthstore.repair.plan import IndexWish, plan
+from synthstore.repair.sources import surviving
+from synthstore.repair.state import Basis
+from synthstore.repair.target import aim, hurt_paths, needs
+from synthstore.repair.wishes import Wishes
+from synthstore.scan.inventory import Inventory
+from synthstore.store.catalog import index_backups
+from synthstore.store.runs import Change
+
+
+class Task(Protocol):
+    """What planning needs to know of a command."""
+
+    @property
+    def wishes(self) -> Wishes:
+        """What may be touched."""
+
+    @property
+    def wish(self) -> IndexWish:
+        """How the index is to be built."""
+
+    @property
+    def rebuild(self) -> frozenset[str]:
+        """Parts to build anew whatever state they are in."""
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A plan, in changes and in words."""
+
+    changes: tuple[Change, ...]
+    actions: tuple[Action, ...]
+    bytes_needed: int
+    refusal: str | None
+
+
+def plan_repair(root: Path, inventory: Inventory, task: Task) -> Planned:
+    """Plan what leads from ``inventory`` to the state that should be."""
+    basis = Basis(
+        inventory,
+        standing(inventory),
+        owners(inventory),
+        task.wishes,
+        rebuild=task.rebuild,
+    )
+    basis = replace(
+        basis,
+        copies=surviving(root, inventory, needs(basis)),
+        raw=_raw(root, inventory),
+        digests=_digests(root, inventory),
+        backup=_backup(root, inventory),
+    )
+    target = aim(basis)
+    planned = plan(root, basis, target, task.wish)
+    return Planned(planned.changes, target.actions, planned.bytes_needed, target.refusal)
+
+
+def _raw(root: Path, inventory: Inventory) -> Mapping[str, bytes]:
+    paths = {*hurt_paths(inventory), inventory.catalog.path}
+    found = {}
+    for path in sorted(paths):
+        try:
+            found[path] = read_file(root, path)[0]
+        except (OSError, SynthstoreError):
+            # Unreadable bytes can neither be salvaged nor spliced; the scan has said so.
+            continue
+    return found
+
+
+def _digests(root: Path, inventory: Inventory) -> Mapping[str, str]:
+    leftovers = (s for s in inventory.strays if s.kind is StrayKind.LEFTOVER and "file" in s.what)
+    return {stray.path: hash_file(root / stray.path) for stray in leftovers}
+
+
+def _backup(root: Path, inventory: Inventory) -> Catalog | None:
+    if inventory.catalog.status is not PartStatus.UNREADABLE:
+        return None
+    backups = index_backups(root, inventory.layout)
+    return backups[0][1] if backups else None

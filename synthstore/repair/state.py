@@ -1,0 +1,155 @@
+"""The values that a repair is worked out with, from what stands to what should."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from synthstore.checks.finding import Subject
+from synthstore.checks.frozen import drifts
+from synthstore.checks.ownership import Ownership
+from synthstore.checks.report import Action
+from synthstore.checks.standing import Standing
+from synthstore.model.catalog import Catalog, Row
+from synthstore.model.embedding import FloatMatrix, FloatVector, IdArray
+from synthstore.model.facts import EntityFile
+from synthstore.model.ids import EntityRef, Kind
+from synthstore.repair.sources import Copy
+from synthstore.repair.wishes import Wishes
+from synthstore.scan.inventory import Inventory
+
+
+def twin(code: str, kind: Kind) -> str:
+    """The code of a memory's damage, or its twin for an assembly (M001 → A001)."""
+    return code if kind == "memory" else "A" + code[1:]
+
+
+@dataclass(frozen=True)
+class Basis:
+    """All that a target is computed from; nothing in it changes while that happens."""
+
+    inventory: Inventory
+    standing: Standing
+    ownership: Ownership
+    wishes: Wishes
+    copies: Mapping[EntityRef, tuple[Copy, ...]] = field(default_factory=dict)
+    raw: Mapping[str, bytes] = field(default_factory=dict)
+    """Bytes of the files that may have to be salvaged or spliced, and of the catalog."""
+    digests: Mapping[str, str] = field(default_factory=dict)
+    """sha256 of leftovers, which a scan does not read."""
+    rebuild: frozenset[str] = frozenset()
+    """Parts to build anew from the entity files alone: ``catalog``, ``index``; empty: repair."""
+    backup: Catalog | None = None
+    """The newest good index backup, where the catalog is unreadable."""
+
+    @cached_property
+    def frozen_paths(self) -> Mapping[str, EntityRef]:
+        """Files that bit rot holds for (M004), and the entity whose row says so."""
+        return {
+            drift.claim.file.path: drift.claim.row.ref
+            for drift in drifts(self.inventory)
+            if drift.claim.file is not None and not drift.newer
+        }
+
+    @property
+    def rows(self) -> tuple[Row, ...]:
+        """The rows to start from: the catalog's own, else those of the backup."""
+        catalog = self.catalog
+        return catalog.rows if catalog is not None else ()
+
+    @property
+    def catalog(self) -> Catalog | None:
+        """The catalog to start from."""
+        return self.inventory.catalog.catalog or self.backup
+
+    def heirs(self, entities: Entities) -> frozenset[EntityRef]:
+        """Entities that take over the row of another, whose file turned out to be theirs."""
+        named = (
+            self.inventory.by_path.get(row.path or "")
+            for row in self.rows
+            if entities.dropped.get(row.ref) == twin("M005", row.kind)
+        )
+        return frozenset(file.ref for file in named if file is not None and file.ref is not None)
+
+    def vector(self, ref: EntityRef) -> FloatVector | None:
+        """The finite vector that the index holds for ``ref``, of the store's dimension."""
+        return self.ownership.vector_of(self.inventory, ref)
+
+
+@dataclass(slots=True)
+class Entities:
+    """The entity files as they should be."""
+
+    files: dict[EntityRef, EntityFile] = field(default_factory=dict)
+    """Whole files that are taken as the truth, by the entity they bear."""
+    held: dict[EntityRef, EntityFile] = field(default_factory=dict)
+    """Files left as they are, whose content proves nothing: frozen, hurt, not parsed."""
+    contents: dict[str, bytes] = field(default_factory=dict)
+    """New bytes by path."""
+    removed: dict[str, bool] = field(default_factory=dict)
+    """Paths to remove; True: with a copy in quarantine."""
+    vectors: dict[str, FloatVector] = field(default_factory=dict)
+    """Embeddings of new bytes, by path."""
+    dropped: dict[EntityRef, str] = field(default_factory=dict)
+    """Entities that are no more, and the code for which."""
+    actions: list[Action] = field(default_factory=list)
+
+    def act(
+        self, kind: str, ref: EntityRef, path: str | None, because: str, source: str | None = None
+    ) -> None:
+        """Note one action upon an entity."""
+        subject = Subject(ref.kind, ref.id)
+        self.actions.append(Action(kind, subject, path, source=source, because=because))
+
+    def act_on_file(self, kind: str, path: str, because: str) -> None:
+        """Note one action upon a file that is no entity's."""
+        self.actions.append(Action(kind, Subject("file", path), path, because=because))
+
+
+@dataclass(slots=True)
+class CatalogTarget:
+    """The catalog as it should be; ``rows`` in their order."""
+
+    rows: dict[EntityRef, Mapping[str, object]]
+    document: dict[str, object] | None
+    """None: the file stays as it is."""
+    gone: int = 0
+    """Rows that stood and go."""
+    actions: list[Action] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class IndexTarget:
+    """The vectors and mappings as they should be."""
+
+    ids: IdArray
+    """int64, shape (n,)."""
+    vectors: FloatMatrix
+    """float32, shape (n, dim)."""
+    entries: dict[str, int]
+    """Vector id → numeric id."""
+    write_index: bool
+    mappings: tuple[str, ...]
+    """Mapping files to write."""
+    gone: int = 0
+    """Vectors that stood and go without a better one in their place."""
+    sole_copies: int = 0
+    """Of these, such as are a live entity's only embedding."""
+    actions: list[Action] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """The whole state that should be."""
+
+    entities: Entities
+    catalog: CatalogTarget
+    index: IndexTarget
+    refusal: str | None = None
+    """Why it must not be done without ``--allow-shrink``."""
+
+    @property
+    def actions(self) -> tuple[Action, ...]:
+        """All that would be done, in the order of the rooms."""
+        return (*self.entities.actions, *self.catalog.actions, *self.index.actions)

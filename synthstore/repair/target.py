@@ -1,0 +1,87 @@
+"""The state that should be, from all that survived; a pure function, to a fixed point.
+
+Entities come first, since they are the truth; the catalog and the index follow from them. What is
+written depends on nothing but the store's own bytes: no clock, no chance.
+"""
+
+from __future__ import annotations
+
+from synthstore.checks.standing import lost_folders, rows_of
+from synthstore.model.embedding import EmbeddingState
+from synthstore.model.facts import FileStatus
+from synthstore.model.ids import EntityRef
+from synthstore.repair.cataloguing import aim_catalog
+from synthstore.repair.indexing import aim_index
+from synthstore.repair.mending import as_they_stand, mend
+from synthstore.repair.state import Basis, CatalogTarget, Entities, IndexTarget, Target
+from synthstore.scan.inventory import Inventory
+
+MANY = 10
+MANY_SHARE = 0.01
+
+
+def aim(basis: Basis) -> Target:
+    """Work out the target of a repair."""
+    entities = as_they_stand(basis) if basis.rebuild else mend(basis)
+    catalog = aim_catalog(basis, entities)
+    index = aim_index(basis, entities)
+    refusal = None if basis.wishes.allow_shrink else _refusal(basis, entities, catalog, index)
+    return Target(entities, catalog, index, refusal)
+
+
+def needs(basis: Basis) -> frozenset[EntityRef]:
+    """The entities for which a surviving copy is worth looking for."""
+    standing = basis.standing
+    wanted = {row.ref for row in rows_of(basis.inventory) if row.ref not in standing.standing_file}
+    wanted |= set(basis.frozen_paths.values())
+    for file in basis.inventory.files:
+        if file.status.hurt:
+            wanted.add(standing.bears[file.path])
+        elif file.embedding is EmbeddingState.NOT_FINITE and file.ref is not None:
+            wanted.add(file.ref)
+        if basis.wishes.select and file.record is not None:
+            wanted |= {EntityRef("memory", member) for member in file.record.members}
+    return frozenset(wanted)
+
+
+def hurt_paths(inventory: Inventory) -> frozenset[str]:
+    """Files whose bytes the target is computed from."""
+    wanting = (EmbeddingState.NOT_FINITE, EmbeddingState.MISSING)
+    return frozenset(
+        file.path
+        for file in inventory.files
+        if file.status in (FileStatus.TORN, FileStatus.INCOMPLETE)
+        or (file.status is FileStatus.WHOLE and file.embedding in wanting)
+    )
+
+
+def _refusal(
+    basis: Basis, entities: Entities, catalog: CatalogTarget, index: IndexTarget
+) -> str | None:
+    for folder in lost_folders(basis.inventory):
+        return (
+            f"the catalog lists entities in {folder or 'the root'}/, but the folder is missing or "
+            "empty: an unmounted volume?"
+        )
+    rows, vectors = len(basis.rows), basis.inventory.index.ntotal
+    removed = sum(
+        action.kind == "quarantine-file" and action.subject.kind != "file"
+        for action in entities.actions
+    )
+    gone = max(catalog.gone, removed)
+    if _many(gone, max(rows, len(basis.inventory.files))):
+        return f"{gone} of {rows} entities would go"
+    if _many(index.gone, vectors):
+        return f"{index.gone} of {vectors} vectors would go"
+    if index.sole_copies:
+        return (
+            f"{index.sole_copies} vectors would go that are, or may be, the only copy of a living "
+            "entity's embedding"
+        )
+    if basis.inventory.dimension is None and len(basis.inventory.tables) > 1:
+        return "the embeddings are of several dimensions, and none is in the majority"
+    return None
+
+
+def _many(gone: int, of: int) -> bool:
+    return gone > MANY and gone > of * MANY_SHARE

@@ -1,0 +1,102 @@
+"""What stands where: the store's folders listed and every name put in its place."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from synthstore.errors import PermissionDeniedError
+from synthstore.files.walk import Entry, list_folder, look
+from synthstore.layout.base import CATALOG_NAME, Layout, Place
+from synthstore.model.facts import Stray, StrayKind
+from synthstore.model.ids import Kind
+from synthstore.scan.inventory import AccessProblem
+from synthstore.scan.shard import Candidate
+
+KIND_OF_PLACE: dict[Place, Kind] = {Place.MEMORY: "memory", Place.ASSEMBLY: "assembly"}
+
+WHAT = {
+    "dir": "directory",
+    "link": "symbolic link",
+    "fifo": "FIFO",
+    "socket": "socket",
+    "block": "block device",
+    "char": "character device",
+    "file": "file",
+}
+
+
+@dataclass(slots=True)
+class Listing:
+    """The names of one store, sorted out."""
+
+    candidates: list[Candidate] = field(default_factory=list)
+    strays: list[Stray] = field(default_factory=list)
+    folders: dict[str, bool] = field(default_factory=dict)
+    access: list[AccessProblem] = field(default_factory=list)
+
+
+def list_store(root: Path, layout: Layout) -> Listing:
+    """List the layout's folders; links are never followed, and no file is opened."""
+    listing = Listing()
+    for folder in dict.fromkeys(("", *layout.entity_folders, *layout.part_folders)):
+        if folder:
+            listing.folders[folder] = _is_folder(root, folder, layout, listing)
+            if not listing.folders[folder]:
+                continue
+        for entry in _entries(root, folder, listing):
+            _sort_out(root, layout, entry, listing)
+    listing.candidates.sort(key=lambda candidate: candidate.path)
+    listing.strays.sort(key=lambda stray: stray.path)
+    return listing
+
+
+def _is_folder(root: Path, folder: str, layout: Layout, listing: Listing) -> bool:
+    entry = look(root, folder)
+    if entry is None:
+        return False
+    if entry.kind != "dir":
+        kind: Kind = "assembly" if folder == "assemblies" else "memory"
+        entity_kind = kind if folder in layout.entity_folders else None
+        listing.strays.append(
+            Stray(StrayKind.IRREGULAR, folder, WHAT[entry.kind], entry.stat, entity_kind)
+        )
+    return entry.kind == "dir"
+
+
+def _entries(root: Path, folder: str, listing: Listing) -> Iterator[Entry]:
+    try:
+        yield from list_folder(root, folder)
+    except PermissionDeniedError as error:
+        where = look(root, folder) if folder else None
+        evidence = {"uid": where.stat.uid, "mode": oct(where.stat.mode)} if where else {}
+        listing.access.append(
+            AccessProblem(folder or ".", error.message, evidence, error.hint or "")
+        )
+
+
+def _sort_out(root: Path, layout: Layout, entry: Entry, listing: Listing) -> None:
+    is_dir = entry.kind == "dir"
+    place = layout.place(entry.path, is_dir=is_dir)
+    what = WHAT[entry.kind]
+    if place in KIND_OF_PLACE:
+        kind = KIND_OF_PLACE[place]
+        if entry.kind == "file":
+            listing.candidates.append(Candidate(entry.path, kind, entry.stat))
+        else:
+            listing.strays.append(Stray(StrayKind.IRREGULAR, entry.path, what, entry.stat, kind))
+    elif place is Place.LEFTOVER:
+        listing.strays.append(
+            Stray(StrayKind.LEFTOVER, entry.path, f"temporary {what}", entry.stat)
+        )
+    elif place in (Place.FOREIGN, Place.ELSEWHERE):
+        _foreign(root, place, entry, what, listing)
+
+
+def _foreign(root: Path, place: Place, entry: Entry, what: str, listing: Listing) -> None:
+    is_dir = entry.kind == "dir"
+    if is_dir and look(root, f"{entry.path}/{CATALOG_NAME}") is not None:
+        listing.strays.append(Stray(StrayKind.NESTED_STORE, entry.path, "store", entry.stat))
+    elif place is Place.FOREIGN:
+        listing.strays.append(Stray(StrayKind.FOREIGN, entry.path, what, entry.stat))

@@ -1,0 +1,43 @@
+"""Shards over any ``concurrent.futures.Executor``: which one, and how large a shard."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
+from contextlib import contextmanager
+
+from synthstore.scan.shard import Candidate
+
+SHARD = 250
+"""Files per shard: large enough to hide the hop, small enough to keep workers level."""
+
+PROCESSES_PAY_FROM = 4_000
+"""Below this many files, starting worker processes costs more than it saves."""
+
+
+def usable_cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0))
+
+
+def shards(candidates: Sequence[Candidate]) -> Iterator[Sequence[Candidate]]:
+    """Cut the candidates into runs of ``SHARD``."""
+    for start in range(0, len(candidates), SHARD):
+        yield candidates[start : start + SHARD]
+
+
+@contextmanager
+def executor_for(files: int, jobs: int | None) -> Iterator[Executor]:
+    """Give processes where they pay, else one thread; parsing holds the GIL."""
+    workers = jobs or usable_cores()
+    if workers > 1 and files >= PROCESSES_PAY_FROM:
+        # Never fork: this process has threads by now, and a forked lock may never be freed.
+        context = multiprocessing.get_context("forkserver")
+        context.set_forkserver_preload(["synthstore.scan.shard"])
+        with ProcessPoolExecutor(workers, mp_context=context) as processes:
+            yield processes
+    else:
+        with ThreadPoolExecutor(1, thread_name_prefix="synthstore-scan") as thread:
+            yield thread

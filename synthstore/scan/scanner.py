@@ -1,0 +1,160 @@
+"""One pass over a store: list, read the parts, read the entities in shards, join the facts."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+import zlib
+from collections.abc import Iterable, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from synthstore.layout.base import Layout
+from synthstore.model.embedding import FloatMatrix
+from synthstore.model.facts import (
+    CatalogFacts,
+    EntityFile,
+    FileStatus,
+    IndexFacts,
+    MappingFacts,
+    PartStatus,
+)
+from synthstore.progress import Progress, SilentProgress
+from synthstore.scan.inventory import EmbeddingTable, Inventory, UnfinishedRun
+from synthstore.scan.listing import Listing, list_store
+from synthstore.scan.pool import executor_for, shards
+from synthstore.scan.shard import DEFAULT_CAPS, Candidate, Caps, ShardFacts, read_shard
+from synthstore.store.catalog import read_catalog
+from synthstore.store.runs import unfinished_runs
+from synthstore.store.vectors import read_index, read_mapping
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScanOptions:
+    """How far a scan looks."""
+
+    quick: bool = False
+    """Names, sizes, catalog and vector ids only."""
+    subset: tuple[int, int] | None = None
+    """(n, t): parse only the n-th of t parts of the files, by a hash of their names."""
+    jobs: int | None = None
+    caps: Caps = DEFAULT_CAPS
+
+    def parses(self, path: str) -> bool:
+        """Whether the file at ``path`` is to be looked into."""
+        if self.quick:
+            return False
+        if self.subset is None:
+            return True
+        part, parts = self.subset
+        return zlib.crc32(path.encode("utf-8", "surrogateescape")) % parts == part - 1
+
+
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    catalog: CatalogFacts
+    index: IndexFacts
+    mappings: tuple[MappingFacts, ...]
+    unfinished: tuple[UnfinishedRun, ...]
+
+
+async def scan(
+    root: Path,
+    layout: Layout,
+    options: ScanOptions | None = None,
+    progress: Progress | None = None,
+) -> Inventory:
+    """Scan the store at ``root``; damage becomes facts, only inability to look raises."""
+    options = options or ScanOptions()
+    now_ns = time.time_ns()
+    listing = await asyncio.to_thread(list_store, root, layout)
+    chosen = [c for c in listing.candidates if options.parses(c.path)]
+    with executor_for(len(chosen), options.jobs) as executor:
+        entities = asyncio.create_task(
+            _read_entities(executor, (root, layout, options.caps), chosen, progress)
+        )
+        parts = await asyncio.to_thread(_read_parts, root, layout, quick=options.quick)
+        facts = await entities
+    unread = (_unread(c) for c in listing.candidates if not options.parses(c.path))
+    return Inventory(
+        layout=layout,
+        files=_join_files(facts, unread),
+        strays=tuple(listing.strays),
+        catalog=parts.catalog,
+        index=parts.index,
+        mappings=parts.mappings,
+        tables=_join_tables(facts),
+        folders=_entity_folders(layout, listing),
+        unfinished=parts.unfinished,
+        access=tuple(listing.access),
+        now_ns=now_ns,
+        quick=options.quick,
+    )
+
+
+async def _read_entities(
+    executor: Executor,
+    how: tuple[Path, Layout, Caps],
+    candidates: Sequence[Candidate],
+    progress: Progress | None,
+) -> list[ShardFacts]:
+    loop = asyncio.get_running_loop()
+    root, layout, caps = how
+    progress = progress or SilentProgress()
+    progress.start("reading", len(candidates))
+
+    async def one(shard: Sequence[Candidate]) -> ShardFacts:
+        facts = await loop.run_in_executor(executor, read_shard, str(root), layout, shard, caps)
+        progress.advance(len(shard))
+        return facts
+
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(one(shard)) for shard in shards(candidates)]
+    return [task.result() for task in tasks]
+
+
+def _read_parts(root: Path, layout: Layout, *, quick: bool) -> _Parts:
+    index = read_index(root, layout.faiss_path, with_vectors=not quick)
+    mappings = [read_mapping(root, path) for path in layout.mapping_paths]
+    unfinished = tuple(
+        UnfinishedRun(run.run, run.command, run.owner_alive) for run in unfinished_runs(root)
+    )
+    return _Parts(read_catalog(root, layout), index, _relevant(mappings), unfinished)
+
+
+def _relevant(mappings: Sequence[MappingFacts]) -> tuple[MappingFacts, ...]:
+    """Keep the mapping files that exist; where none does, the primary one as missing.
+
+    Memory Cores write one name and read another, so any one of them is enough.
+    """
+    present = tuple(m for m in mappings if m.status is not PartStatus.MISSING)
+    return present or tuple(mappings[:1])
+
+
+def _unread(candidate: Candidate) -> EntityFile:
+    return EntityFile(candidate.kind, candidate.path, FileStatus.UNREAD, candidate.stat)
+
+
+def _join_files(
+    facts: Iterable[ShardFacts], unread: Iterable[EntityFile]
+) -> tuple[EntityFile, ...]:
+    files = [file for shard in facts for file in shard.files]
+    files.extend(unread)
+    return tuple(sorted(files, key=lambda file: file.path))
+
+
+def _join_tables(facts: Sequence[ShardFacts]) -> dict[int, EmbeddingTable]:
+    tables = {}
+    for dim in sorted({dim for shard in facts for dim in shard.blocks}):
+        blocks = [shard.blocks[dim] for shard in facts if dim in shard.blocks]
+        paths = tuple(path for block in blocks for path in block[0])
+        matrix: FloatMatrix = np.concatenate([block[1] for block in blocks])
+        tables[dim] = EmbeddingTable(paths, matrix)
+    return tables
+
+
+def _entity_folders(layout: Layout, listing: Listing) -> dict[str, bool]:
+    return {folder: listing.folders.get(folder, True) for folder in layout.entity_folders}

@@ -1,0 +1,145 @@
+"""The work of one worker: read, parse, hash and judge a run of entity files.
+
+Everything here is a plain function of picklable values, so that any executor can run it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from synthstore.errors import SynthstoreError
+from synthstore.files.jsonio import Parsed, ParseFailure, TooDeep, parse
+from synthstore.files.walk import IrregularFileError, OversizeError, read_file
+from synthstore.layout.base import Layout
+from synthstore.model.embedding import EmbeddingState, FloatMatrix, FloatVector, judge
+from synthstore.model.facts import EntityFile, FileStatus, Stat
+from synthstore.model.ids import Kind
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A regular file where an entity belongs, as the listing saw it."""
+
+    path: str
+    kind: Kind
+    stat: Stat
+
+
+@dataclass(frozen=True, slots=True)
+class Caps:
+    """Size caps in bytes, beyond which a file is not parsed (M011)."""
+
+    memory: int = 16 << 20
+    assembly: int = 64 << 20
+
+    def of(self, kind: Kind) -> int:
+        """The cap for one kind of entity."""
+        return self.memory if kind == "memory" else self.assembly
+
+
+@dataclass(frozen=True, slots=True)
+class ShardFacts:
+    """What one shard learned."""
+
+    files: tuple[EntityFile, ...]
+    blocks: Mapping[int, tuple[tuple[str, ...], FloatMatrix]]
+    """Valid embeddings by dimension: paths, and a float32 matrix of shape (len(paths), dim)."""
+
+
+DEFAULT_CAPS = Caps()
+
+
+def read_shard(
+    root: str, layout: Layout, candidates: Sequence[Candidate], caps: Caps
+) -> ShardFacts:
+    """Read every candidate; a file that vanished meanwhile is no file."""
+    files: list[EntityFile] = []
+    vectors: dict[int, tuple[list[str], list[FloatVector]]] = {}
+    for candidate in candidates:
+        seen = read_entity(Path(root), layout, candidate, caps)
+        if seen is None:
+            continue
+        file, vector = seen
+        files.append(file)
+        if file.embedding is EmbeddingState.VALID and vector is not None:
+            paths, rows = vectors.setdefault(file.dim, ([], []))
+            paths.append(file.path)
+            rows.append(vector)
+    blocks = {dim: (tuple(paths), np.stack(rows)) for dim, (paths, rows) in vectors.items()}
+    return ShardFacts(tuple(files), blocks)
+
+
+def read_entity(
+    root: Path, layout: Layout, candidate: Candidate, caps: Caps
+) -> tuple[EntityFile, FloatVector | None] | None:
+    """Read one file and judge it; None if it is gone."""
+    try:
+        raw, stat = read_file(root, candidate.path, caps.of(candidate.kind))
+        file, vector = facts_of(layout, candidate.kind, candidate.path, raw, stat)
+        if file.status.hurt:
+            # A writer may have been half way through, or the medium may have slipped once.
+            raw, stat = read_file(root, candidate.path, caps.of(candidate.kind))
+            file, vector = facts_of(layout, candidate.kind, candidate.path, raw, stat)
+    except (FileNotFoundError, IrregularFileError):
+        return None
+    except OversizeError as error:
+        return _closed(candidate, FileStatus.OVERSIZE, error.message), None
+    except SynthstoreError as error:
+        return _closed(candidate, FileStatus.UNREADABLE, _story(error)), None
+    return file, vector
+
+
+def _story(error: SynthstoreError) -> str:
+    return f"{error.message}; {error.hint}" if error.hint else error.message
+
+
+def _closed(candidate: Candidate, status: FileStatus, problem: str) -> EntityFile:
+    return EntityFile(candidate.kind, candidate.path, status, candidate.stat, problem=problem)
+
+
+def facts_of(
+    layout: Layout, kind: Kind, path: str, raw: bytes, stat: Stat
+) -> tuple[EntityFile, FloatVector | None]:
+    """Judge the bytes of one entity file; the vector is set when the embedding is valid."""
+    digest = hashlib.sha256(raw).hexdigest()
+    if not raw:
+        empty = EntityFile(kind, path, FileStatus.EMPTY, stat, digest, "the file is empty")
+        return empty, None
+    try:
+        parsed = parse(raw)
+    except TooDeep as error:
+        deep = EntityFile(kind, path, FileStatus.OPAQUE, stat, digest, rigid=(str(error),))
+        return deep, None
+    except ParseFailure as error:
+        return EntityFile(kind, path, FileStatus.TORN, stat, digest, str(error)), None
+    return _judge_document(layout, EntityFile(kind, path, FileStatus.WHOLE, stat, digest), parsed)
+
+
+def _judge_document(
+    layout: Layout, file: EntityFile, parsed: Parsed
+) -> tuple[EntityFile, FloatVector | None]:
+    document = parsed.value
+    if not isinstance(document, dict):
+        problem = f"holds a JSON {type(document).__name__}, not an object"
+        hurt = replace(file, status=FileStatus.INCOMPLETE, problem=problem, rigid=parsed.rigid)
+        return hurt, None
+    record = layout.read_record(file.kind, document)
+    judged = judge(document.get(layout.embedding_key(file.kind)))
+    judged_file = replace(
+        file,
+        status=FileStatus.INCOMPLETE if record.missing else FileStatus.WHOLE,
+        problem=f"required and missing or mistyped: {', '.join(record.missing)}"
+        if record.missing
+        else None,
+        record=record,
+        rigid=parsed.rigid,
+        embedding=judged.state,
+        dim=judged.dim,
+        norm=judged.norm,
+    )
+    return judged_file, judged.vector if judged.state is EmbeddingState.VALID else None

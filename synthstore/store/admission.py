@@ -1,0 +1,85 @@
+"""Whether a store is ours to write, asked before the first change; and how ours is made."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+
+from synthstore.errors import OperationError, PermissionDeniedError
+from synthstore.files.durable import make_dirs, told
+from synthstore.files.failure import access_remedy, owner_name
+from synthstore.files.space import require_writable
+from synthstore.files.walk import is_folder
+from synthstore.layout.base import OWN_FOLDER
+
+PRIVATE_FOLDER = 0o700
+PRIVATE_FILE = 0o600
+_NO_EXECUTION = 0o666
+
+
+@dataclass(frozen=True, slots=True)
+class Custody:
+    """Who owns what we make in a store, and who may read it."""
+
+    uid: int | None
+    """The store's owner where we are root; None: ourselves."""
+    gid: int | None
+    folder_mode: int
+    """Of an entity folder: as the store's own."""
+
+    @property
+    def file_mode(self) -> int:
+        """Of a file that replaces none: as the store's folder, without execution."""
+        return self.folder_mode & _NO_EXECUTION
+
+    def make_private(self, folder: Path) -> None:
+        """Make a folder of ours, with missing parents, that only its owner may enter."""
+        make_dirs(folder, PRIVATE_FOLDER, uid=self.uid, gid=self.gid)
+
+
+def admit(root: Path) -> Custody:
+    """Who owns and reads what we make at ``root``.
+
+    Raises PermissionDeniedError for a store that others could write meanwhile, that belongs to
+    another user, or that cannot be written; root may write those of others.
+    """
+    with told(root, "read"):
+        status = root.stat()
+    mode = stat.S_IMODE(status.st_mode)
+    require_writable(root)
+    if os.geteuid() == 0:
+        _require_real_folder(root)
+        return Custody(status.st_uid, status.st_gid, mode)
+    _require_own(root, status)
+    _require_real_folder(root)
+    return Custody(None, None, mode)
+
+
+def _require_own(root: Path, status: os.stat_result) -> None:
+    quoted = shlex.quote(str(root))
+    if status.st_uid != os.geteuid():
+        raise PermissionDeniedError(
+            f"{root} belongs to {owner_name(status.st_uid)}, so only that user or root may change it",
+            hint=f"sudo chown -R {owner_name(os.geteuid())} {quoted}",
+        )
+    if status.st_mode & stat.S_IWOTH:
+        raise PermissionDeniedError(
+            f"{root} is writable by everyone, so what is checked could be changed before it is used",
+            hint=f"chmod o-w {quoted}",
+        )
+    if not os.access(root, os.R_OK | os.W_OK | os.X_OK):
+        raise PermissionDeniedError(
+            f"cannot write {root}: Permission denied",
+            hint=access_remedy(root, status, write=True),
+        )
+
+
+def _require_real_folder(root: Path) -> None:
+    own = root / OWN_FOLDER
+    if os.path.lexists(own) and not is_folder(root, OWN_FOLDER):
+        raise OperationError(
+            f"{own} is no real folder", hint=f"move {shlex.quote(str(own))} out of the way"
+        )

@@ -1,0 +1,177 @@
+"""The catalog on the disk: read without trust, and its backups."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+from synthstore.errors import SynthstoreError
+from synthstore.files.jsonio import ParseFailure, parse
+from synthstore.files.walk import list_folder, look, read_file
+from synthstore.layout.base import CATALOG_NAME, CatalogShapeError, Layout
+from synthstore.layout.times import instant_us
+from synthstore.model.catalog import Catalog, Row
+from synthstore.model.facts import CatalogFacts, PartStatus, Stat
+
+DUPLICATE_KEYS = "duplicate keys"
+"""How ``files.jsonio`` names what only a second look can place."""
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedCatalog:
+    """The bytes of a catalog and what they parse to, no layout asked."""
+
+    status: PartStatus
+    problem: str | None = None
+    raw: bytes | None = None
+    """None where not even the bytes could be read."""
+    stat: Stat | None = None
+    document: Mapping[str, object] | None = None
+    """Set when OK."""
+    doubled: bool = False
+    """Whether an object in it has a key twice."""
+
+
+def load_catalog(root: Path, path: str = CATALOG_NAME) -> LoadedCatalog:
+    """Read and parse the catalog at ``path``; never raises for damage, never follows a link.
+
+    What does not parse is read once more, since a writer may have been half way through.
+    """
+    first = _load(root, path)
+    retry = first.status is PartStatus.UNREADABLE and first.raw is not None
+    return _load(root, path) if retry else first
+
+
+def _load(root: Path, path: str) -> LoadedCatalog:
+    try:
+        raw, stat = read_file(root, path)
+    except FileNotFoundError:
+        return LoadedCatalog(PartStatus.MISSING)
+    except SynthstoreError as error:
+        return LoadedCatalog(PartStatus.UNREADABLE, error.message, stat=_stat(root, path))
+    try:
+        parsed = parse(raw)
+    except ParseFailure as failure:
+        return LoadedCatalog(PartStatus.UNREADABLE, str(failure), raw, stat)
+    if not isinstance(parsed.value, dict):
+        return LoadedCatalog(PartStatus.UNREADABLE, "holds no JSON object", raw, stat)
+    doubled = DUPLICATE_KEYS in parsed.rigid
+    return LoadedCatalog(PartStatus.OK, None, raw, stat, parsed.value, doubled)
+
+
+def _stat(root: Path, path: str) -> Stat | None:
+    try:
+        entry = look(root, path)
+    except SynthstoreError:
+        return None
+    return entry.stat if entry is not None else None
+
+
+def read_catalog(root: Path, layout: Layout, loaded: LoadedCatalog | None = None) -> CatalogFacts:
+    """The store's catalog as its layout reads it; never raises for damage.
+
+    ``loaded`` saves reading it again, where it has just been read for detection.
+    """
+    path = layout.catalog_path
+    loaded = loaded or load_catalog(root, path)
+    sha256 = hashlib.sha256(loaded.raw).hexdigest() if loaded.raw is not None else None
+    facts = CatalogFacts(loaded.status, path, loaded.problem, sha256, loaded.stat)
+    if loaded.document is None:
+        return facts
+    try:
+        return replace(facts, catalog=_catalog(layout, loaded))
+    except CatalogShapeError as error:
+        return replace(facts, status=PartStatus.UNREADABLE, problem=str(error))
+
+
+def _catalog(layout: Layout, loaded: LoadedCatalog) -> Catalog:
+    if loaded.doubled:
+        doubles = _Doubles(loaded.raw or b"")
+        return doubles.mark(layout.read_catalog(doubles.document))
+    return layout.read_catalog(loaded.document or {})
+
+
+class _Doubles:
+    """A catalog parsed anew, so that keys that stand twice are known with their objects."""
+
+    def __init__(self, raw: bytes) -> None:
+        self._keys: dict[int, frozenset[str]] = {}
+        text = raw.decode(json.detect_encoding(raw))
+        value = json.loads(text, object_pairs_hook=self._pairs)
+        self.document: Mapping[str, object] = value
+
+    def _pairs(self, pairs: list[tuple[str, object]]) -> dict[str, object]:
+        found = dict(pairs)
+        if len(found) < len(pairs):
+            times = Counter(key for key, _ in pairs)
+            self._keys[id(found)] = frozenset(key for key, seen in times.items() if seen > 1)
+        return found
+
+    def mark(self, catalog: Catalog) -> Catalog:
+        """Note on each row that it, or one of its keys, stands twice: the last one counts."""
+        rows = {id(row.raw) for row in catalog.rows}
+        sections = [v for v in self.document.values() if isinstance(v, dict) and id(v) not in rows]
+        ids = frozenset[str]().union(*(self._twice(part) for part in (self.document, *sections)))
+        marked = tuple(self._marked(row, ids) for row in catalog.rows)
+        listed = {row.id for row in catalog.rows}
+        other = sorted(self._twice(self.document) - listed)
+        problems = tuple(f"the key {key} stands twice" for key in other)
+        return replace(catalog, rows=marked, count_problems=catalog.count_problems + problems)
+
+    def _marked(self, row: Row, ids: frozenset[str]) -> Row:
+        told = ["is listed twice"] if row.id in ids else []
+        told += [f"{key} stands twice" for key in sorted(self._twice(row.raw))]
+        return replace(row, problems=(*row.problems, *told)) if told else row
+
+    def _twice(self, part: Mapping[str, object]) -> frozenset[str]:
+        return self._keys.get(id(part), frozenset())
+
+
+def index_backups(root: Path, layout: Layout) -> list[tuple[str, Catalog]]:
+    """Copies of the catalog that parse, with their paths: the newest content first.
+
+    Their order comes from the times inside, not from the files', which copying changes.
+    """
+    found = []
+    for path in sorted(_backup_paths(root, layout), reverse=True):
+        facts = read_catalog(root, layout, load_catalog(root, path))
+        if facts.catalog is not None:
+            found.append((path, facts.catalog))
+    return sorted(found, key=lambda pair: newest_us(pair[1]), reverse=True)
+
+
+def _backup_paths(root: Path, layout: Layout) -> set[str]:
+    return {path for pattern in layout.backup_patterns for path in _matching(root, pattern)}
+
+
+def _matching(root: Path, pattern: str) -> Iterator[str]:
+    """Paths of regular files that fit ``pattern``, a folder at a time; links are passed over."""
+    folders = [""]
+    *above, name = pattern.split("/")
+    for part in above:
+        folders = [path for folder in folders for path in _entries(root, folder, part, "dir")]
+    for folder in folders:
+        yield from _entries(root, folder, name, "file")
+
+
+def _entries(root: Path, folder: str, name: str, kind: str) -> list[str]:
+    if "*" not in name:
+        return [f"{folder}/{name}".lstrip("/")]
+    try:
+        entries = list_folder(root, folder)
+    except SynthstoreError:
+        return []
+    return [e.path for e in entries if e.kind == kind and fnmatchcase(Path(e.path).name, name)]
+
+
+def newest_us(catalog: Catalog) -> int:
+    """The newest instant that a catalog names, in microseconds since the epoch."""
+    metadata = catalog.document.get("metadata")
+    said = metadata.get("last_updated") if isinstance(metadata, dict) else None
+    times = (row.raw.get(key) for row in catalog.rows for key in ("updated_at", "timestamp"))
+    return max((us for t in (said, *times) if (us := instant_us(t)) is not None), default=0)

@@ -1,0 +1,157 @@
+"""A look at a directory whose layout nobody knows yet."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from synthstore.errors import NotAStoreError, SynthstoreError
+from synthstore.files.failure import failure
+from synthstore.files.jsonio import ParseFailure, parse
+from synthstore.files.walk import EntryKind, look, open_folder, read_file
+from synthstore.layout.base import Layout
+from synthstore.layout.core import Core
+from synthstore.layout.detect import detect
+from synthstore.layout.evidence import (
+    ENTITY_FOLDERS,
+    IN_MEMORIES,
+    MISSING,
+    SAMPLE_SIZE,
+    TELLING_KEYS,
+    VECTOR_PATHS,
+    Evidence,
+    Sample,
+    may_be_entity,
+    spread,
+)
+from synthstore.model.facts import PartStatus
+from synthstore.store.catalog import LoadedCatalog, load_catalog
+
+_SAMPLE_CAP = 16 << 20
+_TORN_CAP = 1 << 20
+_BARE = (b"IxFI", b"IxF2", b"IxFl")
+_KEY = re.compile(rb'"([a-z_]{2,40})"\s*:')
+_PATH_IN_MEMORIES = re.compile(rb'"path"\s*:\s*"memories/')
+
+
+def recognise(root: Path, forced: str | None = None) -> Layout:
+    """The layout of the store at ``root``; ``forced`` is the operator's ``--layout``.
+
+    Raises NotAStoreError, NewerFormatError, UsageError or PermissionDeniedError.
+    """
+    return detect(gather(root), forced)
+
+
+def gather(root: Path, loaded: LoadedCatalog | None = None) -> Evidence:
+    """What ``root`` shows of its layout, at most SAMPLE_SIZE entity files looked into.
+
+    Raises NotAStoreError where there is no such directory, PermissionDeniedError where it may not
+    be listed.
+    """
+    folders, files = _top(root)
+    loaded = loaded or load_catalog(root)
+    names = {"": files} | {f: tuple(_names(root, f)) for f in ENTITY_FOLDERS if f}
+    return Evidence(
+        where=str(root),
+        catalog=loaded.document,
+        catalog_problem=_problem(loaded),
+        catalog_keys=_torn_keys(loaded.raw or b"") if loaded.document is None else {},
+        folders=folders,
+        files=names,
+        samples=tuple(_samples(root, names)),
+        vectors=frozenset(path for path in VECTOR_PATHS if _kind(root, path) is not None),
+        bare_index=_is_bare(root),
+    )
+
+
+def _problem(loaded: LoadedCatalog) -> str | None:
+    if loaded.status is PartStatus.OK:
+        return None
+    return MISSING if loaded.status is PartStatus.MISSING else f"is unreadable: {loaded.problem}"
+
+
+def _top(root: Path) -> tuple[frozenset[str], tuple[str, ...]]:
+    try:
+        entries = list(_scan(root, ""))
+    except FileNotFoundError:
+        raise NotAStoreError(
+            f"{root} is no directory", hint="give the store's storage_path directory"
+        ) from None
+    folders = frozenset(entry.name for entry in entries if entry.is_dir(follow_symlinks=False))
+    return folders, tuple(sorted(_entity_names(entries)))
+
+
+def _names(root: Path, folder: str) -> list[str]:
+    try:
+        return sorted(_entity_names(_scan(root, folder)))
+    except (FileNotFoundError, SynthstoreError):
+        return []
+
+
+def _scan(root: Path, folder: str) -> Iterator[os.DirEntry[str]]:
+    """The entries of a folder without their status, which a million of names would not pay for."""
+    with open_folder(root, folder, listing=True) as fd:
+        try:
+            with os.scandir(fd) as entries:
+                yield from entries
+        except OSError as error:
+            raise failure(error, root / folder, "read") from error
+
+
+def _entity_names(entries: Iterator[os.DirEntry[str]] | list[os.DirEntry[str]]) -> Iterator[str]:
+    for entry in entries:
+        if may_be_entity(entry.name) and entry.is_file(follow_symlinks=False):
+            yield entry.name
+
+
+def _samples(root: Path, names: Mapping[str, tuple[str, ...]]) -> Iterator[Sample]:
+    """Keys of files spread evenly over all folders; those that cannot be read are passed over."""
+    paths = [f"{folder}/{name}".lstrip("/") for folder in names for name in names[folder]]
+    for path in spread(paths, SAMPLE_SIZE):
+        try:
+            raw, _ = read_file(root, path, _SAMPLE_CAP)
+        except (FileNotFoundError, SynthstoreError):
+            continue
+        yield Sample(path, _keys(raw))
+
+
+def _keys(raw: bytes) -> frozenset[str]:
+    try:
+        value = parse(raw).value
+    except ParseFailure:
+        return frozenset(key.decode() for key in _KEY.findall(raw))
+    return frozenset(value) if isinstance(value, dict) else frozenset()
+
+
+def _torn_keys(raw: bytes) -> Mapping[str, int]:
+    raw = raw[:_TORN_CAP]
+    found = Counter(key.decode() for key in _KEY.findall(raw))
+    counts = {key: found[key] for key in TELLING_KEYS}
+    return {**counts, IN_MEMORIES: len(_PATH_IN_MEMORIES.findall(raw))}
+
+
+def _is_bare(root: Path) -> bool:
+    """Whether the core layouts' index begins as a Flat one without an id map does."""
+    if _kind(root, Core.faiss_path) != "file":
+        return False
+    try:
+        with open_folder(root, "") as fd:
+            file = os.open(Core.faiss_path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=fd)
+            try:
+                return os.read(file, 4) in _BARE
+            finally:
+                os.close(file)
+    except OSError:
+        return False
+
+
+def _kind(root: Path, path: str) -> EntryKind | None:
+    """What stands at ``path``; None where nothing does, or where this user may not look."""
+    try:
+        entry = look(root, path)
+    except SynthstoreError:
+        return None
+    return entry.kind if entry is not None else None

@@ -1,0 +1,111 @@
+"""Mapping files: the vector ids of a store and their numbers in the FAISS index."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal
+
+from synthstore.errors import OperationError
+from synthstore.files.jsonio import ParseFailure, Style, dump, parse, style_of
+from synthstore.files.walk import read_file
+from synthstore.model.facts import MappingFacts, PartStatus, Stat
+
+MappingStyle = Literal["core", "native"]
+
+_STYLES: Mapping[MappingStyle, Style] = {
+    "core": Style("json", None, ascii_only=True),
+    "native": Style("orjson", 2),
+}
+_LARGEST = 2**63 - 1
+
+
+def read_mapping(root: Path, path: str) -> MappingFacts:
+    """Read the mapping at ``path`` in the store at ``root``; damage becomes facts."""
+    try:
+        raw, stat = read_file(root, path)
+    except FileNotFoundError:
+        return MappingFacts(PartStatus.MISSING, path)
+    except OperationError as error:
+        return MappingFacts(PartStatus.UNREADABLE, path, error.message)
+    return _understand(path, raw, stat)
+
+
+def _understand(path: str, raw: bytes, stat: Stat) -> MappingFacts:
+    sha256 = hashlib.sha256(raw).hexdigest()
+    document, problem, rigid = _parse(raw)
+    if document is None:
+        return MappingFacts(PartStatus.UNREADABLE, path, problem, sha256, stat, raw=raw)
+    entries = _numbers(document)
+    bad = tuple(key for key in document if entries.get(key, -1) < 0)
+    if bad and not entries:
+        problem = "none of its values is a number that an index could hold"
+        return MappingFacts(PartStatus.UNREADABLE, path, problem, sha256, stat, raw=raw)
+    return MappingFacts(
+        PartStatus.OK,
+        path,
+        f"{len(bad)} of its values are no numbers that FAISS ids can be" if bad else None,
+        sha256,
+        stat,
+        entries,
+        duplicate_keys=_duplicates(raw) if rigid else (),
+        bad_entries=bad,
+        raw=raw,
+    )
+
+
+def _parse(raw: bytes) -> tuple[dict[str, object] | None, str | None, bool]:
+    """The object, or why there is none, and whether parsing it may have lost something."""
+    try:
+        parsed = parse(raw)
+    except ParseFailure as failure:
+        return None, str(failure), False
+    if not isinstance(parsed.value, dict):
+        return None, "it is no JSON object", False
+    return parsed.value, None, bool(parsed.rigid)
+
+
+def _numbers(document: Mapping[str, object]) -> dict[str, int]:
+    """The members that are 64-bit integers."""
+    return {
+        key: value
+        for key, value in document.items()
+        # Python's True is an int, too; no mapping means it as 1.
+        if type(value) is int and -_LARGEST - 1 <= value <= _LARGEST
+    }
+
+
+def _duplicates(raw: bytes) -> tuple[str, ...]:
+    """Keys of the outermost object that occur more than once."""
+    objects: list[list[str]] = []
+
+    def note(pairs: list[tuple[str, object]]) -> None:
+        objects.append([key for key, _ in pairs])
+
+    # Objects are noted as they end, so the outermost is the last. Numbers stay text: they may have
+    # more digits than Python converts.
+    json.loads(raw, object_pairs_hook=note, parse_int=str)
+    return tuple(key for key, count in Counter(objects[-1]).items() if count > 1)
+
+
+def mapping_content(
+    entries: Mapping[str, int], like: bytes | None, *, default: MappingStyle = "core"
+) -> bytes:
+    """The bytes of a mapping file of ``entries``, spelt as the file ``like`` is.
+
+    Where ``like`` is None or tells nothing: ``default``, the Memory Core's way or our own.
+    """
+    return dump(dict(entries), _style(like) or _STYLES[default])
+
+
+def _style(like: bytes | None) -> Style | None:
+    if like is None:
+        return None
+    try:
+        style = style_of(like, parse(like).value)
+    except ParseFailure:
+        return None
+    return style if style.proven else None

@@ -1,0 +1,123 @@
+"""What a change to a store is: the wish of a command, and the plan that a run commits to."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from synthstore.files.durable import Content
+from synthstore.files.walk import confined
+from synthstore.layout.base import OWN_FOLDER
+from synthstore.model.facts import Stat
+
+ENTITY, INDEX, MAPPING, CATALOG, REMOVAL = range(5)
+"""The order in which a plan is applied: what others refer to comes first, and goes last."""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What one path is to become."""
+
+    path: str
+    """Store-relative, POSIX."""
+    old: str | None
+    """sha256 (hex) of what must be there now; None: nothing may be there."""
+    content: Content | None
+    """The new bytes; None: the file goes."""
+    order: int
+    """ENTITY, INDEX, MAPPING, CATALOG or REMOVAL."""
+    mode: int | None = None
+    """None: as the file that it replaces, else as the store's folder allows."""
+    uid: int | None = None
+    gid: int | None = None
+    mtime_ns: int | None = None
+    quarantine: bool = False
+    """Whether a copy of what is displaced goes to quarantine."""
+    size: int | None = None
+    """Bytes that a streaming ``content`` will write; None: about as many as it replaces."""
+
+    @property
+    def idle(self) -> bool:
+        """Whether the bytes are known to be those that are there."""
+        if not isinstance(self.content, bytes):
+            return self.content is None and self.old is None
+        return hashlib.sha256(self.content).hexdigest() == self.old
+
+    def size_after(self, before: int) -> int:
+        """Expected size of the new file, which replaces one of ``before`` bytes."""
+        if isinstance(self.content, bytes):
+            return len(self.content)
+        return before if self.size is None else self.size
+
+
+class FilesChanged(Exception):  # noqa: N818 - no failure: the caller plans anew without them
+    """Some paths no longer hold what the plan was made for; nothing was changed."""
+
+    def __init__(self, paths: Sequence[str]) -> None:
+        super().__init__(f"{len(paths)} files changed since they were read")
+        self.paths = tuple(paths)
+
+
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """One version of a file: its identity, and what else is kept of it."""
+
+    sha256: str
+    size: int
+    mode: int
+    uid: int
+    gid: int
+    mtime_ns: int
+
+    @classmethod
+    def of(cls, sha256: str, stat: Stat) -> Copy:
+        """The version with these bytes and this status."""
+        return cls(sha256, stat.size, stat.mode, stat.uid, stat.gid, stat.mtime_ns)
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One path of a committed plan."""
+
+    slot: int
+    """Names the item's files in the run's ``new`` and ``old`` folders."""
+    path: str
+    order: int
+    old: Copy | None
+    new: Copy | None
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """All that a run will do; what is in it is done, by this process or by the next."""
+
+    run: str
+    command: str
+    started_at: str
+    items: tuple[Item, ...]
+    """In the order in which they are applied."""
+    made: tuple[str, ...] = ()
+    """Folders that the run makes, outermost first."""
+    dropped: tuple[str, ...] = ()
+    """Folders that the run removes where they end up empty, innermost first."""
+    undoes: str | None = None
+    note: Mapping[str, object] = field(default_factory=dict)
+
+    @property
+    def bytes(self) -> int:
+        """Size of the pre-images."""
+        return sum(item.old.size for item in self.items if item.old is not None)
+
+
+def require_sound(changes: Sequence[Change]) -> None:
+    """Raise ValueError for a list of changes that no run may hold: a mistake of the caller."""
+    seen: set[str] = set()
+    for change in changes:
+        if confined(change.path) != change.path:
+            raise ValueError(f"not a plain store-relative path: {change.path!r}")
+        if change.path.split("/")[0] == OWN_FOLDER:
+            raise ValueError(f"no run may change {change.path!r}")
+        if change.path in seen:
+            raise ValueError(f"changed twice in one run: {change.path!r}")
+        seen.add(change.path)

@@ -1,0 +1,211 @@
+"""The first half of a run: all new bytes and all old ones in place, before the store is touched."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from synthstore.errors import OperationError, PermissionDeniedError
+from synthstore.files.durable import (
+    copier,
+    fsync_dir,
+    hash_file,
+    synced,
+    write_new,
+)
+from synthstore.files.failure import owner_name
+from synthstore.files.inside import Found, find, keep, split
+from synthstore.files.space import require_room
+from synthstore.files.walk import IrregularFileError, is_folder, look, stat_of
+from synthstore.layout.base import OWN_FOLDER
+from synthstore.store.admission import PRIVATE_FILE, Custody
+from synthstore.store.journal import RunFolder
+from synthstore.store.plan import Change, Copy, FilesChanged, Item
+
+_RECORD_BYTES = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """A change, with what stands at its path now."""
+
+    slot: int
+    change: Change
+    found: Found
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """Where and how one run is staged."""
+
+    folder: RunFolder
+    custody: Custody
+
+    @property
+    def root(self) -> Path:
+        """The store."""
+        return self.folder.root
+
+
+def survey(root: Path, changes: Sequence[Change]) -> list[Wish]:
+    """Look at every path before anything is written; raises FilesChanged."""
+    wishes = [
+        Wish(slot, change, find(root, change.path, hashed=False))
+        for slot, change in enumerate(changes)
+    ]
+    moved = [wish.change.path for wish in wishes if _moved(root, wish)]
+    if moved:
+        raise FilesChanged(moved)
+    return wishes
+
+
+def _moved(root: Path, wish: Wish) -> bool:
+    if wish.found.irregular or (wish.change.old is None) != (wish.found.stat is None):
+        return True
+    return _obstacle(root, split(wish.change.path)[0])
+
+
+def _obstacle(root: Path, folder: str) -> bool:
+    """Whether something that is no real folder stands on the way to ``folder``."""
+    if not folder or is_folder(root, folder):
+        return False
+    return look(root, folder) is not None or _obstacle(root, split(folder)[0])
+
+
+def missing_folders(root: Path, wishes: Sequence[Wish]) -> tuple[str, ...]:
+    """Folders that must be made for the new files, outermost first."""
+    wanted = {split(wish.change.path)[0] for wish in wishes if wish.change.content is not None}
+    found: set[str] = set()
+    for folder in wanted:
+        parts = folder.split("/")
+        steps = ["/".join(parts[: n + 1]) for n in range(len(parts))]
+        found.update(step for step in steps if step and not is_folder(root, step))
+    return tuple(sorted(found))
+
+
+def check_room(root: Path, wishes: Sequence[Wish]) -> None:
+    """Raise DiskFullError unless the staged files and the copied pre-images fit."""
+    sizes = list(_sizes(root, wishes))
+    sizes.append(_RECORD_BYTES * len(wishes))
+    require_room(root / OWN_FOLDER, sizes, files=len(sizes) + 8)
+
+
+def _sizes(root: Path, wishes: Sequence[Wish]) -> Iterator[int]:
+    device = (root / OWN_FOLDER).stat().st_dev
+    for wish in wishes:
+        before = wish.found.stat.size if wish.found.stat else 0
+        if wish.change.content is not None:
+            yield wish.change.size_after(before)
+        if wish.found.stat and (wish.found.stat.nlink > 1 or wish.found.device != device):
+            yield before
+        if wish.change.quarantine:
+            yield before
+
+
+def require_ownership(root: Path, wishes: Sequence[Wish]) -> None:
+    """Raise PermissionDeniedError for a file whose owner or group we could not give back."""
+    if os.geteuid() == 0:
+        return
+    groups = {os.getegid(), *os.getgroups()}
+    for wish in wishes:
+        stat = wish.found.stat
+        if stat is not None and (stat.uid != os.geteuid() or stat.gid not in groups):
+            path = root / wish.change.path
+            raise PermissionDeniedError(
+                f"{path} belongs to {owner_name(stat.uid)}, and must keep its owner and group",
+                hint=f"sudo chown {os.geteuid()}:{os.getegid()} {shlex.quote(str(path))}",
+            )
+
+
+def stage(at: Stage, wishes: Sequence[Wish]) -> tuple[Item, ...]:
+    """Write, sync and read back the new files, keep the old ones; the items to commit.
+
+    Raises FilesChanged where a pre-image is not what the plan was made for.
+    """
+    for folder in (at.folder.new, at.folder.old):
+        at.custody.make_private(folder)
+    news = _write_new(at, [wish for wish in wishes if wish.change.content is not None])
+    olds = _keep_old(at, [wish for wish in wishes if wish.change.old is not None])
+    _quarantine(at, [wish for wish in wishes if wish.change.quarantine])
+    items = (
+        Item(w.slot, w.change.path, w.change.order, olds.get(w.slot), news.get(w.slot))
+        for w in wishes
+    )
+    return tuple(sorted(filter(_changes_bytes, items), key=lambda item: item.order))
+
+
+def _changes_bytes(item: Item) -> bool:
+    return item.old is None or item.new is None or item.old.sha256 != item.new.sha256
+
+
+def _write_new(at: Stage, wishes: Sequence[Wish]) -> dict[int, Copy]:
+    paths = [at.folder.new / str(wish.slot) for wish in wishes]
+    with synced(at.folder.new, paths):
+        digests = [_write_one(at, wish) for wish in wishes]
+    copies = {}
+    for wish, path, digest in zip(wishes, paths, digests, strict=True):
+        if hash_file(path) != digest:
+            raise OperationError(f"{path} reads back wrong", hint="check the disk, then try again")
+        copies[wish.slot] = Copy.of(digest, stat_of(path.lstat()))
+    return copies
+
+
+def _write_one(at: Stage, wish: Wish) -> str:
+    change, before = wish.change, wish.found.stat
+    mode, uid, gid = (
+        (before.mode, before.uid, before.gid)
+        if before is not None
+        else (at.custody.file_mode, at.custody.uid, at.custody.gid)
+    )
+    return write_new(
+        at.folder.new / str(wish.slot),
+        change.content or b"",
+        mode=mode if change.mode is None else change.mode,
+        uid=uid if change.uid is None else change.uid,
+        gid=gid if change.gid is None else change.gid,
+        mtime_ns=change.mtime_ns,
+        sync=False,
+    )
+
+
+def _keep_old(at: Stage, wishes: Sequence[Wish]) -> dict[int, Copy]:
+    moved = [wish.change.path for wish in wishes if not _kept(at, wish)]
+    if moved:
+        raise FilesChanged(moved)
+    fsync_dir(at.folder.old)
+    return {
+        wish.slot: Copy.of(wish.change.old, wish.found.stat)
+        for wish in wishes
+        if wish.change.old is not None and wish.found.stat is not None
+    }
+
+
+def _kept(at: Stage, wish: Wish) -> bool:
+    """Whether the pre-image is in place, and is what the plan was made for."""
+    target = at.folder.old / str(wish.slot)
+    try:
+        keep(at.root, wish.change.path, target)
+        return hash_file(target) == wish.change.old
+    except IrregularFileError:
+        return False
+    except OperationError:
+        if find(at.root, wish.change.path, hashed=False).stat is None:
+            return False
+        raise
+
+
+def _quarantine(at: Stage, wishes: Sequence[Wish]) -> None:
+    """Copy what the run displaces to where only ``undo --prune`` removes it."""
+    folders = set()
+    for wish in wishes:
+        target = at.folder.quarantine / wish.change.path
+        at.custody.make_private(target.parent)
+        source = at.folder.old / str(wish.slot)
+        uid, gid = at.custody.uid, at.custody.gid
+        write_new(target, copier(source), mode=PRIVATE_FILE, uid=uid, gid=gid)
+        folders.add(target.parent)
+    for folder in folders:
+        fsync_dir(folder)

@@ -1,0 +1,202 @@
+"""Look at a store and say what is wrong with it; strictly read-only."""
+
+from __future__ import annotations
+
+import asyncio
+import shlex
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+from synthstore.checks.finding import Finding, Severity
+from synthstore.checks.registry import check
+from synthstore.checks.report import Counts, Report
+from synthstore.errors import NotAStoreError
+from synthstore.files.walk import look as stat_path
+from synthstore.layout.base import Layout
+from synthstore.model.facts import FileStatus
+from synthstore.progress import Progress
+from synthstore.scan.inventory import Inventory
+from synthstore.scan.scanner import ScanOptions, scan
+from synthstore.scan.shard import DEFAULT_CAPS, Caps
+from synthstore.store.evidence import recognise
+
+LOOKS = 3
+"""How often a store that moves is looked at before its findings are believed."""
+
+PAUSE_SECONDS = 0.3
+"""Between two looks: time for a writer to finish what it had begun."""
+
+LEFT = ("left", "none", "never", "refused")
+"""How the catalogue begins to say that repair will do nothing about a finding."""
+
+KnownKey = tuple[str, str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LookOptions:
+    """What to look for in a store, and what to call clean."""
+
+    quick: bool = False
+    select: tuple[str, ...] = ()
+    ignore: tuple[str, ...] = ()
+    ids: frozenset[str] = frozenset()
+    fail_on: Severity | None = Severity.WARNING
+    """Findings at or above it make the report unclean; None: none does."""
+    known: frozenset[KnownKey] = frozenset()
+    """(code, subject kind, subject id) of findings to keep silent about."""
+    subset: tuple[int, int] | None = None
+    jobs: int | None = None
+    severities: Mapping[str, Severity] = field(default_factory=dict)
+    layout: str | None = None
+    caps: Caps = DEFAULT_CAPS
+
+    @property
+    def scan(self) -> ScanOptions:
+        """How far the scan looks."""
+        return ScanOptions(quick=self.quick, subset=self.subset, jobs=self.jobs, caps=self.caps)
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """One settled look at a store."""
+
+    inventory: Inventory
+    findings: tuple[Finding, ...]
+
+
+async def verify(store: Path, options: LookOptions, progress: Progress | None = None) -> Report:
+    """Verify the store at ``store``.
+
+    Raises NotAStoreError, NewerFormatError or PermissionDeniedError where it cannot look.
+    """
+    clock = Clock()
+    root = find_root(store)
+    layout = await asyncio.to_thread(recognise, root, options.layout)
+    seen = await look(root, layout, options, progress)
+    shown = tuple(f for f in seen.findings if known_key(f) not in options.known)
+    return Report(
+        command="verify",
+        store=str(store),
+        layout=layout.name,
+        quick=options.quick,
+        complete=is_complete(seen.inventory, options),
+        started_at=clock.started_at,
+        elapsed_seconds=clock.elapsed(),
+        clean=is_clean(shown, options.fail_on),
+        silenced=len(seen.findings) - len(shown),
+        next=next_command(store, shown),
+        counts=counts_of(seen.inventory),
+        findings=shown,
+    )
+
+
+async def look(
+    root: Path, layout: Layout, options: LookOptions, progress: Progress | None = None
+) -> Look:
+    """Scan and check; what looks wrong while the store moves is looked at again."""
+    before = await asyncio.to_thread(_fingerprint, root, layout)
+    seen = await _look_once(root, layout, options, progress)
+    for _ in range(LOOKS - 1):
+        if all(finding.severity is Severity.INFO for finding in seen.findings):
+            break
+        now = await asyncio.to_thread(_fingerprint, root, layout)
+        if now == before:
+            break
+        await asyncio.sleep(PAUSE_SECONDS)
+        before = await asyncio.to_thread(_fingerprint, root, layout)
+        again = await _look_once(root, layout, options, progress)
+        seen = Look(again.inventory, _in_both(seen.findings, again.findings))
+    return seen
+
+
+async def _look_once(
+    root: Path, layout: Layout, options: LookOptions, progress: Progress | None
+) -> Look:
+    inventory = await scan(root, layout, options.scan, progress)
+    findings = await asyncio.to_thread(
+        check,
+        inventory,
+        select=options.select,
+        ignore=options.ignore,
+        ids=options.ids,
+        severities=options.severities,
+    )
+    return Look(inventory, tuple(findings))
+
+
+def _in_both(first: Sequence[Finding], second: Sequence[Finding]) -> tuple[Finding, ...]:
+    seen = {finding.sort_key for finding in first}
+    return tuple(finding for finding in second if finding.sort_key in seen)
+
+
+def _fingerprint(root: Path, layout: Layout) -> tuple[object, ...]:
+    """Whatever a writer cannot help but move: folders, catalog, index, mappings."""
+    names = (*layout.entity_folders, layout.catalog_path, layout.faiss_path, *layout.mapping_paths)
+    entries = [stat_path(root, name) for name in names]
+    return tuple(
+        None if entry is None else (entry.stat.inode, entry.stat.size, entry.stat.mtime_ns)
+        for entry in entries
+    )
+
+
+class Clock:
+    """When a command began, and how long ago that was."""
+
+    def __init__(self) -> None:
+        self.started_at = datetime.now(UTC).isoformat(timespec="microseconds")[:-6] + "Z"
+        self._start = time.perf_counter()
+
+    def elapsed(self) -> float:
+        """Seconds since the start, to the millisecond."""
+        return round(time.perf_counter() - self._start, 3)
+
+
+def find_root(store: Path) -> Path:
+    """Resolve the path that the operator gave; only here may a link be followed."""
+    root = store.resolve()
+    if not root.is_dir():
+        what = "is not a directory" if root.exists() else "does not exist"
+        raise NotAStoreError(f"{store} {what}", hint="give the store's storage_path directory")
+    return root
+
+
+def known_key(finding: Finding) -> KnownKey:
+    """The key under which a finding can be silenced."""
+    return (finding.code, finding.subject.kind, finding.subject.id)
+
+
+def is_clean(findings: Sequence[Finding], fail_on: Severity | None) -> bool:
+    """Whether nothing stands at or above the threshold."""
+    return fail_on is None or all(finding.severity < fail_on for finding in findings)
+
+
+def is_complete(inventory: Inventory, options: LookOptions) -> bool:
+    """Whether every part was looked at that was meant to be."""
+    unread = any(file.status is FileStatus.UNREADABLE for file in inventory.files)
+    return not (unread or inventory.access or options.subset)
+
+
+def counts_of(inventory: Inventory) -> Counts:
+    """Entity files found, vectors in the index, and the bytes of all parts."""
+    parts = [inventory.catalog.stat, inventory.index.stat, *(m.stat for m in inventory.mappings)]
+    size = sum(f.stat.size for f in inventory.files) + sum(s.size for s in parts if s is not None)
+    return Counts(
+        memories=inventory.count("memory"),
+        assemblies=inventory.count("assembly"),
+        vectors=inventory.index.ntotal,
+        bytes=size,
+    )
+
+
+def next_command(store: Path, findings: Sequence[Finding]) -> str | None:
+    """The exact next command, the one that loses least; None where repair would do nothing."""
+    if any(_mended_by_repair(finding) for finding in findings):
+        return f"synthstore repair {shlex.quote(str(store))} --dry-run"
+    return None
+
+
+def _mended_by_repair(finding: Finding) -> bool:
+    return finding.severity > Severity.INFO and not finding.repair.startswith(LEFT)

@@ -1,0 +1,1 @@
+"""Tests: real files, damages by name, faults by injection."""

@@ -1,0 +1,170 @@
+"""Whether a store is as it may be at any moment; knows the promises and none of the product.
+
+Trees are what ``tests.trees.sha_tree`` gives for the *arena*: the folder around the store.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from tests.trees import Tree, sha_tree
+
+STORE = "store"
+"""Name of the store in its arena."""
+CATALOG = "memory_index.json"
+_OWN = f"{STORE}/.synthstore/"
+_BACKUPS = f"{STORE}/backups/index/"
+_FOLDER = "d"
+
+
+@dataclass(frozen=True, slots=True)
+class Truth:
+    """What a command meets, and what it makes of it when nothing disturbs it."""
+
+    before: Tree
+    after: Tree
+    dangling: frozenset[str]
+    """Paths that rows name and that do not exist, before."""
+    catalogs: frozenset[str]
+    """sha256 of the catalogs before and after: what a backup of the catalog may hold."""
+    open_runs: frozenset[str] = frozenset()
+    """Runs that were committed and not done already before."""
+
+    @classmethod
+    def of(cls, before: Path, after: Path) -> Truth:
+        """Photograph the arenas ``before`` and ``after`` an undisturbed command."""
+        trees = photograph(before), photograph(after)
+        name = f"{STORE}/{CATALOG}"
+        catalogs = frozenset(tree[name][0] for tree in trees if name in tree)
+        return cls(*trees, dangling(before), catalogs, open_runs(before))
+
+
+def photograph(arena: Path) -> Tree:
+    """Every file of the arena, the product's own folder included."""
+    return {path: mark for path, mark in sha_tree(arena, skip="").items() if mark[0] != _FOLDER}
+
+
+def visible(tree: Tree) -> Tree:
+    """A tree without the product's own folder and the catalog's backups."""
+    return {p: mark for p, mark in tree.items() if not p.startswith((_OWN, _BACKUPS))}
+
+
+def moment(truth: Truth, arena: Path) -> list[str]:
+    """What breaks a promise that holds at every moment, killed or not."""
+    now = photograph(arena)
+    return [
+        *_states(truth, visible(now)),
+        *lost(truth.before, now),
+        *_backups(truth, now),
+        *_accounted(truth, visible(now), arena),
+        *_rows(truth, arena),
+    ]
+
+
+def same(wanted: Tree, now: Tree) -> list[str]:
+    """Where a store is not exactly ``wanted``, modes included."""
+    old, new = visible(wanted), visible(now)
+    return [
+        f"{path}: {_shown(new.get(path))} instead of {_shown(old.get(path))}"
+        for path in sorted(old.keys() | new.keys())
+        if old.get(path) != new.get(path)
+    ]
+
+
+def lost(before: Tree, now: Tree) -> list[str]:
+    """Which bytes of the store are nowhere any more, neither in place nor kept aside."""
+    held = {mark for path, (mark, _) in now.items() if path.startswith(f"{STORE}/")}
+    return [
+        f"{path}: its bytes are lost"
+        for path, (mark, _) in visible(before).items()
+        if path.startswith(f"{STORE}/") and mark not in held
+    ]
+
+
+def committed(truth: Truth, arena: Path) -> bool:
+    """Whether the command had gone past the point from which it is completed, not undone."""
+    begun = open_runs(arena) - truth.open_runs
+    return bool(begun) or visible(photograph(arena)) != visible(truth.before)
+
+
+def open_runs(arena: Path) -> frozenset[str]:
+    """The runs that are committed and not done."""
+    runs = arena / STORE / ".synthstore" / "runs"
+    return frozenset(
+        record.parent.name
+        for record in runs.glob("*/committed")
+        if not (record.parent / "done").exists()
+    )
+
+
+def dangling(arena: Path) -> frozenset[str]:
+    """The paths that rows of the catalog name and that do not exist."""
+    store = arena / STORE
+    return frozenset(path for path in _named(store) if not (store / path).exists())
+
+
+def _states(truth: Truth, now: Tree) -> Iterator[str]:
+    """Every file is old or new; what neither state knows is only a temporary file."""
+    old, new = visible(truth.before), visible(truth.after)
+    for path in sorted(old.keys() | new.keys() | now.keys()):
+        known = {old.get(path), new.get(path)}
+        if now.get(path) not in known and not _temporary(path, known):
+            yield f"{path}: neither old nor new, but {_shown(now.get(path))}"
+
+
+def _temporary(path: str, known: set[tuple[str, int] | None]) -> bool:
+    return known == {None} and PurePosixPath(path).name.startswith(".tmp-")
+
+
+def _backups(truth: Truth, now: Tree) -> Iterator[str]:
+    kept = {mark for path, (mark, _) in truth.before.items() if path.startswith(_BACKUPS)}
+    for path, (mark, _) in now.items():
+        if path.startswith(_BACKUPS) and mark not in kept | truth.catalogs:
+            yield f"{path}: a copy of no catalog that there was"
+
+
+def _accounted(truth: Truth, now: Tree, arena: Path) -> Iterator[str]:
+    """A store between two states belongs to a committed run that is not done."""
+    steady = {path: mark for path, mark in now.items() if not _temporary(path, {None})}
+    whole = steady in (visible(truth.before), visible(truth.after))
+    if not whole and not open_runs(arena) - truth.open_runs:
+        yield "between two states, and no committed run says so"
+
+
+def _rows(truth: Truth, arena: Path) -> Iterator[str]:
+    for path in sorted(dangling(arena) - truth.dangling):
+        yield f"{path}: a row names it, and it is not there"
+
+
+def _named(store: Path) -> Iterator[str]:
+    try:
+        document = json.loads((store / CATALOG).read_bytes())
+    except (OSError, ValueError):
+        # Whether an unreadable catalog is the old one, its hash has told.
+        return
+    for row in _rows_of(document):
+        path = row.get("filepath", row.get("path")) if isinstance(row, dict) else None
+        if isinstance(path, str):
+            yield path
+
+
+def _rows_of(document: object) -> Iterator[object]:
+    if not isinstance(document, dict):
+        return
+    nested = [document[key] for key in ("memories", "assemblies") if key in document]
+    for rows in nested or [document]:
+        if isinstance(rows, Mapping):
+            yield from rows.values()
+
+
+def _shown(mark: tuple[str, int] | None) -> str:
+    return "absent" if mark is None else f"{mark[0][:8]} mode {mark[1]:o}"
+
+
+def sha256(raw: bytes) -> str:
+    """The digest that trees hold for a file."""
+    return hashlib.sha256(raw).hexdigest()

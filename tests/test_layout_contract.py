@@ -1,0 +1,97 @@
+"""What holds for every layout: names that lead back, rows that settle."""
+
+from __future__ import annotations
+
+import pickle
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from synthstore.layout.base import Layout, Place
+from synthstore.layout.names import is_leftover
+from synthstore.model.catalog import Row
+from synthstore.model.ids import EntityRef, Kind, id_problem
+from tests.layouts import CORE2, CORE3, CORE4, KIND, LAYOUTS, NATIVE, relisted, whole
+from tests.spelling import Name, memory, row
+from tests.stores import unit_vectors
+
+KINDS: tuple[Kind, ...] = ("memory", "assembly")
+NAMES: dict[str, Name] = {"native": "native", "core-4": "core-4", "core-3": "core-3"}
+JUNK = st.one_of(
+    *(st.none(), st.booleans(), st.integers(-5, 2**40), st.floats(), st.text(max_size=8)),
+    st.sampled_from(["2025-03-15T14:32:01", "assembly", "memory", "sha256:" + "a" * 64, [], {}]),
+)
+ROW_KEYS = st.sampled_from(
+    [
+        *("filepath", "created_at", "updated_at", "quickrecal_score", "content_hash"),
+        *("path", "type", "timestamp", "quickrecal", "deleted_at", "member_count", "pinned"),
+    ]
+)
+
+
+@pytest.mark.parametrize("layout", LAYOUTS, ids=lambda layout: layout.name)
+@given(entity_id=st.text(min_size=1, max_size=40), kind=st.sampled_from(KINDS))
+def test_names_lead_back(layout: Layout, entity_id: str, kind: Kind) -> None:
+    if id_problem(entity_id, kind=kind, native=layout is NATIVE) is not None:
+        return
+    path = layout.path_for(EntityRef(kind, entity_id))
+    assert layout.names(path, entity_id)
+    assert not layout.names(path, entity_id + "x")
+    if not is_leftover(path.rpartition("/")[2]):
+        assert KIND[layout.place(path)] == kind
+
+
+@pytest.mark.parametrize("layout", LAYOUTS, ids=lambda layout: layout.name)
+def test_parts_are_parts_and_layouts_can_be_sent_to_workers(layout: Layout) -> None:
+    for path in (layout.catalog_path, layout.faiss_path, *layout.mapping_paths):
+        assert layout.place(path) is Place.PART
+    for folder in (*layout.entity_folders, *layout.part_folders):
+        assert not folder or layout.place(folder, is_dir=True) is Place.PART
+    assert type(pickle.loads(pickle.dumps(layout))) is type(layout)  # noqa: S301 - our own
+
+
+@pytest.mark.parametrize("layout", [NATIVE, CORE4, CORE3], ids=lambda layout: layout.name)
+@given(raw=st.dictionaries(ROW_KEYS, JUNK, max_size=8))
+def test_any_row_settles_at_once(layout: Layout, raw: dict[str, object]) -> None:
+    doc = memory(NAMES[layout.name], "mem_000000000001", 3, unit_vectors(1, 4, 1)[0])
+    ref = EntityRef("memory", "mem_000000000001")
+    file = whole(layout, layout.path_for(ref), doc)
+    settled = layout.row_for(file, Row("memory", ref.id, None, raw), ())
+    read = relisted(layout, settled, ref)
+    assert read.problems == ()
+    assert layout.row_problems(read, file) == ()
+    assert list(layout.row_for(file, read, ()).items()) == list(settled.items())
+    assert [key for key in settled if key in raw] == [key for key in raw if key in settled]
+    if "pinned" in raw:
+        assert repr(settled["pinned"]) == repr(raw["pinned"])
+
+
+@pytest.mark.parametrize("layout", [NATIVE, CORE4, CORE3], ids=lambda layout: layout.name)
+@given(document=st.dictionaries(st.text(max_size=16) | ROW_KEYS, JUNK, max_size=8))
+def test_no_document_makes_a_layout_raise(layout: Layout, document: dict[str, object]) -> None:
+    for kind in KINDS:
+        layout.read_record(kind, document)
+        layout.members_embedded({**document, "memories": [document, "x", 3, None]})
+    rows = {"mem_1": document, "asm:1": None}
+    nested = {"memories": rows, "assemblies": rows, "metadata": document}
+    catalog = layout.read_catalog(nested if layout is NATIVE else {"a": document, **rows})
+    assert len(catalog.rows) in (3, 4)
+
+
+@pytest.mark.parametrize("layout", [NATIVE, CORE4, CORE3], ids=lambda layout: layout.name)
+def test_a_right_row_is_left_alone(layout: Layout) -> None:
+    name = NAMES[layout.name]
+    doc = memory(name, "mem_000000000002", 4, unit_vectors(1, 4, 1)[0])
+    ref = EntityRef("memory", "mem_000000000002")
+    file = whole(layout, layout.path_for(ref), doc)
+    raw = row(name, doc, file.path, b"")
+    raw.pop("content_hash", None)
+    old = relisted(layout, {**raw, "pinned": True}, ref)
+    assert layout.row_problems(old, file) == ()
+    assert layout.row_for(file, old, ()) == {**raw, "pinned": True}
+
+
+def test_only_core_2_is_positional() -> None:
+    assert [layout.positional for layout in LAYOUTS] == [False, False, False, True]
+    assert CORE2.mapping_paths[0] == "id_to_index_mapping.json"
