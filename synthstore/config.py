@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import tomllib
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -128,6 +127,8 @@ def _read(path: Path) -> dict[str, object]:
         raise UsageError(f"{path}: {error.strerror or error}") from error
     except UnicodeDecodeError as error:
         raise UsageError(f"{path}: not UTF-8") from error
+    import tomllib  # noqa: PLC0415 - most calls have no config file
+
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:

@@ -77,6 +77,7 @@ def _memory(number: int) -> Mapping[str, object]:
 
 def _assembly(number: int, members: range) -> Mapping[str, object]:
     vectors = [_embedding(member) for member in members]
+    composite = _unit([sum(column) for column in zip(*vectors, strict=True)])
     return {
         "assembly_id": f"asm-{number:04d}",
         "name": f"Assembly {number}",
@@ -85,16 +86,17 @@ def _assembly(number: int, members: range) -> Mapping[str, object]:
         "created_at": "2025-03-29T09:00:00.000000",
         "updated_at": "2025-03-29T09:00:00.000000",
         "tags": ["demo"],
-        "composite_embedding": [
-            sum(column) / len(vectors) for column in zip(*vectors, strict=True)
-        ],
+        "composite_embedding": composite,
     }
 
 
 def _embedding(seed: int) -> list[float]:
-    """``DIMENSION`` numbers with norm 1, up to rounding."""
+    """``DIMENSION`` numbers of norm 1, up to rounding."""
     source = random.Random(seed)  # noqa: S311 - the same demo every time
-    values = [source.gauss(0, 1) for _ in range(DIMENSION)]
+    return _unit([source.gauss(0, 1) for _ in range(DIMENSION)])
+
+
+def _unit(values: list[float]) -> list[float]:
     norm = sum(value * value for value in values) ** 0.5
     return [round(value / norm, 6) for value in values]
 

@@ -12,6 +12,7 @@ import socket
 import struct
 import time
 import zipfile
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -97,9 +98,9 @@ def test_a_flat_index_is_read(factory: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("factory", EXACT)
-@pytest.mark.parametrize("metric", ["ip", "l2"])
-def test_another_type_is_read_by_a_child(factory: str, metric: str, tmp_path: Path) -> None:
+def test_another_type_is_read_by_a_child(factory: str, tmp_path: Path) -> None:
     ids, vectors = sample(120, 8)
+    metric = "ip" if factory.startswith("IDMap2") else "l2"
     raw = put_index(tmp_path, factory, metric, ids, vectors)
     facts = read_index(tmp_path, INDEX)
     assert_holds(facts, ids, vectors)
@@ -160,20 +161,31 @@ def test_a_quick_look_leaves_the_vectors(factory: str, tmp_path: Path) -> None:
     assert (facts.vectors, facts.sha256, facts.exact) == (None, None, True)
 
 
-@pytest.mark.parametrize("factory", ["IDMap2,Flat", "IDMap2,HNSW8", "IDMap2,IVF4,Flat"])
+@pytest.mark.parametrize("factory", ["IDMap2,Flat", "IDMap2,HNSW8"])
 def test_bad_ids_and_numbers_are_left_to_the_rules(factory: str, tmp_path: Path) -> None:
     _, vectors = sample(20, 4)
-    index = make_index(factory, "l2", np.arange(20), vectors)
-    index.reset()
     vectors[3] = np.nan
-    index.add_with_ids(vectors, np.array([7, 7, -1, *range(17)]))
-    put(tmp_path, serialized(index))
+    ids = np.array([7, 7, -1, *range(17)])
+    put_index(tmp_path, factory, "l2", ids, vectors)
     facts = read_index(tmp_path, INDEX)
     assert facts.status is PartStatus.OK
     assert facts.ids is not None
-    assert sorted(facts.ids.tolist()) == sorted([7, 7, -1, *range(17)])
+    assert facts.ids.tolist() == ids.tolist()
     assert facts.vectors is not None
-    assert np.isnan(facts.vectors).any(axis=1).sum() == 1
+    assert np.array_equal(facts.vectors, vectors, equal_nan=True)
+
+
+@pytest.mark.parametrize("factory", ["IVF4,Flat", "IDMap2,IVF4,Flat"])
+def test_a_vector_that_faiss_counted_but_did_not_keep_is_not_there(
+    factory: str, tmp_path: Path
+) -> None:
+    """It puts a vector with a NaN into none of its lists."""
+    ids, vectors = sample(20, 4)
+    index = make_index(factory, "l2", ids, vectors)
+    index.add_with_ids(np.full((1, 4), np.nan, np.float32), np.array([5]))
+    assert index.ntotal == 21
+    put(tmp_path, serialized(index))
+    assert_holds(read_index(tmp_path, INDEX), ids, vectors)
 
 
 @pytest.mark.parametrize("factory", ["IDMap2,HNSW8", "IVF4,Flat", "IDMap2,IVF4,Flat", "IDMap,SQ8"])
@@ -231,8 +243,8 @@ def test_what_is_no_index_is_unreadable(raw: bytes, tmp_path: Path) -> None:
     assert_unreadable(read_index(tmp_path, INDEX, with_vectors=False), tmp_path, "")
 
 
-@pytest.mark.parametrize("factory", ["IDMap2,HNSW8", "IVF4,Flat", "IDMap2,SQ8"])
-@pytest.mark.parametrize(("offset", "claim"), [(4, 2**30), (4, 0), (8, 2**40), (8, 2**62), (8, -1)])
+@pytest.mark.parametrize("factory", ["IDMap2,HNSW8", "IVF4,Flat"])
+@pytest.mark.parametrize(("offset", "claim"), [(4, 2**30), (4, 0), (8, 2**40), (8, -1)])
 def test_huge_claims_are_unreadable(factory: str, offset: int, claim: int, tmp_path: Path) -> None:
     raw = bytearray(put_index(tmp_path, factory, "l2", *sample(60, 8)))
     struct.pack_into("<i" if offset == 4 else "<q", raw, offset, claim)
@@ -273,7 +285,7 @@ def test_an_index_that_names_another_file_does_not_get_it(tmp_path: Path) -> Non
     ids, vectors = sample(60, 8)
     index = make_index("IVF4,Flat", "l2", ids, vectors)
     lists = faiss.OnDiskInvertedLists(index.nlist, index.code_size, str(tmp_path / "elsewhere"))
-    lists.merge_from(index.invlists, 0) if hasattr(lists, "merge_from") else None
+    lists.merge_from(index.invlists, 0)
     index.replace_invlists(lists)
     put(tmp_path, serialized(index))
     before = (tmp_path / "elsewhere").read_bytes()
@@ -301,7 +313,7 @@ def make_socket(path: Path) -> None:
         server.bind(str(path))
 
 
-IRREGULAR = {
+IRREGULAR: Mapping[str, Callable[[Path], object]] = {
     "symbolic link": make_link,
     "FIFO": os.mkfifo,
     "directory": Path.mkdir,
@@ -471,11 +483,12 @@ def test_another_type_is_rebuilt_as_it_was(factory: str, tmp_path: Path) -> None
 def test_training_is_kept(tmp_path: Path) -> None:
     """An IVF index too small to be trained again keeps the clusters that it has."""
     put_index(tmp_path, "IVF16,Flat", "ip", *sample(100, 8))
-    before = faiss.read_index(str(tmp_path / INDEX)).quantizer.reconstruct_n(0, 16)
+    old = faiss.read_index(str(tmp_path / INDEX))
     ids, vectors = sample(3, 8, seed=1)
     put(tmp_path, rebuilt(tmp_path, read_index(tmp_path, INDEX), ids, vectors))
     assert_holds(read_index(tmp_path, INDEX), ids, vectors)
-    after = faiss.read_index(str(tmp_path / INDEX)).quantizer.reconstruct_n(0, 16)
+    new = faiss.read_index(str(tmp_path / INDEX))
+    before, after = (index.quantizer.reconstruct_n(0, 16) for index in (old, new))
     assert np.array_equal(before, after)
 
 

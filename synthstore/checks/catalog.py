@@ -8,7 +8,7 @@ from synthstore.checks.finding import Finding, Subject
 from synthstore.checks.found import finding
 from synthstore.checks.frozen import drifts, frozen_refs
 from synthstore.checks.standing import Claim, Fate, rows_of, standing
-from synthstore.model.facts import PartStatus
+from synthstore.model.facts import FileStatus, PartStatus
 from synthstore.model.paths import confined
 from synthstore.scan.inventory import Inventory
 
@@ -69,7 +69,7 @@ def paths_outside(inventory: Inventory) -> Iterator[Finding]:
             rest = "its file stands where it belongs" if found else "no file here bears its id"
             yield finding(
                 "C005",
-                claim.row.ref,
+                claim.ref,
                 inventory.catalog.path,
                 f"its row names a path that leaves the store; {rest}",
                 evidence={"listed_path": claim.row.path},
@@ -84,7 +84,7 @@ def files_listed_twice(inventory: Inventory) -> Iterator[Finding]:
             bearer = stand.bears[claim.path]
             yield finding(
                 "C006",
-                claim.row.ref,
+                claim.ref,
                 claim.path,
                 "its row names a file that belongs to another row",
                 evidence={"bears": bearer.id, "stands_elsewhere": claim.file is not None},
@@ -97,15 +97,15 @@ def rows_disagreeing(inventory: Inventory) -> Iterator[Finding]:
     Ignores rows that repair rewrites for another finding (C003, C008, M005, M006), or must not
     (M004).
     """
-    out = frozen_refs(inventory).union(d.claim.row.ref for d in drifts(inventory))
+    out = frozen_refs(inventory).union(d.claim.ref for d in drifts(inventory))
     for claim in _living(inventory):
-        if claim.row.problems or claim.row.ref in out:
+        if claim.row.problems or claim.ref in out:
             continue
         fields = _disagreeing(inventory, claim)
         if fields:
             yield finding(
                 "C007",
-                claim.row.ref,
+                claim.ref,
                 claim.file.path if claim.file is not None else claim.path,
                 f"its row disagrees with its file in {', '.join(fields)}",
                 evidence={"fields": list(fields)},
@@ -118,8 +118,9 @@ def _disagreeing(inventory: Inventory, claim: Claim) -> tuple[str, ...]:
         return ()
     if file.path in standing(inventory).losers:
         return ()
+    whole = file.status is FileStatus.WHOLE
     key = "filepath" if "filepath" in claim.row.raw else "path"
-    fields = inventory.layout.row_problems(claim.row, file) if file.ref is not None else ()
+    fields = inventory.layout.row_problems(claim.row, file) if whole else ()
     others = tuple(field for field in fields if field != key)
     # A file of a foreign name is M005's to tell, and the row follows it anyway.
     moved = claim.fate is Fate.ELSEWHERE and inventory.layout.names(file.path, claim.row.id)
@@ -132,7 +133,7 @@ def hashes_out_of_date(inventory: Inventory) -> Iterator[Finding]:
         if newer and claim.fate is not Fate.TAKEN and file.path not in standing(inventory).losers:
             yield finding(
                 "C008",
-                claim.row.ref,
+                claim.ref,
                 file.path,
                 "the file is newer than its row, whose content_hash is of older bytes",
                 evidence={
@@ -158,4 +159,4 @@ def unfinished_deletions(inventory: Inventory) -> Iterator[Finding]:
 
 def _living(inventory: Inventory) -> Iterator[Claim]:
     stand = standing(inventory)
-    return (claim for claim in stand.claims if claim.row.ref not in stand.doomed)
+    return (claim for claim in stand.claims if claim.ref not in stand.doomed)

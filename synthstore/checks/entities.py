@@ -30,7 +30,7 @@ def _odd_files(inventory: Inventory) -> tuple[tuple[EntityRef, EntityFile], ...]
 def files_missing(inventory: Inventory) -> Iterator[Finding]:
     """M001: rows without a file; ignores those in a lost folder (S009) and rows to go (C009)."""
     stand, lost = standing(inventory), lost_folders(inventory)
-    told = stand.doomed.union(claim.row.ref for claims in lost.values() for claim in claims)
+    told = stand.doomed.union(claim.ref for claims in lost.values() for claim in claims)
     for claim in stand.claims:
         row = claim.row
         if claim.fate is not Fate.MISSING or claim.path is None or row.ref in told:
@@ -80,7 +80,7 @@ def bit_rot(inventory: Inventory) -> Iterator[Finding]:
         if not newer:
             yield finding(
                 twin("M004", claim.row.kind),
-                claim.row.ref,
+                claim.ref,
                 file.path,
                 "its bytes are not those that its row's content_hash is of, and the file is not "
                 "newer: some of its content is wrong",
@@ -98,7 +98,7 @@ def ids_differing(inventory: Inventory) -> Iterator[Finding]:
     for ref, file in stand.standing_file.items():
         row_ref = stand.heir_of.get(ref)
         named = inventory.layout.names(file.path, ref.id)
-        if file.ref is None or (named and row_ref is None) or ref in out:
+        if (named and row_ref is None) or file.status is not FileStatus.WHOLE or ref in out:
             continue
         claim = stand.claim_of.get(ref)
         settled = claim is not None and claim.fate is Fate.STANDS
@@ -202,12 +202,11 @@ def files_oversize(inventory: Inventory) -> Iterator[Finding]:
 def ids_not_allowed(inventory: Inventory) -> Iterator[Finding]:
     """M012: ids, in files or rows, that no file name can carry safely; each once."""
     stand, native = standing(inventory), inventory.layout.name == "native"
-    refs = dict.fromkeys((*(c.row.ref for c in stand.claims), *_ids_in_files(inventory)))
-    for ref in refs:
-        if _PLAIN_ID.fullmatch(ref.id):
+    for ref in stand.known:
+        if _PLAIN_ID.fullmatch(ref.id) or ref in stand.doomed:
             continue
         problem = id_problem(ref.id, kind=ref.kind, native=native)
-        if problem is not None and ref not in stand.doomed:
+        if problem is not None:
             file = stand.standing_file.get(ref) or stand.hurt.get(ref)
             yield finding(
                 twin("M012", ref.kind),
@@ -216,9 +215,3 @@ def ids_not_allowed(inventory: Inventory) -> Iterator[Finding]:
                 f"its id is not allowed: it {problem}",
                 evidence={"problem": problem},
             )
-
-
-def _ids_in_files(inventory: Inventory) -> Iterator[EntityRef]:
-    for file in inventory.files:
-        if file.record is not None and file.record.id is not None:
-            yield EntityRef(file.kind, file.record.id)

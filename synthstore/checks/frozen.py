@@ -12,7 +12,7 @@ from synthstore.checks.found import once
 from synthstore.checks.standing import Claim, Fate, standing
 from synthstore.layout.times import instant_us
 from synthstore.model.catalog import Row
-from synthstore.model.facts import EntityFile
+from synthstore.model.facts import EntityFile, FileStatus
 from synthstore.model.ids import EntityRef
 from synthstore.scan.inventory import Inventory
 
@@ -33,14 +33,14 @@ def drifts(inventory: Inventory) -> tuple[Drift, ...]:
     return tuple(
         Drift(claim, file, _newer(claim.row, file))
         for claim, file in _hashed(inventory)
-        if _differs(claim.row, file) and claim.row.ref not in doomed
+        if _differs(claim.row, file) and claim.ref not in doomed
     )
 
 
 @once
 def frozen_paths(inventory: Inventory) -> Mapping[str, EntityRef]:
     """Files that M004 or A004 holds for, with the entity of the row that has their hash."""
-    return {d.file.path: d.claim.row.ref for d in drifts(inventory) if not d.newer}
+    return {d.file.path: d.claim.ref for d in drifts(inventory) if not d.newer}
 
 
 @once
@@ -64,7 +64,7 @@ def _hashed(inventory: Inventory) -> Iterator[tuple[Claim, EntityFile]]:
 
 
 def _differs(row: Row, file: EntityFile) -> bool:
-    if file.ref is None or file.record is None or file.sha256 is None:
+    if file.record is None or file.sha256 is None or file.status is not FileStatus.WHOLE:
         return False
     return row.content_hash not in (file.sha256, file.record.content_sha256)
 

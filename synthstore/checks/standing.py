@@ -42,6 +42,8 @@ class Claim(NamedTuple):
     """A row, and the file that answers it."""
 
     row: Row
+    ref: EntityRef
+    """The row's entity."""
     fate: Fate
     path: str | None
     """The row's path, confined to the store; None where it has none or it leaves the store."""
@@ -69,7 +71,7 @@ class Standing:
     @cached_property
     def claim_of(self) -> Mapping[EntityRef, Claim]:
         """The claim of each row by its entity."""
-        return {claim.row.ref: claim for claim in self.claims}
+        return {claim.ref: claim for claim in self.claims}
 
     @cached_property
     def known(self) -> frozenset[EntityRef]:
@@ -83,7 +85,7 @@ class Standing:
         Row and vector still carry the old id: one drift, to be said once.
         """
         taken = (claim for claim in self.claims if claim.fate is Fate.TAKEN)
-        return {self.bears[claim.path]: claim.row.ref for claim in taken if claim.path is not None}
+        return {self.bears[claim.path]: claim.ref for claim in taken if claim.path is not None}
 
     @property
     def row_file(self) -> tuple[EntityFile | None, ...]:
@@ -96,14 +98,19 @@ def standing(inventory: Inventory) -> Standing:
     """Bring rows and files together; without a readable catalog there are only files."""
     rows = rows_of(inventory)
     paths = [confined(row.path) if row.path is not None else None for row in rows]
+    refs = [row.ref for row in rows]
+    row_of = dict(zip(refs, rows, strict=True))
     naming = _naming(rows, paths)
-    row_of = {row.ref: row for row in rows}
-    bears = {f.path: _entity_of(inventory, f, naming.get(f.path, ())) for f in inventory.files}
+    bears = _bearers(inventory, naming)
     files, losers = _winners(inventory, bears, row_of)
     hurt = {bears[f.path]: f for f in reversed(inventory.files) if f.status.hurt}
-    keepers = {path: _keeper(bears[path], named) for path, named in naming.items() if path in bears}
+    keepers = {
+        path: _keeper(bears[path], named)
+        for path, named in naming.items()
+        if len(named) > 1 and path in bears
+    }
     look = _LookUp(inventory.by_path, bears, files, hurt, keepers, row_of)
-    claims = tuple(map(look.claim, rows, paths))
+    claims = tuple(map(look.claim, rows, refs, paths))
     doomed = inventory.deleted.union(row.ref for row in rows if row.deleted_at is not None)
     return Standing(files, losers, hurt, bears, claims, doomed)
 
@@ -139,21 +146,25 @@ class _LookUp:
     keepers: Mapping[str, EntityRef]
     row_of: Mapping[EntityRef, Row]
 
-    def claim(self, row: Row, path: str | None) -> Claim:
-        ref = row.ref
+    def claim(self, row: Row, ref: EntityRef, path: str | None) -> Claim:
         here = self.by_path.get(path) if path is not None else None
         mine = here is not None and self.bears[here.path] == ref
         if here is not None and mine and not here.status.hurt:
-            return Claim(row, Fate.STANDS, path, here)
+            return Claim(row, ref, Fate.STANDS, path, here)
         home = self.files.get(ref) or self.hurt.get(ref)
-        return Claim(row, self._fate(row, path, here, home), path, home)
+        return Claim(row, ref, self._fate(row, ref, path, here, home), path, home)
 
     def _fate(
-        self, row: Row, path: str | None, here: EntityFile | None, home: EntityFile | None
+        self,
+        row: Row,
+        ref: EntityRef,
+        path: str | None,
+        here: EntityFile | None,
+        home: EntityFile | None,
     ) -> Fate:
         if row.path is not None and path is None:
             return Fate.OUTSIDE
-        if path is not None and self.keepers.get(path, row.ref) != row.ref:
+        if path is not None and self.keepers.get(path, ref) != ref:
             return Fate.SHARED
         if home is not None:
             return Fate.HURT if home.status.hurt else Fate.ELSEWHERE
@@ -176,10 +187,16 @@ def _keeper(bearer: EntityRef, named: Sequence[Row]) -> EntityRef:
     return bearer if bearer in refs else min(refs)
 
 
+def _bearers(inventory: Inventory, naming: Mapping[str, list[Row]]) -> dict[str, EntityRef]:
+    bears = {file.path: ref for ref, files in inventory.by_ref.items() for file in files}
+    for file in inventory.files:
+        if file.path not in bears:
+            bears[file.path] = _entity_of(inventory, file, naming.get(file.path, ()))
+    return bears
+
+
 def _entity_of(inventory: Inventory, file: EntityFile, named: Sequence[Row]) -> EntityRef:
-    """The entity that a file is taken for: by its own id, else its row, else its name."""
-    if file.ref is not None:
-        return file.ref
+    """The entity that a file without an id of its own is taken for: by its row, else its name."""
     ids = sorted(row.id for row in named if row.kind == file.kind)
     fitting = [i for i in ids if inventory.layout.names(file.path, i)]
     entity_id = (fitting or ids or [file.id or inventory.layout.id_from_path(file.path)])[0]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import inspect
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field, replace
@@ -131,6 +130,8 @@ def with_common(function: CommandFunction, *, writes: bool) -> Callable[..., int
             verbose=shared["verbose"],
             color=not shared["no_color"],
         )
+        import asyncio  # noqa: PLC0415 - the help page needs no event loop
+
         return asyncio.run(_run(function, _common(ctx.obj.screen, shared), given))
 
     call.__doc__ = function.__doc__
@@ -153,7 +154,9 @@ def _common(screen: Screen, shared: Mapping[str, Any]) -> Common:
 
 
 async def _run(function: CommandFunction, common: Common, given: Mapping[str, Any]) -> int:
-    task = asyncio.current_task()
+    from asyncio import current_task  # noqa: PLC0415
+
+    task = current_task()
     common = replace(common, cancelled=lambda: task is not None and task.cancelling() > 0)
     try:
         return await function(common, **given)

@@ -63,8 +63,8 @@ async def repair(
 ) -> int:
     """Bring a store back in order, and verify it again.
 
-    Scans in full, plans, shows the plan, asks, applies, verifies. Heals from any surviving copy and invents nothing. Every byte that it displaces is kept, and
-    given back by synthstore undo.
+    Scans in full, plans, shows the plan, asks, applies, verifies. Heals from any surviving copy
+    and invents nothing. Every byte that it displaces is kept, and given back by synthstore undo.
     """
     from synthstore.checks.catalogue import CATALOGUE  # noqa: PLC0415
     from synthstore.repair.operation import RepairOptions  # noqa: PLC0415

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-import traceback
 from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn
 
@@ -62,6 +61,8 @@ def _ours(failure: Exception, call: Call) -> SynthstoreError:
         return _rejected(failure, call)
     if isinstance(failure, OSError):
         return OperationError(_system_text(failure))
+    import traceback  # noqa: PLC0415
+
     traceback.print_exception(failure)
     return OperationError(f"a bug in synthstore: {type(failure).__name__}")
 

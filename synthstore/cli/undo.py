@@ -56,7 +56,8 @@ async def undo(
 ) -> int:
     """Take back what a command did to a store, byte for byte.
 
-    Every command that writes to a store records a run; undoing one is a run of its own. Refuses where a file has changed since, unless --force is given.
+    Every command that writes to a store records a run; undoing one is a run of its own. Refuses
+    where a file has changed since, unless --force is given.
     """
     check(run=run, list_=list_, prune=prune, force=force)
     root = Path(store)
@@ -83,7 +84,7 @@ async def _list(common: Common, root: Path) -> int:
     from synthstore.render.undoing import runs_blocks  # noqa: PLC0415
     from synthstore.repair.undoing import runs  # noqa: PLC0415
 
-    found = await runs(root)
+    found = tuple(reversed(await runs(root)))
     if common.screen.json:
         common.screen.document(runs_document(str(root), found))
     else:
@@ -119,9 +120,10 @@ async def _undo(
     screen = common.screen
 
     def confirm(plan: UndoReport) -> bool:
-        blocks = undo_blocks(common.shown(plan), verbose=screen.verbose > 0, planned=True)
-        (screen.notes if screen.json else screen.results)(blocks)
-        return not asks or ask("undo?", common.cancelled)
+        if not asks:
+            return True
+        screen.errors(undo_blocks(common.shown(plan), verbose=screen.verbose > 0, planned=True))
+        return ask("undo?", common.cancelled)
 
     report = await undo(
         root, run, force=force, dry_run=dry_run, lock_wait=common.lock_wait, confirm=confirm

@@ -88,7 +88,7 @@ async def verify(
     from synthstore.cli.known import read_known, save_known  # noqa: PLC0415
     from synthstore.verify import LookOptions  # noqa: PLC0415
 
-    paths = [common.store(given, os.environ) for given in stores or [None]]
+    paths = [common.store(given, os.environ) for given in stores or ("",)]
     look = LookOptions(
         quick=quick,
         subset=options.subset(subset),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,11 +21,13 @@ async def warn_of_core(common: Common, store: Path, layout: str | None) -> None:
 
     Raises NotAStoreError as the command itself would.
     """
+    from asyncio import to_thread  # noqa: PLC0415
+
     from synthstore.store.evidence import recognise  # noqa: PLC0415
     from synthstore.verify import find_root  # noqa: PLC0415
 
     if not common.screen.quiet:
-        _warn(common, (await asyncio.to_thread(recognise, find_root(store), layout)).name)
+        _warn(common, (await to_thread(recognise, find_root(store), layout)).name)
 
 
 def _warn(common: Common, layout: str) -> None:
@@ -43,9 +44,10 @@ def confirmer(common: Common, *, asks: bool) -> Callable[[RepairReport], bool]:
         common.progress.clear()
         if common.screen.quiet:
             _warn(common, plan.layout)  # nothing was said so far, for the store might be clean
-        blocks = plan_blocks(common.shown(plan), verbose=common.screen.verbose > 0)
-        # The plan is a result, but next to a JSON document nothing else may stand on stdout.
-        (common.screen.errors if common.screen.json else common.screen.results)(blocks)
+        if asks or not common.screen.quiet:
+            blocks = plan_blocks(common.shown(plan), verbose=common.screen.verbose > 0)
+            # A result; but next to a JSON document nothing else may stand on stdout.
+            (common.screen.errors if common.screen.json else common.screen.results)(blocks)
         return not asks or not plan.actions or ask("apply?", common.cancelled)
 
     return confirm

@@ -80,15 +80,16 @@ def write_new(
     gid: int | None = None,
     mtime_ns: int | None = None,
     sync: bool = True,
+    dir_fd: int | None = None,
 ) -> str:
     """Write a file that must not exist yet; the sha256 of its bytes.
 
     It is fsynced unless ``sync`` is off, and gone again if anything fails. The directory is not
-    fsynced.
+    fsynced. With ``dir_fd`` a relative ``path`` is meant below that open folder.
     """
     with told(path), ExitStack() as undo:
-        fd = os.open(path, _NEW, _PRIVATE)
-        undo.callback(_discard, path)
+        fd = os.open(path, _NEW, _PRIVATE, dir_fd=dir_fd)
+        undo.callback(discard, path, dir_fd=dir_fd)
         try:
             digest = _fill(fd, content)
             dress(fd, mode, uid, gid)
@@ -121,9 +122,10 @@ def dress(fd: int, mode: int, uid: int | None, gid: int | None) -> None:
     os.fchmod(fd, mode)
 
 
-def _discard(path: Path) -> None:
+def discard(path: Path, *, dir_fd: int | None = None) -> None:
+    """Unlink what a failed write left, as far as that goes."""
     with contextlib.suppress(OSError):
-        path.unlink()
+        os.unlink(path, dir_fd=dir_fd)
 
 
 def replace(source: Path, target: Path) -> None:
@@ -191,7 +193,7 @@ def atomic_write(
     aside = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
     with ExitStack() as undo:
         digest = write_new(aside, content, mode=mode, uid=uid, gid=gid)
-        undo.callback(_discard, aside)
+        undo.callback(discard, aside)
         replace(aside, path)
         undo.pop_all()
     fsync_dir(path.parent)

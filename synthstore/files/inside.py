@@ -8,14 +8,17 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import secrets
 import stat
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from synthstore.files.durable import dress, hash_fd, told, write_new
-from synthstore.files.failure import failure
+from synthstore.errors import PermissionDeniedError
+from synthstore.files.durable import copier, discard, dress, hash_fd, told, write_new
+from synthstore.files.failure import access_remedy, failure
 from synthstore.files.walk import open_folder, stat_of
 from synthstore.model.facts import Stat
 
@@ -105,10 +108,46 @@ def _sender(folder: int, name: str) -> Callable[[BinaryIO], None]:
 
 
 def put(root: Path, path: str, staged: Path) -> None:
-    """Rename ``staged`` to ``path``, over what stands there."""
+    """Rename ``staged`` to ``path``, over what stands there.
+
+    Where another file system is mounted on the way, its bytes are first copied beside ``path``.
+    """
     folder, name = split(path)
     with told(root / path), open_folder(root, folder) as fd:
-        os.replace(staged, name, dst_dir_fd=fd)
+        try:
+            os.replace(staged, name, dst_dir_fd=fd)
+        except OSError as error:
+            if error.errno != errno.EXDEV:
+                raise
+            _carry(staged, name, fd)
+
+
+def _carry(staged: Path, name: str, folder: int) -> None:
+    aside = Path(f".tmp-{secrets.token_hex(8)}")
+    was = stat_of(staged.lstat())
+    write_new(
+        aside,
+        copier(staged),
+        mode=was.mode,
+        uid=was.uid,
+        gid=was.gid,
+        mtime_ns=was.mtime_ns,
+        dir_fd=folder,
+    )
+    with ExitStack() as undo:
+        undo.callback(discard, aside, dir_fd=folder)
+        os.replace(aside, name, src_dir_fd=folder, dst_dir_fd=folder)
+        undo.pop_all()
+
+
+def require_writable_folder(root: Path, folder: str) -> None:
+    """Raise PermissionDeniedError where this user may not change names in an existing folder."""
+    with told(root / folder), open_folder(root, folder) as fd:
+        if not os.access(".", os.W_OK | os.X_OK, dir_fd=fd):
+            raise PermissionDeniedError(
+                f"cannot write in {root / folder}",
+                hint=access_remedy(root / folder, os.fstat(fd), write=True),
+            )
 
 
 def take(root: Path, path: str) -> None:

@@ -132,7 +132,7 @@ def _group(code: str, found: Sequence[Finding], *, verbose: bool) -> Iterator[Bl
         yield Line(_sentence(finding), _TONES[finding.severity])
     if len(found) > len(shown):
         yield Line(f"{code}: and {number(len(found) - len(shown))} more (-v lists all)", "dim")
-    if found[0].repair:
+    if found[0].repair not in ("", "left"):
         yield Line(f"{code}: repair: {found[0].repair}", "dim")
 
 
@@ -152,11 +152,15 @@ def _verdict(report: Report, *, quiet: bool) -> Iterator[Block]:
         return
     if report.silenced:
         yield Line(f"{counted(report.silenced, 'known finding')} not shown", "dim")
-    counts = [counted(count, label) for label, count in report.by_severity.items() if count]
-    if counts:
-        yield Line(", ".join(counts) + (", none of them at --fail-on" if report.clean else ""))
+    words = {"error": "errors", "warning": "warnings", "info": "info"}
+    counts = [
+        counted(count, label, words[label]) for label, count in report.by_severity.items() if count
+    ]
+    said = ", ".join(counts)
+    if report.clean:
+        yield Line(f"clean, with {said}" if said else "clean", "good")
     else:
-        yield Line("clean", "good")
+        yield Line(said)
 
 
 def _actions(actions: Sequence[Action], *, verbose: bool) -> Iterator[Block]:

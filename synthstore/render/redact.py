@@ -12,6 +12,7 @@ from typing import TypeVar, cast
 from synthstore.checks.catalogue import CATALOGUE
 from synthstore.checks.finding import Finding, Subject
 from synthstore.checks.report import Action, RepairReport, Report
+from synthstore.repair.undoing import UndoReport
 
 T = TypeVar("T")
 
@@ -76,6 +77,15 @@ def _repair_report(value: RepairReport) -> RepairReport:
         findings=tuple(map(_finding, value.findings)),
         actions=tuple(map(_action, value.actions)),
         refused=None if value.refused is None else redacted_text(value.refused),
+    )
+
+
+@_redacted.register
+def _undo_report(value: UndoReport) -> UndoReport:
+    return replace(
+        value,
+        files=tuple(replace(file, path=redacted_path(file.path)) for file in value.files),
+        conflicts=tuple(map(redacted_path, value.conflicts)),
     )
 
 

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import cache
+
+_MINUTE = 60
+_KILO = 1000
 
 _HIDDEN = (
     (0x00, 0x20),  # C0, ESC and newline among them
@@ -30,10 +34,14 @@ def _escape_json(code: int) -> str:
     return "".join(f"\\u{units[i : i + 4]}" for i in range(0, len(units), 4))
 
 
-_ESCAPES = {code: _escape(code) for start, stop in _HIDDEN for code in range(start, stop)}
-_JSON_ESCAPES = {code: _escape_json(code) for code in _ESCAPES if chr(code) >= "\x7f"}
-_MINUTE = 60
-_KILO = 1000
+@cache
+def _escapes() -> dict[int, str]:
+    return {code: _escape(code) for start, stop in _HIDDEN for code in range(start, stop)}
+
+
+@cache
+def _json_escapes() -> dict[int, str]:
+    return {code: _escape_json(code) for code in _escapes() if chr(code) >= "\x7f"}
 
 
 def printable(text: str) -> str:
@@ -41,12 +49,12 @@ def printable(text: str) -> str:
 
     Keeps one line one line: newlines and tabs are escaped too.
     """
-    return text.translate(_ESCAPES)
+    return text.translate(_escapes())
 
 
 def printable_json(text: str) -> str:
     """A JSON document as it was, what a terminal would obey in its strings as JSON escapes."""
-    return text.translate(_JSON_ESCAPES)
+    return text.translate(_json_escapes())
 
 
 def number(value: int) -> str:

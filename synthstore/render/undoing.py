@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Sequence
 
 from synthstore.render.human import SHOWN
@@ -26,6 +27,8 @@ def undo_blocks(report: UndoReport, *, verbose: bool, planned: bool) -> Iterator
         yield Line(f"  changed since, so left as it is: {path}", "warning")
     if report.run is not None:
         yield Line(f"recorded as run {report.run}")
+    if report.dry_run and planned:
+        yield Line(f"synthstore undo {shlex.quote(report.store)} {report.undone}", "command")
 
 
 def runs_blocks(store: str, runs: Sequence[RunInfo]) -> Iterator[Block]:

@@ -19,7 +19,7 @@ from synthstore.store.runs import (
     to_prune,
     undo_changes,
 )
-from synthstore.store.session import Session
+from synthstore.store.session import RunResult, Session
 from synthstore.verify import find_root
 
 __all__ = ["PruneReport", "RunInfo", "UndoReport", "UndoneFile", "prune", "runs", "undo"]
@@ -76,37 +76,39 @@ async def undo(
     """
     root = find_root(store)
     if dry_run:
-        return await asyncio.to_thread(_planned, store, root, run, force)
-    return await asyncio.to_thread(_undo, store, root, run, force, lock_wait, confirm)
-
-
-def _planned(store: Path, root: Path, run: str | None, force: bool) -> UndoReport:
-    target = run or newest_undoable(root)
-    return _report(store, target, undo_changes(root, target, force=force))
-
-
-def _undo(
-    store: Path,
-    root: Path,
-    run: str | None,
-    force: bool,
-    lock_wait: float,
-    confirm: Callable[[UndoReport], bool],
-) -> UndoReport:
-    with Session.open(root, wait=lock_wait, command="undo") as session:
-        target = run or newest_undoable(root)
-        changes = undo_changes(root, target, force=force)
-        planned = _report(store, target, changes)
-        if not confirm(planned):
+        return (await asyncio.to_thread(_plan, store, root, run, force)).report
+    session = await asyncio.to_thread(Session.open, root, wait=lock_wait, command="undo")
+    try:
+        planned = await asyncio.to_thread(_plan, store, root, run, force)
+        # Asked in the thread of the event loop, where Ctrl-C arrives.
+        if not confirm(planned.report):
             raise InterruptedByUserError("declined; nothing was changed")
-        try:
-            result = session.run("undo", changes, undoes=target)
-        except FilesChanged as changed:
-            raise RefusedError(
-                f"changed while it was to be undone: {', '.join(changed.paths)}",
-                hint="stop the Memory Core that writes to it, then run the command again",
-            ) from changed
-    return replace(planned, run=result.run, dry_run=False, conflicts=result.conflicts)
+        result = await asyncio.to_thread(_apply, session, planned)
+    finally:
+        await asyncio.to_thread(session.close)
+    return replace(planned.report, run=result.run, dry_run=False, conflicts=result.conflicts)
+
+
+@dataclass(frozen=True, slots=True)
+class _Planned:
+    changes: Sequence[Change]
+    report: UndoReport
+
+
+def _plan(store: Path, root: Path, run: str | None, force: bool) -> _Planned:
+    target = run or newest_undoable(root)
+    changes = undo_changes(root, target, force=force)
+    return _Planned(changes, _report(store, target, changes))
+
+
+def _apply(session: Session, planned: _Planned) -> RunResult:
+    try:
+        return session.run("undo", planned.changes, undoes=planned.report.undone)
+    except FilesChanged as changed:
+        raise RefusedError(
+            f"changed while it was to be undone: {', '.join(changed.paths)}",
+            hint="stop the Memory Core that writes to it, then run the command again",
+        ) from changed
 
 
 def _report(store: Path, target: str, changes: Sequence[Change]) -> UndoReport:
@@ -135,5 +137,5 @@ async def prune(store: Path, *, lock_wait: float = 0.0, dry_run: bool = False) -
 def _prune(root: Path, lock_wait: float, dry_run: bool) -> Pruned:
     if dry_run:
         return to_prune(root)
-    with Session.open(root, wait=lock_wait, command="undo --prune") as session:
+    with Session(root, wait=lock_wait, command="undo --prune") as session:
         return session.prune()

@@ -6,19 +6,24 @@ Everything here is a plain function of picklable values, so that any executor ca
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import groupby
 from pathlib import Path
 
 import numpy as np
 
 from synthstore.errors import SynthstoreError
 from synthstore.files.jsonio import Parsed, ParseFailure, TooDeep, parse
-from synthstore.files.walk import IrregularFileError, OversizeError, read_file
+from synthstore.files.walk import IrregularFileError, OversizeError, open_folder, read_at
 from synthstore.layout.base import Layout
 from synthstore.model.embedding import EmbeddingState, FloatMatrix, FloatVector, judge
 from synthstore.model.facts import EntityFile, FileStatus, Stat
 from synthstore.model.ids import Kind
+from synthstore.model.paths import folder_of
+
+Seen = tuple[EntityFile, FloatVector | None]
+"""A file as judged, and its embedding where that is valid."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,13 +65,9 @@ def read_shard(
     """Read every candidate; a file that vanished meanwhile is no file."""
     files: list[EntityFile] = []
     vectors: dict[int, tuple[list[str], list[FloatVector]]] = {}
-    for candidate in candidates:
-        seen = read_entity(Path(root), layout, candidate, caps)
-        if seen is None:
-            continue
-        file, vector = seen
+    for file, vector in _read_all(Path(root), layout, candidates, caps):
         files.append(file)
-        if file.embedding is EmbeddingState.VALID and vector is not None:
+        if vector is not None:
             paths, rows = vectors.setdefault(file.dim, ([], []))
             paths.append(file.path)
             rows.append(vector)
@@ -74,24 +75,40 @@ def read_shard(
     return ShardFacts(tuple(files), blocks)
 
 
-def read_entity(
-    root: Path, layout: Layout, candidate: Candidate, caps: Caps
-) -> tuple[EntityFile, FloatVector | None] | None:
+def _read_all(
+    root: Path, layout: Layout, candidates: Sequence[Candidate], caps: Caps
+) -> Iterator[Seen]:
+    """Open each folder once: candidates come sorted, so those of a folder stand together."""
+    for folder, group in groupby(candidates, key=lambda candidate: folder_of(candidate.path)):
+        try:
+            with open_folder(root, folder) as fd:
+                for candidate in group:
+                    seen = _read_entity(fd, root, layout, candidate, caps)
+                    if seen is not None:
+                        yield seen
+        except FileNotFoundError:
+            continue
+
+
+def _read_entity(
+    fd: int, root: Path, layout: Layout, candidate: Candidate, caps: Caps
+) -> Seen | None:
     """Read one file and judge it; None if it is gone."""
+    name, shown = candidate.path.rpartition("/")[2], root / candidate.path
     try:
-        raw, stat = read_file(root, candidate.path, caps.of(candidate.kind))
-        file, vector = facts_of(layout, candidate.kind, candidate.path, raw, stat)
-        if file.status.hurt:
+        raw, stat = read_at(fd, name, shown, caps.of(candidate.kind))
+        seen = facts_of(layout, candidate.kind, candidate.path, raw, stat)
+        if seen[0].status.hurt:
             # A writer may have been half way through, or the medium may have slipped once.
-            raw, stat = read_file(root, candidate.path, caps.of(candidate.kind))
-            file, vector = facts_of(layout, candidate.kind, candidate.path, raw, stat)
+            raw, stat = read_at(fd, name, shown, caps.of(candidate.kind))
+            seen = facts_of(layout, candidate.kind, candidate.path, raw, stat)
     except (FileNotFoundError, IrregularFileError):
         return None
     except OversizeError as error:
         return _closed(candidate, FileStatus.OVERSIZE, error.message), None
     except SynthstoreError as error:
         return _closed(candidate, FileStatus.UNREADABLE, _story(error)), None
-    return file, vector
+    return seen
 
 
 def _story(error: SynthstoreError) -> str:
@@ -102,9 +119,7 @@ def _closed(candidate: Candidate, status: FileStatus, problem: str) -> EntityFil
     return EntityFile(candidate.kind, candidate.path, status, candidate.stat, problem=problem)
 
 
-def facts_of(
-    layout: Layout, kind: Kind, path: str, raw: bytes, stat: Stat
-) -> tuple[EntityFile, FloatVector | None]:
+def facts_of(layout: Layout, kind: Kind, path: str, raw: bytes, stat: Stat) -> Seen:
     """Judge the bytes of one entity file; the vector is set when the embedding is valid."""
     digest = hashlib.sha256(raw).hexdigest()
     if not raw:
@@ -120,9 +135,7 @@ def facts_of(
     return _judge_document(layout, EntityFile(kind, path, FileStatus.WHOLE, stat, digest), parsed)
 
 
-def _judge_document(
-    layout: Layout, file: EntityFile, parsed: Parsed
-) -> tuple[EntityFile, FloatVector | None]:
+def _judge_document(layout: Layout, file: EntityFile, parsed: Parsed) -> Seen:
     document = parsed.value
     if not isinstance(document, dict):
         problem = f"holds a JSON {type(document).__name__}, not an object"

@@ -62,12 +62,12 @@ def _require_own(root: Path, status: os.stat_result) -> None:
     quoted = shlex.quote(str(root))
     if status.st_uid != os.geteuid():
         raise PermissionDeniedError(
-            f"{root} belongs to {owner_name(status.st_uid)}, so only that user or root may change it",
+            f"{root} belongs to {owner_name(status.st_uid)}, who alone may change it",
             hint=f"sudo chown -R {owner_name(os.geteuid())} {quoted}",
         )
     if status.st_mode & stat.S_IWOTH:
         raise PermissionDeniedError(
-            f"{root} is writable by everyone, so what is checked could be changed before it is used",
+            f"{root} is writable by everyone, so anybody could change it meanwhile",
             hint=f"chmod o-w {quoted}",
         )
     if not os.access(root, os.R_OK | os.W_OK | os.X_OK):

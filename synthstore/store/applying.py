@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 from synthstore.errors import OperationError
@@ -24,9 +25,18 @@ def complete(folder: RunFolder, plan: Plan, custody: Custody) -> Done:
     except OperationError as error:
         error.hint = f"{error.hint or 'look at the disk'}; then 'synthstore repair' completes it"
         raise
-    # What conflicts left behind; the record says done, so nobody asks for it again.
-    remove_tree(folder.new)
+    _tidy(folder, plan, done)
     return done
+
+
+def _tidy(folder: RunFolder, plan: Plan, done: Done) -> None:
+    """Remove what conflicts left staged; the run is done, so failing at that changes nothing."""
+    left = frozenset(done.conflicts)
+    with suppress(OperationError):
+        for item in plan.items:
+            if item.path in left:
+                folder.forget(item.slot)
+        remove_tree(folder.new)
 
 
 def _apply(folder: RunFolder, plan: Plan, custody: Custody) -> Done:

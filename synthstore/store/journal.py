@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 from synthstore.errors import OperationError
-from synthstore.files.durable import atomic_write, fsync_dir, replace, write_new
+from synthstore.files.durable import atomic_write, fsync_dir, remove, write_new
+from synthstore.files.durable import replace as rename
 from synthstore.files.jsonio import ParseFailure, Style, dump, parse
 from synthstore.files.walk import list_folder, look, read_file
 from synthstore.layout.base import OWN_FOLDER
@@ -82,7 +83,7 @@ class RunFolder:
 
     def write_plan(self, plan: Plan, custody: Custody) -> None:
         """Write the plan durably aside; it counts once ``seal`` has renamed it."""
-        document = {"schema": _SCHEMA, **asdict(plan)}
+        document = {**_spelt(plan), "items": [_spelt_item(item) for item in plan.items]}
         write_new(
             self.path / _PLAN,
             dump(document, _STYLE),
@@ -95,12 +96,12 @@ class RunFolder:
 
     def seal(self) -> None:
         """From here on the run will be completed, by us or by the next session."""
-        replace(self.path / _PLAN, self.path / COMMITTED)
+        rename(self.path / _PLAN, self.path / COMMITTED)
         fsync_dir(self.path)
 
     def finish(self, done: Done, custody: Custody) -> None:
         """Record durably that nothing is left to do."""
-        document = {"schema": _SCHEMA, **asdict(done)}
+        document = _spelt(done)
         atomic_write(
             self.path / DONE,
             dump(document, _STYLE),
@@ -108,6 +109,11 @@ class RunFolder:
             uid=custody.uid,
             gid=custody.gid,
         )
+
+    def forget(self, slot: int) -> None:
+        """Remove both files of a slot: a link kept for nothing gives a store's file two names."""
+        remove(self.new / str(slot))
+        remove(self.old / str(slot))
 
     def plan(self) -> Plan:
         """The committed plan; raises OperationError where it is unreadable."""
@@ -119,10 +125,10 @@ class RunFolder:
 
     def done(self) -> Done:
         """The final record; raises OperationError where it is unreadable."""
-        document = {key: value for key, value in self._read(DONE).items() if key != "schema"}
+        document = self._read(DONE)
         try:
-            done = Done(**document)  # type: ignore[arg-type]
-            return Done(**{**asdict(done), "conflicts": tuple(done.conflicts)})
+            done = Done(**_known(Done, document))
+            return replace(done, conflicts=tuple(done.conflicts))
         except TypeError as error:
             raise self._torn(DONE) from error
 
@@ -143,26 +149,47 @@ class RunFolder:
         )
 
 
-def _plan(document: dict[str, object]) -> Plan:
-    fields = {key: value for key, value in document.items() if key != "schema"}
-    items = cast("list[dict[str, object]]", fields.pop("items"))
-    made = cast("list[str]", fields.pop("made"))
-    dropped = cast("list[str]", fields.pop("dropped"))
-    return Plan(
-        items=tuple(map(_item, items)),
-        made=tuple(made),
-        dropped=tuple(dropped),
-        **fields,  # type: ignore[arg-type]
+def _spelt(record: Plan | Done) -> dict[str, object]:
+    fields = {name: getattr(record, name) for name in record.__slots__}
+    return {"schema": _SCHEMA, **fields}
+
+
+def _spelt_item(item: Item) -> dict[str, object]:
+    return {
+        "slot": item.slot,
+        "path": item.path,
+        "order": item.order,
+        "old": _spelt_copy(item.old),
+        "new": _spelt_copy(item.new),
+    }
+
+
+def _spelt_copy(copy: Copy | None) -> dict[str, object] | None:
+    return None if copy is None else {name: getattr(copy, name) for name in copy.__slots__}
+
+
+def _known(kind: type, document: Mapping[str, object]) -> dict[str, Any]:
+    """The fields of ``kind``; keys that a later version added are passed over."""
+    return {key: document[key] for key in kind.__slots__ if key in document}  # type: ignore[attr-defined]
+
+
+def _plan(document: Mapping[str, object]) -> Plan:
+    plan = Plan(**_known(Plan, document))
+    return replace(
+        plan,
+        items=tuple(map(_item, cast("Iterable[dict[str, object]]", plan.items))),
+        made=tuple(plan.made),
+        dropped=tuple(plan.dropped),
     )
 
 
-def _item(fields: dict[str, object]) -> Item:
-    rest = {key: value for key, value in fields.items() if key not in ("old", "new")}
-    return Item(old=_copy(fields["old"]), new=_copy(fields["new"]), **rest)  # type: ignore[arg-type]
+def _item(fields: Mapping[str, object]) -> Item:
+    item = Item(**_known(Item, fields))
+    return Item(item.slot, item.path, item.order, _copy(fields["old"]), _copy(fields["new"]))
 
 
 def _copy(fields: object) -> Copy | None:
-    return None if fields is None else Copy(**fields)  # type: ignore[arg-type]
+    return None if fields is None else Copy(**_known(Copy, cast("Mapping[str, object]", fields)))
 
 
 def run_folders(root: Path) -> list[RunFolder]:

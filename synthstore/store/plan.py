@@ -35,7 +35,8 @@ class Change:
     quarantine: bool = False
     """Whether a copy of what is displaced goes to quarantine."""
     size: int | None = None
-    """Bytes that a streaming ``content`` will write; None: about as many as it replaces."""
+    """Bytes that a streaming ``content`` will write, where it has no ``size`` of its own to say so;
+    None: about as many as it replaces."""
 
     @property
     def idle(self) -> bool:
@@ -48,7 +49,8 @@ class Change:
         """Expected size of the new file, which replaces one of ``before`` bytes."""
         if isinstance(self.content, bytes):
             return len(self.content)
-        return before if self.size is None else self.size
+        told: int | None = getattr(self.content, "size", self.size)
+        return before if told is None else told
 
 
 class FilesChanged(Exception):  # noqa: N818 - no failure: the caller plans anew without them

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from synthstore.files.durable import remove_tree
 from synthstore.files.walk import list_folder
-from synthstore.store.journal import COMMITTED, QUARANTINE, RunFolder, time_of
 from synthstore.store.history import RunInfo, list_runs
+from synthstore.store.journal import COMMITTED, QUARANTINE, RunFolder, time_of
 
 KEEP_LAST = 10
 KEEP_WITHIN = timedelta(days=30)

@@ -46,7 +46,7 @@ from synthstore.store.staging import (
     Wish,
     check_room,
     missing_folders,
-    require_ownership,
+    require_access,
     stage,
     survey,
 )
@@ -137,7 +137,7 @@ class Session:
         custody = self._custody()
         require_sound(changes)
         wishes = survey(self.root, [change for change in changes if not change.idle])
-        require_ownership(self.root, wishes)
+        require_access(self.root, wishes)
         check_room(self.root, wishes)
         prepared = self._prepare(command, wishes, custody, note or {}, undoes) if wishes else None
         if prepared is None:
@@ -178,7 +178,7 @@ class Session:
                 made=missing_folders(self.root, wishes),
                 dropped=made_folders(self.root, undoes) if undoes else (),
                 undoes=undoes,
-                note=note,
+                note=dict(note),
             )
             folder.write_plan(plan, custody)
             undo.pop_all()

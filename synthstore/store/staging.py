@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from synthstore.files.durable import (
     write_new,
 )
 from synthstore.files.failure import owner_name
-from synthstore.files.inside import Found, find, keep, split
+from synthstore.files.inside import Found, find, keep, require_writable_folder, split
 from synthstore.files.space import require_room
 from synthstore.files.walk import IrregularFileError, is_folder, look, stat_of
 from synthstore.layout.base import OWN_FOLDER
@@ -105,8 +105,14 @@ def _sizes(root: Path, wishes: Sequence[Wish]) -> Iterator[int]:
             yield before
 
 
-def require_ownership(root: Path, wishes: Sequence[Wish]) -> None:
-    """Raise PermissionDeniedError for a file whose owner or group we could not give back."""
+def require_access(root: Path, wishes: Sequence[Wish]) -> None:
+    """Raise PermissionDeniedError where a later step would be refused.
+
+    That is a folder closed to us, and a file whose owner or group we could not give back.
+    """
+    for folder in sorted({split(wish.change.path)[0] for wish in wishes}):
+        if is_folder(root, folder):
+            require_writable_folder(root, folder)
     if os.geteuid() == 0:
         return
     groups = {os.getegid(), *os.getgroups()}
@@ -129,16 +135,21 @@ def stage(at: Stage, wishes: Sequence[Wish]) -> tuple[Item, ...]:
         at.custody.make_private(folder)
     news = _write_new(at, [wish for wish in wishes if wish.change.content is not None])
     olds = _keep_old(at, [wish for wish in wishes if wish.change.old is not None])
-    _quarantine(at, [wish for wish in wishes if wish.change.quarantine])
+    _quarantine(at, [wish for wish in wishes if wish.change.quarantine and wish.slot in olds])
     items = (
         Item(w.slot, w.change.path, w.change.order, olds.get(w.slot), news.get(w.slot))
         for w in wishes
     )
-    return tuple(sorted(filter(_changes_bytes, items), key=lambda item: item.order))
+    return tuple(sorted(_changing(at.folder, items), key=lambda item: item.order))
 
 
-def _changes_bytes(item: Item) -> bool:
-    return item.old is None or item.new is None or item.old.sha256 != item.new.sha256
+def _changing(folder: RunFolder, items: Iterable[Item]) -> Iterator[Item]:
+    """The items that change bytes; of the others nothing is kept."""
+    for item in items:
+        if item.old is None or item.new is None or item.old.sha256 != item.new.sha256:
+            yield item
+        else:
+            folder.forget(item.slot)
 
 
 def _write_new(at: Stage, wishes: Sequence[Wish]) -> dict[int, Copy]:

@@ -10,9 +10,9 @@ from typing import BinaryIO
 from synthstore.errors import OperationError, RefusedError, UsageError
 from synthstore.files.durable import copier, hash_file
 from synthstore.files.inside import Found, find
+from synthstore.store.history import RunInfo, list_runs
 from synthstore.store.journal import RunFolder, run_folders
 from synthstore.store.plan import ENTITY, REMOVAL, Change, Copy, Item
-from synthstore.store.history import RunInfo, list_runs
 
 
 def newest_undoable(root: Path) -> str:

@@ -1,0 +1,176 @@
+"""One scenario on the bench: its undisturbed course once, then one fault after another."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from tests.faults.actions import Action, Fault
+from tests.faults.calls import Call
+from tests.faults.checker import STORE, Truth, committed, lost, moment, open_runs, photograph, same
+from tests.faults.scenario import Act, Mutant, Scenario, State, Step
+from tests.faults.seccomp import SYNCS
+from tests.faults.supervisor import Outcome, apart, observe
+from tests.trees import Tree
+
+MEMORY_FILES = Path("/dev/shm")  # noqa: S108 - faster than a disk, and each bench has its own
+_FAILED = 4
+"""The exit code of a command that the system failed."""
+
+
+class BenchError(Exception):
+    """The undisturbed course is not what it should be, so no fault can be judged."""
+
+
+@contextmanager
+def bench(scenario: Scenario) -> Iterator[Bench]:
+    """Set up a bench in a folder of its own, and clear it away."""
+    where = MEMORY_FILES if MEMORY_FILES.is_dir() else None
+    with TemporaryDirectory(prefix="synthstore-faults-", dir=where) as folder:
+        yield Bench(scenario, Path(folder))
+
+
+class Bench:
+    """The states before and after, and a place to break things."""
+
+    def __init__(self, scenario: Scenario, folder: Path) -> None:
+        self.scenario = scenario
+        self._before, self._after = folder / "before", folder / "after"
+        self._arena, self._sequel = folder / "arena", folder / "sequel"
+        self._settled: dict[tuple[str, bool], Tree] = {}
+        _make_arena(self._before, scenario.build)
+        _clone(self._before, self._after)
+        _succeed(scenario.command, lambda: scenario.act(self._after / STORE))
+        self.truth = Truth.of(self._before, self._after)
+        self._inspect(folder / "origin")
+
+    def _inspect(self, folder: Path) -> None:
+        problems = [str(p) for p in _told(self.scenario.inspect(self._after / STORE))]
+        if self.scenario.origin is not None:
+            _make_arena(folder, self.scenario.origin)
+            problems += same(photograph(folder), self.truth.after)
+        if problems:
+            raise BenchError(f"{self.scenario.name}, undisturbed: " + "; ".join(problems))
+
+    def calls(self, mutant: Mutant | None = None) -> tuple[Call, ...]:
+        """Count the mutating calls of the command, with no fault but ``mutant``."""
+        return self._run(None, mutant).calls
+
+    def try_fault(self, fault: Fault, mutant: Mutant | None = None) -> tuple[Outcome, list[str]]:
+        """Set off one fault and judge all that follows; no problem means that promises hold."""
+        outcome = self._run(fault, mutant)
+        problems = [*_misbehaviour(outcome, fault), *moment(self.truth, self._arena)]
+        if outcome.code == 0:
+            problems += same(self.truth.after, photograph(self._arena))
+        # What is wrong already only gets more confusing by going on.
+        return outcome, problems or list(self._sequels(mutant))
+
+    def _run(self, fault: Fault | None, mutant: Mutant | None) -> Outcome:
+        _clone(self._before, self._arena)
+        act = _planted(mutant, self.scenario.act, self._arena / STORE)
+        return observe(act, self._arena, fault)
+
+    def _sequels(self, mutant: Mutant | None) -> Iterator[str]:
+        past = committed(self.truth, self._arena)
+        for steps in self.scenario.sequels:
+            _clone(self._arena, self._sequel)
+            yield from self._follow(steps, mutant, past=past)
+
+    def _follow(
+        self, steps: tuple[Step, ...], mutant: Mutant | None, *, past: bool
+    ) -> Iterator[str]:
+        for step in steps:
+            found = self._take(step, mutant, past=past)
+            yield from (f"{step.name}: {problem}" for problem in found)
+            if found:
+                return
+
+    def _take(self, step: Step, mutant: Mutant | None, *, past: bool) -> list[str]:
+        wanted = self._wanted(step, past=past)
+        outcome = apart(_planted(mutant, step.act, self._sequel / STORE))
+        if outcome.code != 0:
+            return [_failure(outcome)]
+        now = photograph(self._sequel)
+        left = open_runs(self._sequel) - self.truth.open_runs
+        return [
+            *_told(outcome.value),
+            *same(wanted, now),
+            *lost(self.truth.before, now),
+            *(f"the run {run} is still open" for run in left),
+        ]
+
+    def _wanted(self, step: Step, *, past: bool) -> Tree:
+        match step.leads_to:
+            case State.BEFORE:
+                return self.truth.before
+            case State.AFTER:
+                return self.truth.after
+            case State.SAME:
+                return photograph(self._sequel)
+            case State.SETTLED:
+                return self._settle(step, past=past)
+
+    def _settle(self, step: Step, *, past: bool) -> Tree:
+        key = (step.name, past)
+        if key not in self._settled:
+            arena = self._after.with_name("settled")
+            _clone(self._after if past else self._before, arena)
+            _succeed(step.name, lambda: step.act(arena / STORE))
+            self._settled[key] = photograph(arena)
+        return self._settled[key]
+
+
+def _make_arena(arena: Path, build: Act) -> None:
+    arena.mkdir()
+    (arena / "neighbour.txt").write_text("not the store's")
+    _succeed("build", lambda: build(arena / STORE))
+
+
+def _clone(source: Path, target: Path) -> None:
+    if target.exists():
+        shutil.rmtree(target)
+    shutil.copytree(source, target, symlinks=True)
+
+
+def _succeed(what: str, function: Callable[[], object]) -> None:
+    # In a child always: what the product starts (threads, event loops) would end the forking.
+    outcome = apart(function)
+    if outcome.code != 0:
+        raise BenchError(f"{what}, undisturbed: {_failure(outcome)}\n{outcome.error}")
+
+
+def _planted(mutant: Mutant | None, act: Act, store: Path) -> Callable[[], object]:
+    def run() -> object:
+        if mutant is not None:
+            mutant.plant()
+        value = act(store)
+        return value if isinstance(value, list) else None
+
+    return run
+
+
+def _misbehaviour(outcome: Outcome, fault: Fault) -> Iterator[str]:
+    """What is wrong with the way in which the command ended, whatever it left."""
+    if outcome.timed_out or not outcome.typed or outcome.code not in (None, 0, _FAILED):
+        yield _failure(outcome)
+    if outcome.struck is None or outcome.code is None:
+        return
+    if fault.action is Action.SHORT and outcome.code != 0:
+        yield f"failed, though a short write is no error: {_failure(outcome)}"
+    errs = fault.action in (Action.EIO, Action.ENOSPC, Action.ENOSPC_ON)
+    if errs and outcome.struck.name in SYNCS and outcome.code == 0:
+        yield "a failed fsync, and the command says that all is well"
+
+
+def _failure(outcome: Outcome) -> str:
+    if outcome.timed_out:
+        return "hangs"
+    last = outcome.error.strip().rpartition("\n")[2]
+    return f"exit code {outcome.code}: {last}"
+
+
+def _told(value: object) -> list[str]:
+    return [str(problem) for problem in value] if isinstance(value, list) else []
