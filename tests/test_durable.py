@@ -14,9 +14,10 @@ from typing import BinaryIO
 import pytest
 
 from synthstore.errors import DiskFullError, OperationError, PermissionDeniedError
-from synthstore.files import durable, inside, space
+from synthstore.files import durable, space
 from synthstore.files.durable import atomic_write, hash_file, make_dirs, synced, write_new
 from synthstore.files.failure import failure
+from synthstore.files.inside import Tree
 from synthstore.files.walk import IrregularFileError
 from tests.mounts import small_disk
 
@@ -213,9 +214,9 @@ def test_a_tree_is_removed_without_following_links(tmp_path: Path) -> None:
 
 def test_a_kept_file_is_linked_or_copied(tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes(b"one")
-    assert inside.keep(tmp_path, "a", tmp_path / "kept")
+    assert Tree(tmp_path).keep("a", tmp_path / "kept")
     assert (tmp_path / "kept").samefile(tmp_path / "a")
-    assert not inside.keep(tmp_path, "a", tmp_path / "copy")
+    assert not Tree(tmp_path).keep("a", tmp_path / "copy")
     assert (tmp_path / "copy").read_bytes() == b"one"
     assert (tmp_path / "copy").stat().st_nlink == 1
 
@@ -229,7 +230,7 @@ def test_a_file_is_copied_where_links_fail(
 
     (tmp_path / "a").write_bytes(b"one")
     monkeypatch.setattr(os, "link", refuse)
-    assert not inside.keep(tmp_path, "a", tmp_path / "copy")
+    assert not Tree(tmp_path).keep("a", tmp_path / "copy")
     assert (tmp_path / "copy").read_bytes() == b"one"
 
 
@@ -240,7 +241,7 @@ def test_a_rename_reaches_into_another_file_system(tmp_path: Path) -> None:
     write_new(root / "staged", b"new", mode=0o640, mtime_ns=1_000_000_000)
     with small_disk(root / "memories", "size=1m") as folder:
         (folder / "a.json").write_bytes(b"old")
-        inside.put(root, "memories/a.json", root / "staged")
+        Tree(root).put("memories/a.json", root / "staged")
         assert [p.name for p in folder.iterdir()] == ["a.json"]
         assert (folder / "a.json").read_bytes() == b"new"
         assert mode(folder / "a.json") == 0o640
@@ -254,26 +255,26 @@ def test_nothing_is_changed_behind_a_link(tmp_path: Path) -> None:
     (root / "memories").symlink_to(outside)
     (root / "staged").write_bytes(b"ours")
     for change in (
-        lambda: inside.put(root, "memories/a", root / "staged"),
-        lambda: inside.take(root, "memories/a"),
-        lambda: inside.make_folder(root, "memories/sub", 0o700, None, None),
-        lambda: inside.keep(root, "memories/a", root / "kept"),
+        lambda: Tree(root).put("memories/a", root / "staged"),
+        lambda: Tree(root).take("memories/a"),
+        lambda: Tree(root).make_folder("memories/sub", 0o700, None, None),
+        lambda: Tree(root).keep("memories/a", root / "kept"),
     ):
         with pytest.raises(OperationError):
             change()
-    inside.drop_folder(root, "memories/sub")
-    assert inside.find(root, "memories/a").stat is None
+    Tree(root).drop_folder("memories/sub")
+    assert Tree(root).find("memories/a").stat is None
     assert [p.name for p in outside.iterdir()] == ["a"]
     assert (outside / "a").read_bytes() == b"theirs"
 
 
 def test_only_empty_folders_are_dropped(tmp_path: Path) -> None:
-    inside.make_folder(tmp_path, "a", 0o700, None, None)
-    inside.make_folder(tmp_path, "a", 0o755, None, None)
+    Tree(tmp_path).make_folder("a", 0o700, None, None)
+    Tree(tmp_path).make_folder("a", 0o755, None, None)
     (tmp_path / "a" / "file").touch()
-    inside.drop_folder(tmp_path, "a")
+    Tree(tmp_path).drop_folder("a")
     assert mode(tmp_path / "a") == 0o700
     (tmp_path / "a" / "file").unlink()
-    inside.drop_folder(tmp_path, "a")
-    inside.drop_folder(tmp_path, "a")
+    Tree(tmp_path).drop_folder("a")
+    Tree(tmp_path).drop_folder("a")
     assert not (tmp_path / "a").exists()

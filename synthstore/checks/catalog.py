@@ -8,9 +8,12 @@ from synthstore.checks.finding import Finding, Subject
 from synthstore.checks.found import finding
 from synthstore.checks.frozen import drifts, frozen_refs
 from synthstore.checks.standing import Claim, Fate, rows_of, standing
-from synthstore.model.facts import FileStatus, PartStatus
+from synthstore.model.facts import EntityFile, FileStatus, PartStatus
 from synthstore.model.paths import confined
 from synthstore.scan.inventory import Inventory
+
+_FOLLOWED = frozenset({Fate.STANDS, Fate.ELSEWHERE})
+"""How a row leads to a file that it can be held against."""
 
 
 def catalog_unusable(inventory: Inventory) -> Iterator[Finding]:
@@ -97,34 +100,35 @@ def rows_disagreeing(inventory: Inventory) -> Iterator[Finding]:
     Ignores rows that repair rewrites for another finding (C003, C008, M005, M006), or must not
     (M004).
     """
-    out = frozen_refs(inventory).union(d.claim.ref for d in drifts(inventory))
-    for claim in _living(inventory):
-        if claim.row.problems or claim.ref in out:
+    stand = standing(inventory)
+    drifting = (drift.claim.ref for drift in drifts(inventory))
+    out = stand.doomed.union(frozen_refs(inventory), drifting)
+    for claim in stand.claims:
+        file = claim.file
+        if file is None or claim.fate not in _FOLLOWED or claim.ref in out:
             continue
-        fields = _disagreeing(inventory, claim)
+        if claim.row.problems or file.path in stand.losers:
+            continue
+        fields = _disagreeing(inventory, claim, file)
         if fields:
             yield finding(
                 "C007",
                 claim.ref,
-                claim.file.path if claim.file is not None else claim.path,
+                file.path,
                 f"its row disagrees with its file in {', '.join(fields)}",
                 evidence={"fields": list(fields)},
             )
 
 
-def _disagreeing(inventory: Inventory, claim: Claim) -> tuple[str, ...]:
-    file = claim.file
-    if claim.fate not in (Fate.STANDS, Fate.ELSEWHERE) or file is None:
-        return ()
-    if file.path in standing(inventory).losers:
-        return ()
-    whole = file.status is FileStatus.WHOLE
+def _disagreeing(inventory: Inventory, claim: Claim, file: EntityFile) -> tuple[str, ...]:
+    layout, whole = inventory.layout, file.status is FileStatus.WHOLE
+    fields = layout.row_problems(claim.row, file) if whole else ()
+    if claim.fate is Fate.STANDS:
+        return fields
     key = "filepath" if "filepath" in claim.row.raw else "path"
-    fields = inventory.layout.row_problems(claim.row, file) if whole else ()
     others = tuple(field for field in fields if field != key)
     # A file of a foreign name is M005's to tell, and the row follows it anyway.
-    moved = claim.fate is Fate.ELSEWHERE and inventory.layout.names(file.path, claim.row.id)
-    return (key, *others) if moved else others
+    return (key, *others) if layout.names(file.path, claim.row.id) else others
 
 
 def hashes_out_of_date(inventory: Inventory) -> Iterator[Finding]:

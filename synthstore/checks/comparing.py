@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -42,21 +43,21 @@ class _Pairs(NamedTuple):
 
 
 @once
-def deserving(inventory: Inventory) -> tuple[tuple[EntityRef, EntityFile], ...]:
+def deserving(inventory: Inventory) -> Mapping[EntityRef, EntityFile]:
     """Entities that ought to have a vector: a valid embedding of the store's dimension.
 
     Not those that are frozen (M004) or about to go (C009).
     """
     stand, dim = standing(inventory), inventory.dimension
     out = frozen_refs(inventory) | stand.doomed
-    return tuple(
-        (ref, file)
+    return {
+        ref: file
         for ref, file in stand.standing_file.items()
         if file.embedding is EmbeddingState.VALID
         and file.dim == dim
         and file.status is FileStatus.WHOLE
         and ref not in out
-    )
+    }
 
 
 @once
@@ -101,19 +102,17 @@ def _normalised(pairs: _Pairs, wrong: Verdicts) -> Verdicts:
 def _pairs(inventory: Inventory) -> _Pairs | None:
     """Vectors to compare: finite ones, alone for their owner, with a deserving file."""
     owned, vectors = owners(inventory), inventory.index.vectors
+    twice = set(owned.duplicates)
     table = inventory.tables.get(inventory.index.dim)
     if vectors is None or table is None or inventory.index.dim != inventory.dimension:
         return None
-    refs, norms, positions, rows = [], [], [], []
-    for ref, file in deserving(inventory):
-        found = owned.positions.get(ref, ())
-        if len(found) == 1 and found[0] not in owned.not_finite:
-            refs.append(ref)
-            norms.append(file.norm)
-            positions.append(found[0])
-            rows.append(table.row_of[file.path])
-    at, to = np.array(positions, dtype=np.intp), np.array(rows, dtype=np.intp)
-    return _Pairs(refs, np.array(norms, dtype=np.float64), (vectors, at, table.matrix, to))
+    files, places, row_of = deserving(inventory), owned.position_of, table.row_of
+    out = owned.not_finite | {p for p, n in enumerate(owned.numbers) if n in twice}
+    refs = [ref for ref in files if ref in places and places[ref] not in out]
+    norms = np.array([files[ref].norm for ref in refs], dtype=np.float64)
+    at = np.array([places[ref] for ref in refs], dtype=np.intp)
+    rows = np.array([row_of[files[ref].path] for ref in refs], dtype=np.intp)
+    return _Pairs(refs, norms, (vectors, at, table.matrix, rows))
 
 
 def _outliers(pairs: _Pairs, wrong: Verdicts) -> tuple[tuple[EntityRef, int], ...]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+
+import numpy as np
 
 from synthstore.checks.comparing import UNIT_NORM_TOLERANCE
 from synthstore.checks.finding import Finding, Severity
@@ -24,21 +26,26 @@ SHOWN = 10
 
 
 @once
-def _judged(inventory: Inventory) -> tuple[tuple[EntityRef, EntityFile], ...]:
+def _judged(inventory: Inventory) -> Mapping[EntityRef, EntityFile]:
     """Whole files that stand for their entity; not those frozen or about to go."""
     stand = standing(inventory)
     out = frozen_refs(inventory) | stand.doomed
     files = stand.standing_file.items()
-    return tuple((r, f) for r, f in files if f.status is FileStatus.WHOLE and r not in out)
+    return {r: f for r, f in files if f.status is FileStatus.WHOLE and r not in out}
+
+
+def _in_state(
+    inventory: Inventory, *states: EmbeddingState
+) -> Iterator[tuple[EntityRef, EntityFile]]:
+    files = _judged(inventory).items()
+    return ((ref, file) for ref, file in files if file.embedding in states)
 
 
 def embeddings_missing(inventory: Inventory) -> Iterator[Finding]:
     """E001: no embedding; a warning if a vector holds it."""
     owned = owners(inventory)
-    for ref, file in _judged(inventory):
-        if file.embedding is not EmbeddingState.MISSING:
-            continue
-        held = any(p not in owned.not_finite for p in owned.positions.get(ref, ()))
+    for ref, file in _in_state(inventory, EmbeddingState.MISSING):
+        held = owned.sound_position(ref) is not None
         message = "no embedding in the file, so a search by meaning never finds it"
         if held:
             message = "no embedding in the file; its vector in the index is the only copy"
@@ -58,8 +65,8 @@ def embeddings_of_other_dimension(inventory: Inventory) -> Iterator[Finding]:
     dim = inventory.dimension
     if dim is None or len(inventory.tables) == 1:
         return
-    for ref, file in _judged(inventory):
-        if file.embedding is EmbeddingState.VALID and file.dim != dim:
+    for ref, file in _in_state(inventory, EmbeddingState.VALID):
+        if file.dim != dim:
             yield finding(
                 "E002",
                 ref,
@@ -72,35 +79,32 @@ def embeddings_of_other_dimension(inventory: Inventory) -> Iterator[Finding]:
 
 def embeddings_not_finite(inventory: Inventory) -> Iterator[Finding]:
     """E003: NaN or infinity in the embedding, or no numbers at all."""
-    for ref, file in _judged(inventory):
-        if file.embedding is EmbeddingState.NOT_FINITE:
-            what = "holds NaN, infinity or a number too large for an index"
-        elif file.embedding is EmbeddingState.MISTYPED:
+    for ref, file in _in_state(inventory, EmbeddingState.NOT_FINITE, EmbeddingState.MISTYPED):
+        what = "holds NaN, infinity or a number too large for an index"
+        if file.embedding is EmbeddingState.MISTYPED:
             what = "is no list of numbers"
-        else:
-            continue
         yield finding("E003", ref, file.path, f"its embedding {what}: no index can hold it")
 
 
 def embeddings_zero(inventory: Inventory) -> Iterator[Finding]:
     """E004: zero vectors, which have no direction to compare."""
-    for ref, file in _judged(inventory):
-        if file.embedding is EmbeddingState.ZERO:
-            yield finding(
-                "E004",
-                ref,
-                file.path,
-                "its embedding is a zero vector, so a search by meaning never finds it",
-                evidence={"dimension": file.dim},
-            )
+    for ref, file in _in_state(inventory, EmbeddingState.ZERO):
+        yield finding(
+            "E004",
+            ref,
+            file.path,
+            "its embedding is a zero vector, so a search by meaning never finds it",
+            evidence={"dimension": file.dim},
+        )
 
 
 def norms_mixed(inventory: Inventory) -> Iterator[Finding]:
     """E005: some norms are not 1 in a store whose embeddings otherwise are; said once."""
-    valid = [(r, f) for r, f in _judged(inventory) if f.embedding is EmbeddingState.VALID]
-    odd = [(r, f) for r, f in valid if abs(f.norm - 1) > UNIT_NORM_TOLERANCE]
-    if odd and len(valid) - len(odd) >= UNIT_SHARE * len(valid):
-        norms = sorted(file.norm for _, file in odd)
+    files = _judged(inventory)
+    valid = [ref for ref, file in files.items() if file.embedding is EmbeddingState.VALID]
+    norms = np.array([files[ref].norm for ref in valid])
+    odd = np.flatnonzero(np.abs(norms - 1) > UNIT_NORM_TOLERANCE)
+    if len(odd) and len(valid) - len(odd) >= UNIT_SHARE * len(valid):
         yield finding(
             "E005",
             STORE,
@@ -108,16 +112,16 @@ def norms_mixed(inventory: Inventory) -> Iterator[Finding]:
             f"{len(odd)} of {len(valid)} embeddings do not have length 1, as the others do: "
             "by inner product they rank out of place",
             evidence={
-                "ids": sorted(ref.id for ref, _ in odd),
-                "least_norm": norms[0],
-                "largest_norm": norms[-1],
+                "ids": sorted(valid[i].id for i in odd),
+                "least_norm": float(norms[odd].min()),
+                "largest_norm": float(norms[odd].max()),
             },
         )
 
 
 def models_mixed(inventory: Inventory) -> Iterator[Finding]:
     """E006: several embedding models named in the metadata; said once, counted per model."""
-    records = (file.record for _, file in _judged(inventory))
+    records = (file.record for file in _judged(inventory).values())
     models = Counter(r.model for r in records if r is not None and r.model is not None)
     if len(models) > 1:
         shown = sorted(models.items(), key=lambda item: (-item[1], item[0]))[:SHOWN]

@@ -81,7 +81,7 @@ def _against_entities(inventory: Inventory, mapping: MappingFacts) -> dict[str, 
     stand, entries = standing(inventory), mapping.entries or {}
     heirs = stand.heir_of
     known = {vector_id(ref) for ref in stand.known}
-    due = {vector_id(ref) for ref, _ in deserving(inventory) if ref not in heirs}
+    due = {vector_id(ref) for ref in deserving(inventory) if ref not in heirs}
     return {
         "of its names are of no entity": [name for name in entries if name not in known],
         "entities with an embedding are not in it": [name for name in due if name not in entries],

@@ -8,10 +8,11 @@ without a vector whose embedding, alone among those, is that very vector.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import pairwise
+from typing import cast
 
 import numpy as np
 
@@ -48,8 +49,16 @@ class Ownership:
         return tuple(map(self.owner_of.__getitem__, self.numbers))
 
     @cached_property
+    def position_of(self) -> Mapping[EntityRef, int]:
+        """Where in the index each owner's vector is, the first where its number stands twice."""
+        # Backwards, so that the first position is the one that stays.
+        places = {owner: p for p, owner in reversed(list(enumerate(self.owners)))}
+        places.pop(None, None)
+        return cast("dict[EntityRef, int]", places)
+
+    @cached_property
     def positions(self) -> Mapping[EntityRef, tuple[int, ...]]:
-        """Where in the index each owner's vectors are; more than one is a duplicate id."""
+        """All positions of each owner's number; more than one is a duplicate (V008)."""
         found: dict[EntityRef, tuple[int, ...]] = {}
         for position, owner in enumerate(self.owners):
             if owner is not None:
@@ -59,7 +68,7 @@ class Ownership:
     @property
     def refs(self) -> Iterable[EntityRef]:
         """The entities that own a vector."""
-        return self.positions.keys()
+        return self.position_of.keys()
 
     @cached_property
     def duplicates(self) -> tuple[int, ...]:
@@ -92,9 +101,15 @@ class Ownership:
         dims = {inventory.index.dim, inventory.dimension or inventory.index.dim}
         if vectors is None or len(dims) > 1:
             return None
-        sound = (p for p in self.positions.get(ref, ()) if p not in self.not_finite)
-        position = next(sound, None)
+        position = self.sound_position(ref)
         return None if position is None else np.asarray(vectors[position])
+
+    def sound_position(self, ref: EntityRef) -> int | None:
+        """The first position of a finite vector of ``ref``."""
+        first = self.position_of.get(ref)
+        if first is None or first not in self.not_finite:
+            return first
+        return next((p for p in self.positions[ref] if p not in self.not_finite), None)
 
     def worse_duplicates(self, inventory: Inventory) -> frozenset[int]:
         """Positions to give up where a number stands twice: one that fits its file stays."""
@@ -137,12 +152,11 @@ def fits(inventory: Inventory, ref: EntityRef, position: int) -> bool:
     return bool(vectors[position].tobytes() == embedding.tobytes())
 
 
-def _names(known: Iterable[EntityRef]) -> dict[str, EntityRef]:
-    names: dict[str, EntityRef] = {}
-    for ref in known:
-        name = vector_id(ref)
+def _names(known: Collection[EntityRef]) -> dict[str, EntityRef]:
+    names = {vector_id(ref): ref for ref in known}
+    if len(names) < len(known):
         # A memory named asm:x and an assembly named x share one vector id: let the order decide.
-        names[name] = min(ref, names.get(name, ref))
+        names = {vector_id(ref): ref for ref in sorted(known, reverse=True)}
     return names
 
 
@@ -154,6 +168,8 @@ def _settle(
 ) -> MappingFacts | None:
     """Let the best mapping name the owners of what md5 does not; returns that mapping."""
     readable = [m for m in inventory.mappings if m.entries is not None]
+    if len(readable) <= 1 and None not in owner_of.values():
+        return readable[0] if readable else None
     position_of = {n: p for p, n in reversed(list(enumerate(numbers)))}
     given = [_given(inventory, m, names, owner_of, position_of) for m in readable]
     if not readable:

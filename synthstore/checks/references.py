@@ -13,12 +13,10 @@ from synthstore.checks.finding import Finding
 from synthstore.checks.found import finding, once
 from synthstore.checks.frozen import frozen_refs
 from synthstore.checks.standing import standing
-from synthstore.model.embedding import EmbeddingState
+from synthstore.model.embedding import EmbeddingState, FloatMatrix
 from synthstore.model.facts import EntityFile, FileStatus, Record
 from synthstore.model.ids import EntityRef
 from synthstore.scan.inventory import Inventory
-
-Wide = npt.NDArray[np.float64]
 
 LEAST_COSINE = 0.999
 """Between a composite embedding and the mean of its members."""
@@ -41,8 +39,7 @@ def _assemblies(inventory: Inventory) -> tuple[tuple[EntityRef, EntityFile, Reco
 
 def members_dangling(inventory: Inventory) -> Iterator[Finding]:
     """A020: members without a file and without a row (which would be M001), each member once."""
-    stand = standing(inventory)
-    present = stand.claim_of.keys() | set(stand.bears.values())
+    present = standing(inventory).known - inventory.deleted
     for ref, file, record in _assemblies(inventory):
         for member in dict.fromkeys(record.members):
             if EntityRef("memory", member) in present:
@@ -74,9 +71,10 @@ def composites_differing(inventory: Inventory) -> Iterator[Finding]:
         members = _member_embeddings(inventory, record, file.dim)
         if composite is None or members is None:
             continue
-        directions = members / np.linalg.norm(members, axis=1, keepdims=True)
-        means = (members.mean(axis=0), directions.mean(axis=0))
-        cosine = max(_cosine(composite, mean) for mean in means)
+        cosine = _cosine(composite, members.mean(axis=0, dtype=np.float64))
+        if cosine < LEAST_COSINE:
+            directions = members / np.linalg.norm(members, axis=1, keepdims=True)
+            cosine = max(cosine, _cosine(composite, directions.mean(axis=0, dtype=np.float64)))
         if cosine < LEAST_COSINE:
             yield finding(
                 "A021",
@@ -87,8 +85,8 @@ def composites_differing(inventory: Inventory) -> Iterator[Finding]:
             )
 
 
-def _member_embeddings(inventory: Inventory, record: Record, dim: int) -> Wide | None:
-    """The members' valid embeddings, shape (members, dim), in float64; None if one lacks."""
+def _member_embeddings(inventory: Inventory, record: Record, dim: int) -> FloatMatrix | None:
+    """The members' valid embeddings, shape (members, dim); None if one lacks."""
     table, files = inventory.tables.get(dim), standing(inventory).standing_file
     frozen = frozen_refs(inventory)
     rows = []
@@ -100,7 +98,7 @@ def _member_embeddings(inventory: Inventory, record: Record, dim: int) -> Wide |
         if file.embedding is not EmbeddingState.VALID:
             return None
         rows.append(table.row_of[file.path])
-    return table.matrix[rows].astype(np.float64) if table is not None and rows else None
+    return table.matrix[rows] if table is not None and rows else None
 
 
 def _cosine(one: npt.NDArray[np.floating], other: npt.NDArray[np.floating]) -> float:

@@ -5,10 +5,11 @@ Repair builds on the same answers, so that what it does agrees with what the rul
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
+from itertools import chain
 from typing import NamedTuple
 
 from synthstore.checks.found import once
@@ -17,6 +18,8 @@ from synthstore.model.facts import EntityFile, FileStatus
 from synthstore.model.ids import EntityRef
 from synthstore.model.paths import confined, folder_of
 from synthstore.scan.inventory import Inventory
+
+_HURT = frozenset(status for status in FileStatus if status.hurt)
 
 
 class Fate(StrEnum):
@@ -76,7 +79,7 @@ class Standing:
     @cached_property
     def known(self) -> frozenset[EntityRef]:
         """Entities that have a file or a row."""
-        return frozenset(self.claim_of) | frozenset(self.bears.values()) | self.doomed
+        return frozenset(chain(self.claim_of, self.bears.values(), self.doomed))
 
     @cached_property
     def heir_of(self) -> Mapping[EntityRef, EntityRef]:
@@ -97,19 +100,17 @@ class Standing:
 def standing(inventory: Inventory) -> Standing:
     """Bring rows and files together; without a readable catalog there are only files."""
     rows = rows_of(inventory)
-    paths = [confined(row.path) if row.path is not None else None for row in rows]
-    refs = [row.ref for row in rows]
-    row_of = dict(zip(refs, rows, strict=True))
+    by_path = inventory.by_path
+    # A path that a file has is confined: most rows need no closer look.
+    paths = [r.path if r.path in by_path else _confined(r.path) for r in rows]
     naming = _naming(rows, paths)
     bears = _bearers(inventory, naming)
+    refs = [_same_or_new(row, bears.get(path or "")) for row, path in zip(rows, paths, strict=True)]
+    row_of = dict(zip(refs, rows, strict=True))
     files, losers = _winners(inventory, bears, row_of)
-    hurt = {bears[f.path]: f for f in reversed(inventory.files) if f.status.hurt}
-    keepers = {
-        path: _keeper(bears[path], named)
-        for path, named in naming.items()
-        if len(named) > 1 and path in bears
-    }
-    look = _LookUp(inventory.by_path, bears, files, hurt, keepers, row_of)
+    hurt = {bears[f.path]: f for f in reversed(inventory.files) if f.status in _HURT}
+    keepers = {path: _keeper(bears[path], named) for path, named in naming.shared(bears)}
+    look = _LookUp(by_path, bears, files, hurt, keepers, row_of)
     claims = tuple(map(look.claim, rows, refs, paths))
     doomed = inventory.deleted.union(row.ref for row in rows if row.deleted_at is not None)
     return Standing(files, losers, hurt, bears, claims, doomed)
@@ -149,7 +150,7 @@ class _LookUp:
     def claim(self, row: Row, ref: EntityRef, path: str | None) -> Claim:
         here = self.by_path.get(path) if path is not None else None
         mine = here is not None and self.bears[here.path] == ref
-        if here is not None and mine and not here.status.hurt:
+        if here is not None and mine and here.status not in _HURT:
             return Claim(row, ref, Fate.STANDS, path, here)
         home = self.files.get(ref) or self.hurt.get(ref)
         return Claim(row, ref, self._fate(row, ref, path, here, home), path, home)
@@ -173,13 +174,41 @@ class _LookUp:
         return Fate.SHARED if here.ref in self.row_of else Fate.TAKEN
 
 
-def _naming(rows: Iterable[Row], paths: Iterable[str | None]) -> Mapping[str, list[Row]]:
+@dataclass(frozen=True, slots=True)
+class _Naming:
     """Living rows by the path that they name; a row about to go keeps no file from another."""
-    naming: dict[str, list[Row]] = {}
+
+    first: Mapping[str, Row]
+    several: Mapping[str, list[Row]]
+
+    def of(self, path: str) -> Sequence[Row]:
+        one = self.first.get(path)
+        return self.several.get(path) or (() if one is None else (one,))
+
+    def shared(self, known: Mapping[str, EntityRef]) -> Iterator[tuple[str, list[Row]]]:
+        return ((path, named) for path, named in self.several.items() if path in known)
+
+
+def _naming(rows: Sequence[Row], paths: Sequence[str | None]) -> _Naming:
+    first: dict[str, Row] = {}
+    several: dict[str, list[Row]] = {}
     for row, path in zip(rows, paths, strict=True):
-        if path is not None and row.deleted_at is None:
-            naming.setdefault(path, []).append(row)
-    return naming
+        if path is None or row.deleted_at is not None:
+            continue
+        if first.setdefault(path, row) is not row:
+            several.setdefault(path, [first[path]]).append(row)
+    return _Naming(first, several)
+
+
+def _confined(path: str | None) -> str | None:
+    return confined(path) if path is not None else None
+
+
+def _same_or_new(row: Row, bearer: EntityRef | None) -> EntityRef:
+    """The row's entity; that of the file it names where they are one, to make no second."""
+    if bearer is not None and bearer[1] == row.id and bearer[0] == row.kind:
+        return bearer
+    return row.ref
 
 
 def _keeper(bearer: EntityRef, named: Sequence[Row]) -> EntityRef:
@@ -187,12 +216,11 @@ def _keeper(bearer: EntityRef, named: Sequence[Row]) -> EntityRef:
     return bearer if bearer in refs else min(refs)
 
 
-def _bearers(inventory: Inventory, naming: Mapping[str, list[Row]]) -> dict[str, EntityRef]:
-    bears = {file.path: ref for ref, files in inventory.by_ref.items() for file in files}
-    for file in inventory.files:
-        if file.path not in bears:
-            bears[file.path] = _entity_of(inventory, file, naming.get(file.path, ()))
-    return bears
+def _bearers(inventory: Inventory, naming: _Naming) -> dict[str, EntityRef]:
+    return {
+        file.path: file.ref or _entity_of(inventory, file, naming.of(file.path))
+        for file in inventory.files
+    }
 
 
 def _entity_of(inventory: Inventory, file: EntityFile, named: Sequence[Row]) -> EntityRef:
@@ -205,17 +233,22 @@ def _entity_of(inventory: Inventory, file: EntityFile, named: Sequence[Row]) -> 
 
 def _winners(
     inventory: Inventory, bears: Mapping[str, EntityRef], row_of: Mapping[EntityRef, Row]
-) -> tuple[Mapping[EntityRef, EntityFile], Mapping[str, EntityRef]]:
+) -> tuple[dict[EntityRef, EntityFile], dict[str, EntityRef]]:
     winners: dict[EntityRef, EntityFile] = {}
-    losers: dict[str, EntityRef] = {}
-    for ref, files in inventory.by_ref.items():
-        winners[ref] = files[0]
-        if len(files) > 1:
-            winners[ref] = max(files, key=lambda f: _worth(inventory, ref, f, row_of.get(ref)))
-            losers |= {f.path: ref for f in files if f is not winners[ref]}
+    contested: dict[EntityRef, list[EntityFile]] = {}
+    sealed: list[EntityFile] = []
     for file in inventory.files:
-        if file.status is not FileStatus.WHOLE and file.status.sealed:
-            winners.setdefault(bears[file.path], file)
+        if file.status is not FileStatus.WHOLE:
+            sealed += [file] if file.status.sealed else []
+        elif winners.setdefault(ref := bears[file.path], file) is not file:
+            contested.setdefault(ref, [winners[ref]]).append(file)
+    losers: dict[str, EntityRef] = {}
+    for ref, files in contested.items():
+        row = row_of.get(ref)
+        winners[ref] = max(files, key=lambda f: _worth(inventory, ref, f, row))
+        losers |= {f.path: ref for f in files if f is not winners[ref]}
+    for file in sealed:
+        winners.setdefault(bears[file.path], file)
     return winners, losers
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import unicodedata
+from collections import Counter
 from collections.abc import Iterator
 
 from synthstore.checks.finding import Finding, Severity, Subject
 from synthstore.checks.found import finding
 from synthstore.checks.standing import lost_folders
 from synthstore.model.facts import EntityFile, FileStatus, StrayKind
-from synthstore.model.paths import folder_of
 from synthstore.scan.inventory import Inventory
 
 STORE = Subject("store", ".")
@@ -109,11 +109,14 @@ def _unreadable(file: EntityFile) -> Finding:
 
 def name_collisions(inventory: Inventory) -> Iterator[Finding]:
     """S006: entity files of one folder whose names are one name on some other system."""
-    groups: dict[tuple[str, str], list[str]] = {}
-    for file in inventory.files:
-        groups.setdefault((folder_of(file.path), _folded(file.path)), []).append(file.path)
+    folded = [_folded(file.path) for file in inventory.files]
+    times = Counter(folded) if len(set(folded)) < len(folded) else {}
+    groups: dict[str, list[str]] = {key: [] for key, count in times.items() if count > 1}
+    for key, file in zip(folded, inventory.files, strict=True):
+        if key in groups:
+            groups[key].append(file.path)
     for paths in groups.values():
-        if len(paths) > 1:
+        if paths:
             yield finding(
                 "S006",
                 Subject("file", paths[0]),

@@ -69,8 +69,8 @@ def entities_without_vector(inventory: Inventory) -> Iterator[Finding]:
     """
     if not _comparable(inventory):
         return
-    have, heir_of = owners(inventory).positions, standing(inventory).heir_of
-    for ref, _ in deserving(inventory):
+    have, heir_of = owners(inventory).position_of, standing(inventory).heir_of
+    for ref in deserving(inventory):
         if ref in have or heir_of.get(ref) in have:
             continue
         name = vector_id(ref)

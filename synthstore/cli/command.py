@@ -39,9 +39,9 @@ class Command(TyperCommand):
         for param in self.get_params(ctx):
             record = param.get_help_record(ctx)
             if record is not None:
-                groups.setdefault(_heading(param), []).append((_name(param, record), record[1]))
-        for heading in sorted(groups, key=lambda name: name == COMMON):
-            _write_section(formatter, heading, groups[heading])
+                groups.setdefault(heading(param), []).append((_name(param, record), record[1]))
+        for name in sorted(groups, key=lambda name: name == COMMON):
+            _write_section(formatter, name, groups[name])
 
 
 class Group(TyperGroup):
@@ -52,10 +52,10 @@ class Group(TyperGroup):
         groups: dict[str, list[tuple[str, str]]] = {}
         for name in self.list_commands(ctx):
             command = self.commands[name]
-            heading = getattr(command, "rich_help_panel", None) or "Commands"
-            groups.setdefault(heading, []).append((name, command.get_short_help_str(60)))
-        for heading, rows in groups.items():
-            _write_section(formatter, heading, rows)
+            panel = getattr(command, "rich_help_panel", None) or "Commands"
+            groups.setdefault(panel, []).append((name, command.get_short_help_str(60)))
+        for panel, rows in groups.items():
+            _write_section(formatter, panel, rows)
 
 
 def _name(param: Any, record: tuple[str, str]) -> str:
@@ -65,7 +65,8 @@ def _name(param: Any, record: tuple[str, str]) -> str:
     return f"{param.metavar}..." if param.nargs == -1 else str(param.metavar)
 
 
-def _heading(param: Any) -> str:
+def heading(param: Any) -> str:
+    """The heading that a parameter stands under in the help."""
     if param.param_type_name == "argument":
         return "Arguments"
     if param.name == "help":
@@ -73,9 +74,9 @@ def _heading(param: Any) -> str:
     return str(getattr(param, "rich_help_panel", None) or "Options")
 
 
-def _write_section(formatter: Any, heading: str, rows: list[tuple[str, str]]) -> None:
+def _write_section(formatter: Any, title: str, rows: list[tuple[str, str]]) -> None:
     if rows:
-        with formatter.section(heading):
+        with formatter.section(title):
             formatter.write_dl(rows)
 
 

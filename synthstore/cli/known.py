@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from synthstore.checks.report import Report
+from synthstore.cli.metering import outside
 from synthstore.errors import UsageError
 from synthstore.files.durable import atomic_write
 from synthstore.render.documents import known_document
@@ -39,14 +40,10 @@ def _key(item: dict[str, dict[str, str]]) -> KnownKey:
 
 
 def save_known(
-    file: Path, stores: Iterable[Path], known: frozenset[KnownKey], reports: Sequence[Report]
+    file: Path, stores: Sequence[Path], known: frozenset[KnownKey], reports: Sequence[Report]
 ) -> None:
     """Write what was found, and what was known already; never into a store."""
-    for store in stores:
-        if file.resolve().is_relative_to(store.resolve()):
-            raise UsageError(
-                f"--write-known: {file} is inside the store {store}, which verify never writes to"
-            )
+    outside("--write-known", file, stores)
     found = {known_key(finding) for report in reports for finding in report.findings}
     text = dumps(known_document(known | found))
     atomic_write(file, text.encode(), _MODE)

@@ -68,6 +68,14 @@ LayoutOption = Annotated[
         "--layout", help="Settle which layout it is, where the evidence is equal for two."
     ),
 ]
+MetricsFile = Annotated[
+    str | None,
+    typer.Option(
+        "--metrics-file",
+        metavar="FILE",
+        help="Write a Prometheus textfile, on failure too; - is stdout.",
+    ),
+]
 DryRun = Annotated[
     bool,
     typer.Option(

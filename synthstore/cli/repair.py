@@ -30,6 +30,7 @@ async def repair(
     *,
     store: options.Store = None,
     layout: options.LayoutOption = None,
+    metrics_file: options.MetricsFile = None,
     select: options.Select = None,
     ignore: options.Ignore = None,
     ids: options.Ids = None,
@@ -67,6 +68,7 @@ async def repair(
     and invents nothing. Every byte that it displaces is kept, and given back by synthstore undo.
     """
     from synthstore.checks.catalogue import CATALOGUE  # noqa: PLC0415
+    from synthstore.cli.metering import metered  # noqa: PLC0415
     from synthstore.repair.operation import RepairOptions  # noqa: PLC0415
     from synthstore.repair.operation import repair as repair_store  # noqa: PLC0415
 
@@ -90,10 +92,12 @@ async def repair(
         layout=layout,
     )
     root = common.store(store, os.environ)
-    await warn_of_core(common, root, layout)
-    confirm = confirmer(common, asks=asks)
-    report = await repair_store(root, wanted, confirm=confirm, progress=common.progress)
-    return show_outcome(common, report)
+    confirm = confirmer(common, asks=asks, silent=metrics_file == "-")
+    with metered(common, metrics_file, "repair", [root]) as meter:
+        await warn_of_core(common, root, layout)
+        report = await repair_store(root, wanted, confirm=confirm, progress=common.progress)
+        meter.add(root, report)
+    return show_outcome(common, report, silent=metrics_file == "-")
 
 
 def check(*, accept: list[str] | None, accept_all: bool, ids: list[str] | None, safe: bool) -> None:

@@ -12,7 +12,7 @@ from synthstore.cli.command import Common
 from synthstore.cli.manual import Manual
 from synthstore.cli.prompt import ask, require_terminal
 from synthstore.cli.writing import warn_of_core
-from synthstore.errors import InterruptedByUserError, UsageError
+from synthstore.errors import InterruptedByUserError, PartialError, UsageError
 
 if TYPE_CHECKING:
     from synthstore.repair.undoing import UndoReport
@@ -22,7 +22,7 @@ MANUAL = Manual(
         ("synthstore undo /data/store", "take the newest run back, byte for byte"),
         ("synthstore undo /data/store --list", "show the recorded runs"),
     ),
-    exits=(0, 2, 4, 10, 11, 12, 130),
+    exits=(0, 2, 3, 4, 10, 11, 12, 130),
     panel="Companions",
     writes=True,
 )
@@ -114,7 +114,7 @@ async def _undo(
     common: Common, root: Path, run: str | None, *, force: bool, dry_run: bool, asks: bool
 ) -> int:
     from synthstore.render.documents import undo_document  # noqa: PLC0415
-    from synthstore.render.undoing import undo_blocks  # noqa: PLC0415
+    from synthstore.render.undoing import dry_undo_blocks, undo_blocks  # noqa: PLC0415
     from synthstore.repair.undoing import undo  # noqa: PLC0415
 
     screen = common.screen
@@ -131,6 +131,8 @@ async def _undo(
     shown = common.shown(report)
     if screen.json:
         screen.document(undo_document(shown))
+    elif dry_run:
+        screen.results(dry_undo_blocks(shown, verbose=screen.verbose > 0))
     elif not screen.quiet:
-        screen.results(undo_blocks(shown, verbose=screen.verbose > 0, planned=dry_run))
-    return 0
+        screen.results(undo_blocks(shown, verbose=screen.verbose > 0, planned=False))
+    return PartialError.exit_code if report.conflicts else 0

@@ -16,6 +16,7 @@ from synthstore.errors import SynthstoreError
 
 if TYPE_CHECKING:
     from synthstore.checks.report import Report
+    from synthstore.cli.metering import Meter
     from synthstore.verify import LookOptions
 
 MANUAL = Manual(
@@ -56,6 +57,7 @@ async def verify(
         typer.Option("--subset", metavar="N/T", help="Parse only the Nth of T parts of the files."),
     ] = None,
     layout: options.LayoutOption = None,
+    metrics_file: options.MetricsFile = None,
     select: options.Select = None,
     ignore: options.Ignore = None,
     ids: options.Ids = None,
@@ -86,6 +88,7 @@ async def verify(
     """
     from synthstore.checks.catalogue import CATALOGUE  # noqa: PLC0415
     from synthstore.cli.known import read_known, save_known  # noqa: PLC0415
+    from synthstore.cli.metering import metered  # noqa: PLC0415
     from synthstore.verify import LookOptions  # noqa: PLC0415
 
     paths = [common.store(given, os.environ) for given in stores or ("",)]
@@ -101,14 +104,15 @@ async def verify(
         jobs=common.jobs,
         severities=options.severities(common.config, CATALOGUE),
     )
-    reports, errors = await _look_at(paths, look, common)
+    with metered(common, metrics_file, "verify", paths) as meter:
+        reports, errors = await _look_at(paths, look, common, meter)
     if write_known is not None:
         save_known(Path(write_known), paths, look.known, reports)
-    return _show(common, reports, errors, fleet=len(paths) > 1)
+    return _show(common, reports, errors, fleet=len(paths) > 1, silent=metrics_file == "-")
 
 
 async def _look_at(
-    paths: Sequence[Path], look: LookOptions, common: Common
+    paths: Sequence[Path], look: LookOptions, common: Common, meter: Meter
 ) -> tuple[list[Report], list[Failed]]:
     """Verify each store; one that cannot be looked at does not keep the others from it."""
     from synthstore.verify import verify as verify_store  # noqa: PLC0415
@@ -117,17 +121,27 @@ async def _look_at(
     errors: list[Failed] = []
     for path in paths:
         try:
-            reports.append(await verify_store(path, look, common.progress))
+            report = await verify_store(path, look, common.progress)
         except SynthstoreError as error:
             if len(paths) == 1:
                 raise
             errors.append((str(path), error))
+            meter.add(path, error)
+        else:
+            reports.append(report)
+            meter.add(path, report)
     return reports, errors
 
 
 def _show(
-    common: Common, reports: Sequence[Report], errors: Sequence[Failed], *, fleet: bool
+    common: Common,
+    reports: Sequence[Report],
+    errors: Sequence[Failed],
+    *,
+    fleet: bool,
+    silent: bool,
 ) -> int:
+    """Print it all; ``silent`` where stdout has the metrics already."""
     from synthstore.render.documents import fleet_document, report_document  # noqa: PLC0415
     from synthstore.render.human import report_blocks  # noqa: PLC0415
     from synthstore.render.screen import error_blocks  # noqa: PLC0415
@@ -142,7 +156,7 @@ def _show(
             fleet_document("verify", shown, errors, code) if fleet else report_document(shown[0])
         )
         return code
-    for report in shown:
+    for report in shown if not silent else ():
         screen.results(report_blocks(report, verbose=screen.verbose > 0, quiet=screen.quiet))
     for store, error in errors:
         screen.errors(error_blocks(error, store))

@@ -35,8 +35,13 @@ def _warn(common: Common, layout: str) -> None:
         common.screen.errors([Line(STOP, "warning")])
 
 
-def confirmer(common: Common, *, asks: bool) -> Callable[[RepairReport], bool]:
-    """A confirmation that shows the plan, and asks where it is to."""
+def confirmer(
+    common: Common, *, asks: bool, silent: bool = False
+) -> Callable[[RepairReport], bool]:
+    """A confirmation that shows the plan, and asks where it is to.
+
+    ``silent`` where something else has stdout for itself.
+    """
 
     def confirm(plan: RepairReport) -> bool:
         from synthstore.render.human import plan_blocks  # noqa: PLC0415
@@ -47,14 +52,18 @@ def confirmer(common: Common, *, asks: bool) -> Callable[[RepairReport], bool]:
         if asks or not common.screen.quiet:
             blocks = plan_blocks(common.shown(plan), verbose=common.screen.verbose > 0)
             # A result; but next to a JSON document nothing else may stand on stdout.
-            (common.screen.errors if common.screen.json else common.screen.results)(blocks)
+            aside = common.screen.json or silent
+            (common.screen.errors if aside else common.screen.results)(blocks)
         return not asks or not plan.actions or ask("apply?", common.cancelled)
 
     return confirm
 
 
-def show_outcome(common: Common, report: RepairReport) -> int:
-    """Print what a repair did, or in a dry run would do; gives the exit code."""
+def show_outcome(common: Common, report: RepairReport, *, silent: bool = False) -> int:
+    """Print what a repair did, or in a dry run would do; gives the exit code.
+
+    ``silent`` where something else has stdout for itself.
+    """
     from synthstore.render.documents import report_document  # noqa: PLC0415
     from synthstore.render.human import dry_run_blocks, outcome_blocks  # noqa: PLC0415
 
@@ -62,6 +71,8 @@ def show_outcome(common: Common, report: RepairReport) -> int:
     common.progress.clear()
     if screen.json:
         screen.document(report_document(shown))
+        return report.exit_code
+    if silent:
         return report.exit_code
     blocks = dry_run_blocks if report.dry_run else outcome_blocks
     screen.results(blocks(shown, verbose=screen.verbose > 0, quiet=screen.quiet))

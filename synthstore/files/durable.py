@@ -8,8 +8,6 @@ success. Whoever meets one writes a new file.
 from __future__ import annotations
 
 import contextlib
-import ctypes
-import errno
 import hashlib
 import io
 import os
@@ -22,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, cast
 
 from synthstore.files.failure import failure
+from synthstore.files.syncing import sync_file_system
 from synthstore.files.walk import IrregularFileError
 
 if TYPE_CHECKING:
@@ -205,10 +204,15 @@ def copier(source: Path) -> Callable[[BinaryIO], None]:
 
     def send(out: BinaryIO) -> None:
         with _reading(source) as fd:
-            while block := os.read(fd, _BLOCK):
-                out.write(block)
+            send_fd(fd, out)
 
     return send
+
+
+def send_fd(fd: int, out: BinaryIO) -> None:
+    """Stream what is left to read of an open file."""
+    while block := os.read(fd, _BLOCK):
+        out.write(block)
 
 
 def hash_file(path: Path) -> str:
@@ -243,28 +247,20 @@ def _reading(path: Path) -> Iterator[int]:
 def synced(folder: Path, paths: Sequence[Path]) -> Iterator[None]:
     """Make ``paths``, all below ``folder`` and written in the body, durable when it ends.
 
-    Many files go to the disk in one syncfs, after which the fsync of each costs little; it stays,
-    since syncfs is silent about lost writes on old kernels, and does nothing on some file systems.
+    Many files go to the disk in one syncfs, a tenth of the cost, where that is as good as an fsync
+    of each.
     """
     with told(folder):
         # Opened before the first write: syncfs tells only of errors since then.
         fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
             yield
-            if len(paths) > _BATCH:
-                _syncfs(fd)
-            for path in paths:
-                _fsync_file(path)
+            if len(paths) <= _BATCH or not sync_file_system(fd):
+                for path in paths:
+                    _fsync_file(path)
             os.fsync(fd)
         finally:
             os.close(fd)
-
-
-def _syncfs(fd: int) -> None:
-    call = getattr(ctypes.CDLL(None, use_errno=True), "syncfs", None)
-    if call is not None and call(fd) != 0 and ctypes.get_errno() != errno.ENOSYS:
-        code = ctypes.get_errno()
-        raise OSError(code, os.strerror(code))
 
 
 def _fsync_file(path: Path) -> None:

@@ -5,19 +5,19 @@ What a check saw and what a change touches are then the same folder, whatever is
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import os
 import secrets
 import stat
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from types import TracebackType
+from typing import BinaryIO, Self
 
 from synthstore.errors import PermissionDeniedError
-from synthstore.files.durable import copier, discard, dress, hash_fd, told, write_new
+from synthstore.files.durable import copier, discard, dress, hash_fd, send_fd, told, write_new
 from synthstore.files.failure import access_remedy, failure
 from synthstore.files.walk import open_folder, stat_of
 from synthstore.model.facts import Stat
@@ -25,7 +25,6 @@ from synthstore.model.facts import Stat
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 _NOTHING = frozenset({errno.ENOENT, errno.ENAMETOOLONG})
 _LEFT = frozenset({errno.ENOENT, errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR})
-_BLOCK = 1 << 20
 _NO_LINK = frozenset({errno.EXDEV, errno.EPERM, errno.EMLINK, errno.EOPNOTSUPP, errno.ENOSYS})
 
 
@@ -34,7 +33,7 @@ class Found:
     """What stands at a path now."""
 
     sha256: str | None = None
-    """None where nothing stands there, or nothing regular."""
+    """None where nothing stands there, or nothing regular; empty where it was not asked for."""
     stat: Stat | None = None
     """None where nothing stands there."""
     device: int = 0
@@ -51,16 +50,128 @@ def split(path: str) -> tuple[str, str]:
     return folder, name
 
 
-def find(root: Path, path: str, *, hashed: bool = True) -> Found:
-    """What stands at ``path``; without ``hashed`` the sha256 of a regular file is empty."""
-    folder, name = split(path)
-    try:
-        with open_folder(root, folder) as fd:
-            return _find(fd, name, hashed=hashed)
-    except OSError as error:
-        if error.errno in _NOTHING:
-            return Found()
-        raise failure(error, root / path, "read") from error
+class Tree:
+    """The tree below ``root``; each folder in it is opened once, and then held until the end."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self._held = ExitStack()
+        self._fds: dict[str, int] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._fds.clear()
+        self._held.close()
+
+    def _folder(self, folder: str) -> int:
+        fd = self._fds.get(folder)
+        if fd is None:
+            fd = self._held.enter_context(open_folder(self.root, folder, listing=True))
+            self._fds[folder] = fd
+        return fd
+
+    def has_folder(self, folder: str) -> bool:
+        """Whether a real folder stands there, reached without links."""
+        with suppress(FileNotFoundError):
+            return self._folder(folder) >= 0
+        return False
+
+    def find(self, path: str, *, hashed: bool = True) -> Found:
+        """What stands at ``path``; its bytes are read only if ``hashed``."""
+        folder, name = split(path)
+        try:
+            return _find(self._folder(folder), name, hashed=hashed)
+        except OSError as error:
+            if error.errno in _NOTHING:
+                return Found()
+            raise failure(error, self.root / path, "read") from error
+
+    def keep(self, path: str, target: Path) -> bool:
+        """Give the new file ``target`` the bytes at ``path``: by hard link (True), else a copy.
+
+        A file with several names is copied, for whoever writes through another would change both.
+        """
+        folder, name = split(path)
+        with told(self.root / path):
+            fd = self._folder(folder)
+            if os.stat(name, dir_fd=fd, follow_symlinks=False).st_nlink == 1:
+                try:
+                    os.link(name, target, src_dir_fd=fd, follow_symlinks=False)
+                except OSError as error:
+                    if error.errno not in _NO_LINK:
+                        raise
+                else:
+                    return True
+            write_new(target, _sender(fd, name), mode=0o600)
+        return False
+
+    def put(self, path: str, staged: Path) -> None:
+        """Rename ``staged`` to ``path``, over what stands there.
+
+        Where another file system is mounted on the way, its bytes are first copied beside it.
+        """
+        folder, name = split(path)
+        with told(self.root / path):
+            fd = self._folder(folder)
+            try:
+                os.replace(staged, name, dst_dir_fd=fd)
+            except OSError as error:
+                if error.errno != errno.EXDEV:
+                    raise
+                _carry(staged, name, fd)
+
+    def take(self, path: str) -> None:
+        """Unlink ``path``."""
+        folder, name = split(path)
+        with told(self.root / path, "remove"):
+            os.unlink(name, dir_fd=self._folder(folder))
+
+    def sync(self, folder: str) -> None:
+        """Make the names in ``folder`` durable; one that is gone needs nothing."""
+        with told(self.root / folder), suppress(FileNotFoundError):
+            os.fsync(self._folder(folder))
+
+    def make_folder(self, path: str, mode: int, uid: int | None, gid: int | None) -> None:
+        """Make a directory durably below an existing folder; one that is there is fine."""
+        folder, name = split(path)
+        with told(self.root / path, "make"):
+            fd = self._folder(folder)
+            try:
+                os.mkdir(name, 0o700, dir_fd=fd)
+            except FileExistsError:
+                return
+            made = self._folder(path)
+            dress(made, mode, uid, gid)
+            os.fsync(made)
+            os.fsync(fd)
+
+    def drop_folder(self, path: str) -> None:
+        """Remove a directory durably if it is empty, else leave it."""
+        folder, name = split(path)
+        with told(self.root / path, "remove"):
+            try:
+                fd = self._folder(folder)
+                os.rmdir(name, dir_fd=fd)
+                os.fsync(fd)
+            except OSError as error:
+                if error.errno not in _LEFT:
+                    raise
+
+    def require_writable(self, folder: str) -> None:
+        """Raise PermissionDeniedError where this user may not change names in a folder."""
+        path = self.root / folder
+        with told(path):
+            fd = self._folder(folder)
+            if not os.access(".", os.W_OK | os.X_OK, dir_fd=fd):
+                remedy = access_remedy(path, os.fstat(fd), write=True)
+                raise PermissionDeniedError(f"cannot write in {path}", hint=remedy)
 
 
 def _find(folder: int, name: str, *, hashed: bool) -> Found:
@@ -76,50 +187,15 @@ def _find(folder: int, name: str, *, hashed: bool) -> Found:
         os.close(fd)
 
 
-def keep(root: Path, path: str, target: Path) -> bool:
-    """Give the new file ``target`` the bytes at ``path``: by hard link (True) or a durable copy.
-
-    A file with several names is copied, for whoever writes through another would change both.
-    """
-    folder, name = split(path)
-    with told(root / path), open_folder(root, folder) as fd:
-        if os.stat(name, dir_fd=fd, follow_symlinks=False).st_nlink == 1:
-            try:
-                os.link(name, target, src_dir_fd=fd, follow_symlinks=False)
-            except OSError as error:
-                if error.errno not in _NO_LINK:
-                    raise
-            else:
-                return True
-        write_new(target, _sender(fd, name), mode=0o600)
-    return False
-
-
 def _sender(folder: int, name: str) -> Callable[[BinaryIO], None]:
     def send(out: BinaryIO) -> None:
         fd = os.open(name, _READ, dir_fd=folder)
         try:
-            while block := os.read(fd, _BLOCK):
-                out.write(block)
+            send_fd(fd, out)
         finally:
             os.close(fd)
 
     return send
-
-
-def put(root: Path, path: str, staged: Path) -> None:
-    """Rename ``staged`` to ``path``, over what stands there.
-
-    Where another file system is mounted on the way, its bytes are first copied beside ``path``.
-    """
-    folder, name = split(path)
-    with told(root / path), open_folder(root, folder) as fd:
-        try:
-            os.replace(staged, name, dst_dir_fd=fd)
-        except OSError as error:
-            if error.errno != errno.EXDEV:
-                raise
-            _carry(staged, name, fd)
 
 
 def _carry(staged: Path, name: str, folder: int) -> None:
@@ -138,57 +214,3 @@ def _carry(staged: Path, name: str, folder: int) -> None:
         undo.callback(discard, aside, dir_fd=folder)
         os.replace(aside, name, src_dir_fd=folder, dst_dir_fd=folder)
         undo.pop_all()
-
-
-def require_writable_folder(root: Path, folder: str) -> None:
-    """Raise PermissionDeniedError where this user may not change names in an existing folder."""
-    with told(root / folder), open_folder(root, folder) as fd:
-        if not os.access(".", os.W_OK | os.X_OK, dir_fd=fd):
-            raise PermissionDeniedError(
-                f"cannot write in {root / folder}",
-                hint=access_remedy(root / folder, os.fstat(fd), write=True),
-            )
-
-
-def take(root: Path, path: str) -> None:
-    """Unlink ``path``."""
-    folder, name = split(path)
-    with told(root / path, "remove"), open_folder(root, folder) as fd:
-        os.unlink(name, dir_fd=fd)
-
-
-def sync(root: Path, folder: str) -> None:
-    """Make the names in ``folder`` durable; one that is gone needs nothing."""
-    gone = contextlib.suppress(FileNotFoundError)
-    with told(root / folder), gone, open_folder(root, folder, listing=True) as fd:
-        os.fsync(fd)
-
-
-def make_folder(root: Path, path: str, mode: int, uid: int | None, gid: int | None) -> None:
-    """Make a directory durably below an existing folder; one that is there is fine."""
-    folder, name = split(path)
-    with told(root / path, "make"), open_folder(root, folder, listing=True) as fd:
-        try:
-            os.mkdir(name, 0o700, dir_fd=fd)
-        except FileExistsError:
-            return
-        made = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=fd)
-        try:
-            dress(made, mode, uid, gid)
-            os.fsync(made)
-        finally:
-            os.close(made)
-        os.fsync(fd)
-
-
-def drop_folder(root: Path, path: str) -> None:
-    """Remove a directory durably if it is empty, else leave it."""
-    folder, name = split(path)
-    with told(root / path, "remove"):
-        try:
-            with open_folder(root, folder, listing=True) as fd:
-                os.rmdir(name, dir_fd=fd)
-                os.fsync(fd)
-        except OSError as error:
-            if error.errno not in _LEFT:
-                raise

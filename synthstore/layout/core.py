@@ -19,7 +19,7 @@ from synthstore.layout.core_rows import (
     refuse_nested,
     spelt_time,
 )
-from synthstore.layout.fields import Fields, malformed, text
+from synthstore.layout.fields import Fields, sorted_out, text
 from synthstore.layout.names import SUFFIX, is_entity_name, is_leftover, is_side, stem
 from synthstore.layout.rows import disagreeing, in_old_order
 from synthstore.model.catalog import Catalog, Row
@@ -128,7 +128,7 @@ class Core(Layout):
         shape = agreed_shape(rows, file.kind) or self.shapes[file.kind]
         if old is None or not old.raw:
             return shape.row(file)
-        bad = malformed(old.raw, ROW_READERS)
+        bad = sorted_out(old.raw, ROW_READERS)[1]
         row = {key: value for key, value in old.raw.items() if key not in bad}
         fitting = claims(file, old.raw)
         row.update((key, fitting[key]) for key in disagreeing(row, fitting))

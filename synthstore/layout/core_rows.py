@@ -8,15 +8,17 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from synthstore.layout.base import CatalogShapeError
-from synthstore.layout.fields import Reader, malformed, number, scalar, text
+from synthstore.layout.fields import Reader, number, scalar, sorted_out, text
 from synthstore.layout.times import instant_us, iso_text, seconds
 from synthstore.model.catalog import Row
 from synthstore.model.facts import EntityFile
 from synthstore.model.ids import ASSEMBLY_PREFIX, Kind
 
 
-def _kind(value: object) -> str | None:
-    return value if value in ("memory", "assembly") else None
+def _kind(value: object) -> Kind | None:
+    if value == "memory":
+        return "memory"
+    return "assembly" if value == "assembly" else None
 
 
 ROW_READERS: Mapping[str, Reader] = {
@@ -74,21 +76,20 @@ def read_row(entity_id: str, raw: object) -> Row:
     """Read one row; its kind is what it says, else what its path or its id looks like."""
     if not isinstance(raw, dict):
         return Row(_kind_of(entity_id, {}), entity_id, None, {}, problems=("is no object",))
+    found, malformed = sorted_out(raw, ROW_READERS)
     return Row(
-        _kind_of(entity_id, raw),
+        found.get("type") or _kind_of(entity_id, raw),
         entity_id,
-        text(raw.get("path")),
+        found.get("path"),
         raw,
-        score=number(raw.get("quickrecal")),
-        deleted_at=text(raw.get("deleted_at")),
-        problems=tuple(_problems(raw)),
+        score=found.get("quickrecal"),
+        deleted_at=found.get("deleted_at"),
+        problems=_problems(raw, malformed),
     )
 
 
 def _kind_of(entity_id: str, raw: Mapping[str, object]) -> Kind:
-    said = raw.get("type")
-    if _kind(said) is not None:
-        return "assembly" if said == "assembly" else "memory"
+    """What a row that does not say it is a row of."""
     path = raw.get("path")
     pathless = not isinstance(path, str) and entity_id.startswith(ASSEMBLY_PREFIX)
     return "assembly" if _in_assemblies(path) or pathless else "memory"
@@ -98,12 +99,12 @@ def _in_assemblies(path: object) -> bool:
     return isinstance(path, str) and path.startswith("assemblies/")
 
 
-def _problems(raw: Mapping[str, object]) -> list[str]:
-    problems = [f"{key} is mistyped" for key in malformed(raw, ROW_READERS)]
+def _problems(raw: Mapping[str, object], malformed: tuple[str, ...]) -> tuple[str, ...]:
+    problems = tuple(f"{key} is mistyped" for key in malformed)
     if raw.get("path") is None:
-        problems.append("path is missing")
+        problems += ("path is missing",)
     if raw.get("type") is None and not _in_assemblies(raw.get("path")):
-        problems.append("type is missing")
+        problems += ("type is missing",)
     return problems
 
 

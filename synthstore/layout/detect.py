@@ -120,9 +120,8 @@ def _votes(evidence: Evidence) -> Counter[Family]:
 def _by_catalog(evidence: Evidence) -> Family | None:
     if evidence.catalog is None:
         keys = evidence.catalog_keys
-        ancestral = keys.get("significance") or keys.get("quickrecal_score")
-        bare = 0 if ancestral else keys.get("path", 0)
-        return _more(keys.get("filepath", 0), bare)
+        flat = not (keys.get("memories") or keys.get("significance"))
+        return _more(keys.get("filepath", 0), keys.get("path", 0) if flat else 0)
     if lucidia.by_catalog(evidence) is not None:
         return None
     metadata = evidence.catalog.get("metadata")

@@ -24,8 +24,8 @@ ENTITY_FOLDERS = ("", "memories", "assemblies")
 
 VECTOR_PATHS = (Native.faiss_path, *Native.mapping_paths, Core.faiss_path, *Core.mapping_paths)
 
-TELLING_KEYS = ("filepath", "path", "quickrecal", "quickrecal_score", "significance")
-"""Keys of rows by which even a torn catalog betrays its layout."""
+TELLING_KEYS = ("memories", "filepath", "path", "quickrecal", "significance")
+"""Keys by which even a torn catalog betrays its layout."""
 
 IN_MEMORIES = "memories/"
 """Counted among them: paths that begin so."""

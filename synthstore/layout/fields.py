@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Mapping
+from typing import Any
 
 from synthstore.layout.times import instant_us
 from synthstore.model.catalog import Scalar
@@ -54,11 +55,25 @@ Reader = Callable[[object], object]
 """Gives a value back if it is of the right type, else None."""
 
 
-def malformed(raw: Mapping[str, object], readers: Mapping[str, Reader]) -> tuple[str, ...]:
-    """Keys of ``raw`` whose values are of a wrong type; what is missing or null is not."""
-    return tuple(
-        key for key, read in readers.items() if raw.get(key) is not None and read(raw[key]) is None
-    )
+def sorted_out(
+    raw: Mapping[str, object], readers: Mapping[str, Reader]
+) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """The values of ``raw`` as ``readers`` give them, and the keys of those of a wrong type.
+
+    What is missing or null is neither.
+    """
+    found: dict[str, Any] = {}
+    malformed: tuple[str, ...] = ()
+    for key, read in readers.items():
+        value = raw.get(key)
+        if value is None:
+            continue
+        value = read(value)
+        if value is None:
+            malformed += (key,)
+        else:
+            found[key] = value
+    return found, malformed
 
 
 class Fields:

@@ -12,9 +12,9 @@ from synthstore.layout.fields import (
     Reader,
     count,
     digest,
-    malformed,
     number,
     scalar,
+    sorted_out,
     text,
 )
 from synthstore.layout.names import SUFFIX, is_entity_name, is_leftover, is_side, stem
@@ -142,7 +142,7 @@ class Native(Layout):
         that is right but for having no hash at all stays as it is.
         """
         raw = dict(old.raw) if old is not None else {}
-        bad = malformed(raw, _ROW_READERS)
+        bad = sorted_out(raw, _ROW_READERS)[1]
         row = {key: value for key, value in raw.items() if key not in bad}
         claims = _claims(file)
         row.update((key, claims[key]) for key in disagreeing(row, claims))
@@ -198,22 +198,22 @@ def _section(document: Mapping[str, object], kind: Kind) -> Mapping[str, object]
 def _row(kind: Kind, entity_id: str, raw: object) -> Row:
     if not isinstance(raw, dict):
         return Row(kind, entity_id, None, {}, problems=("is no object",))
-    path = text(raw.get("filepath"))
-    problems = [f"{key} is mistyped" for key in malformed(raw, _ROW_READERS)]
+    found, malformed = sorted_out(raw, _ROW_READERS)
+    problems = tuple(f"{key} is mistyped" for key in malformed)
     if raw.get("filepath") is None:
-        problems.append("filepath is missing")
+        problems += ("filepath is missing",)
     return Row(
         kind,
         entity_id,
-        path,
+        found.get("filepath"),
         raw,
-        created_at=scalar(raw.get("created_at")),
-        updated_at=scalar(raw.get("updated_at")),
-        score=number(raw.get("quickrecal_score")),
-        member_count=count(raw.get("member_count")),
-        content_hash=digest(raw.get("content_hash")),
-        deleted_at=text(raw.get("deleted_at")),
-        problems=tuple(problems),
+        created_at=found.get("created_at"),
+        updated_at=found.get("updated_at"),
+        score=found.get("quickrecal_score"),
+        member_count=found.get("member_count"),
+        content_hash=found.get("content_hash"),
+        deleted_at=found.get("deleted_at"),
+        problems=problems,
     )
 
 

@@ -27,8 +27,13 @@ def undo_blocks(report: UndoReport, *, verbose: bool, planned: bool) -> Iterator
         yield Line(f"  changed since, so left as it is: {path}", "warning")
     if report.run is not None:
         yield Line(f"recorded as run {report.run}")
-    if report.dry_run and planned:
-        yield Line(f"synthstore undo {shlex.quote(report.store)} {report.undone}", "command")
+
+
+def dry_undo_blocks(report: UndoReport, *, verbose: bool) -> Iterator[Block]:
+    """What an undo would give back, and the command that does it."""
+    yield from undo_blocks(report, verbose=verbose, planned=True)
+    yield Line("dry run: nothing was changed")
+    yield Line(f"synthstore undo {shlex.quote(report.store)} {report.undone}", "command")
 
 
 def runs_blocks(store: str, runs: Sequence[RunInfo]) -> Iterator[Block]:

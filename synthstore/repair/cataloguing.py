@@ -53,6 +53,8 @@ class _Cataloguer:
         return CatalogTarget(self.rows, document, self.gone, self.actions)
 
     def _untouchable(self) -> bool:
+        if self.found.path in self.basis.closed:
+            return True
         if self.basis.rebuild:
             return "catalog" not in self.basis.rebuild
         if self.broken is None:

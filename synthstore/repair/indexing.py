@@ -47,6 +47,7 @@ class _Indexer:
         self.sole = 0
         self._changed = False
         self.heirs = basis.heirs(entities)
+        self.frozen = frozenset(basis.frozen_paths.values())
 
     def _dimension(self) -> int:
         known = self.inventory.dimension
@@ -79,6 +80,8 @@ class _Indexer:
 
     def _rebuild_code(self) -> str | None:
         """The code for which the whole index is made anew, if it is and may be."""
+        if self.index.path in self.basis.closed:
+            return None
         if self.basis.rebuild:
             return REBUILD if INDEX in self.basis.rebuild else None
         codes = {PartStatus.MISSING: "V001", PartStatus.UNREADABLE: "V002"}
@@ -133,7 +136,9 @@ class _Indexer:
 
     def _goes(self, position: int, owner: EntityRef | None) -> bool:
         if owner is None:
-            if not self.wishes.wants("V004", str(self._id_at(position)), self.index.path):
+            if self.basis.blind or not self.wishes.wants(
+                "V004", str(self._id_at(position)), self.index.path
+            ):
                 return False
             self._unowned(position)
             return True
@@ -210,8 +215,10 @@ class _Indexer:
         return self.wishes.wants(code, owner.id) or self._mended(owner)
 
     def _mended(self, ref: EntityRef) -> bool:
+        """Whether the entity's file, row or standing is new, so that its vector must follow."""
         file = self.entities.files.get(ref)
-        return (file is not None and file.path in self.entities.contents) or ref in self.heirs
+        rewritten = file is not None and file.path in self.entities.contents
+        return rewritten or ref in self.heirs or (file is not None and ref in self.frozen)
 
     def _embedding(self, ref: EntityRef) -> FloatVector | None:
         """The embedding that the entity's vector should hold, if it may have one."""
@@ -299,7 +306,11 @@ class _Indexer:
     def _stale_mappings(self, entries: dict[str, int], *, write: bool) -> tuple[str, ...]:
         if self._absent and not write:
             return ()
-        paths = [m.path for m in self.inventory.mappings if self._stale_mapping(m, entries)]
+        paths = [
+            mapping.path
+            for mapping in self.inventory.mappings
+            if mapping.path not in self.basis.closed and self._stale_mapping(mapping, entries)
+        ]
         primary = self.inventory.layout.mapping_paths[0]
         known = {m.path for m in self.inventory.mappings}
         if (paths or write) and primary not in known:

@@ -13,7 +13,7 @@ from synthstore.model.catalog import Row
 from synthstore.model.embedding import EmbeddingState, FloatVector
 from synthstore.model.facts import EntityFile, FileStatus, StrayKind
 from synthstore.model.ids import EntityRef, id_problem
-from synthstore.model.paths import confined
+from synthstore.model.paths import confined, folder_of
 from synthstore.repair.sources import NO_STAT, Copy, Rank, best
 from synthstore.repair.state import Basis, Entities, twin
 from synthstore.scan.shard import facts_of
@@ -183,6 +183,8 @@ class _Mender:
     def _row_without_file(self, row: Row) -> None:
         ref = row.ref
         if ref in self.out.files or ref in self.out.held or ref in self.out.dropped:
+            return
+        if row.path is not None and folder_of(row.path) in self.basis.closed:
             return
         code = self._code_of_absence(row)
         if not self.wishes.wants(code, row.id, row.path):

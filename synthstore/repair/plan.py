@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, BinaryIO, Protocol, cast
 
 from synthstore.files.jsonio import Style, dump, parse, style_of
 from synthstore.layout.base import Layout
-from synthstore.model.facts import Stat
+from synthstore.model.facts import IndexFacts, Stat
 from synthstore.repair.state import Basis, Target
 from synthstore.scan.inventory import Inventory
 from synthstore.store.runs import CATALOG, ENTITY, INDEX, MAPPING, REMOVAL, Change
@@ -84,13 +84,20 @@ class _Planner:
             content = rebuild_content(
                 self.root,
                 facts,
-                factory=self.wish.factory,
+                factory=self.wish.factory or self._with_ids(facts),
                 metric=self.wish.metric or facts.metric or self.layout.metric,
                 ids=index.ids,
                 vectors=index.vectors,
                 default_factory=self.layout.factory,
             )
             yield from self._write(facts.path, content, facts, INDEX)
+
+    def _with_ids(self, facts: IndexFacts) -> str | None:
+        """The type that lets an index without ids carry some, unless that is the layout's way."""
+        if facts.has_ids or self.layout.positional or not facts.description:
+            return None
+        flat = facts.description == "Flat"
+        return self.layout.factory if flat else f"IDMap2,{facts.description}"
 
     def _mappings(self) -> Iterator[Change]:
         found = {mapping.path: mapping for mapping in self.inventory.mappings}

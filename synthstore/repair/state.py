@@ -52,6 +52,16 @@ class Basis:
             if drift.claim.file is not None and not drift.newer
         }
 
+    @cached_property
+    def closed(self) -> frozenset[str]:
+        """Paths that the system does not let us read: nothing is known of them, nor changed."""
+        return frozenset(problem.path for problem in self.inventory.access)
+
+    @property
+    def blind(self) -> bool:
+        """Whether a whole folder of entities could not be looked into."""
+        return not self.closed.isdisjoint(self.inventory.layout.entity_folders)
+
     @property
     def rows(self) -> tuple[Row, ...]:
         """The rows to start from: the catalog's own, else those of the backup."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from synthstore.errors import PermissionDeniedError
+from synthstore.files.failure import access_remedy, owner_name
 from synthstore.files.walk import Entry, list_folder, look
 from synthstore.layout.base import CATALOG_NAME, Layout, Place
 from synthstore.model.facts import Stray, StrayKind
@@ -70,10 +71,9 @@ def _entries(root: Path, folder: str, listing: Listing) -> Iterator[Entry]:
         yield from list_folder(root, folder)
     except PermissionDeniedError as error:
         where = look(root, folder) if folder else None
-        evidence = {"uid": where.stat.uid, "mode": oct(where.stat.mode)} if where else {}
-        listing.access.append(
-            AccessProblem(folder or ".", error.message, evidence, error.hint or "")
-        )
+        if where is None:
+            raise
+        listing.access.append(access_problem(root, where, error.message))
 
 
 def _sort_out(root: Path, layout: Layout, entry: Entry, listing: Listing) -> None:
@@ -100,3 +100,14 @@ def _foreign(root: Path, place: Place, entry: Entry, what: str, listing: Listing
         listing.strays.append(Stray(StrayKind.NESTED_STORE, entry.path, "store", entry.stat))
     elif place is Place.FOREIGN:
         listing.strays.append(Stray(StrayKind.FOREIGN, entry.path, what, entry.stat))
+
+
+def access_problem(root: Path, entry: Entry, message: str) -> AccessProblem:
+    """What stands in the way at ``entry``, and the command that would clear it."""
+    shown = root / entry.path
+    evidence = {"owner": owner_name(entry.stat.uid), "mode": f"{entry.stat.mode:04o}"}
+    try:
+        remedy = access_remedy(shown, shown.lstat(), write=False)
+    except OSError:
+        remedy = f"run it as {evidence['owner']}"
+    return AccessProblem(entry.path, message, evidence, remedy)

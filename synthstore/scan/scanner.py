@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import time
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from synthstore.files.walk import look
 from synthstore.layout.base import Layout
 from synthstore.model.embedding import FloatMatrix
 from synthstore.model.facts import (
@@ -23,8 +24,8 @@ from synthstore.model.facts import (
     PartStatus,
 )
 from synthstore.progress import Progress, SilentProgress
-from synthstore.scan.inventory import EmbeddingTable, Inventory, UnfinishedRun
-from synthstore.scan.listing import Listing, list_store
+from synthstore.scan.inventory import AccessProblem, EmbeddingTable, Inventory, UnfinishedRun
+from synthstore.scan.listing import Listing, access_problem, list_store
 from synthstore.scan.pool import executor_for, shards
 from synthstore.scan.shard import DEFAULT_CAPS, Candidate, Caps, ShardFacts, read_shard
 from synthstore.store.catalog import read_catalog
@@ -59,6 +60,7 @@ class _Parts:
     index: IndexFacts
     mappings: tuple[MappingFacts, ...]
     unfinished: tuple[UnfinishedRun, ...]
+    access: tuple[AccessProblem, ...]
 
 
 async def scan(
@@ -89,7 +91,7 @@ async def scan(
         tables=_join_tables(facts),
         folders=_entity_folders(layout, listing),
         unfinished=parts.unfinished,
-        access=tuple(listing.access),
+        access=(*listing.access, *parts.access),
         now_ns=now_ns,
         quick=options.quick,
     )
@@ -118,11 +120,25 @@ async def _read_entities(
 
 def _read_parts(root: Path, layout: Layout, *, quick: bool) -> _Parts:
     index = read_index(root, layout.faiss_path, with_vectors=not quick)
-    mappings = [read_mapping(root, path) for path in layout.mapping_paths]
+    mappings = _relevant([read_mapping(root, path) for path in layout.mapping_paths])
+    catalog = read_catalog(root, layout)
     unfinished = tuple(
         UnfinishedRun(run.run, run.command, run.owner_alive) for run in unfinished_runs(root)
     )
-    return _Parts(read_catalog(root, layout), index, _relevant(mappings), unfinished)
+    access = tuple(_closed(root, (catalog, index, *mappings)))
+    return _Parts(catalog, index, mappings, unfinished, access)
+
+
+def _closed(
+    root: Path, parts: Iterable[CatalogFacts | IndexFacts | MappingFacts]
+) -> Iterator[AccessProblem]:
+    """Parts that are files, but whose bytes the system does not give to this user."""
+    for part in parts:
+        if part.status is not PartStatus.UNREADABLE or part.sha256 is not None:
+            continue
+        entry = look(root, part.path)
+        if entry is not None and entry.kind == "file":
+            yield access_problem(root, entry, part.problem or "it cannot be read")
 
 
 def _relevant(mappings: Sequence[MappingFacts]) -> tuple[MappingFacts, ...]:

@@ -10,8 +10,10 @@ from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 
+import orjson
+
 from synthstore.errors import SynthstoreError
-from synthstore.files.jsonio import ParseFailure, parse
+from synthstore.files.jsonio import Parsed, ParseFailure, parse
 from synthstore.files.walk import list_folder, look, read_file
 from synthstore.layout.base import CATALOG_NAME, CatalogShapeError, Layout
 from synthstore.layout.times import instant_us
@@ -37,17 +39,18 @@ class LoadedCatalog:
     """Whether an object in it has a key twice."""
 
 
-def load_catalog(root: Path, path: str = CATALOG_NAME) -> LoadedCatalog:
+def load_catalog(root: Path, path: str = CATALOG_NAME, *, lightly: bool = False) -> LoadedCatalog:
     """Read and parse the catalog at ``path``; never raises for damage, never follows a link.
 
-    What does not parse is read once more, since a writer may have been half way through.
+    What does not parse is read once more, since a writer may have been half way through. With
+    ``lightly``, at a third of the cost, nobody looks for keys that stand twice.
     """
-    first = _load(root, path)
+    first = _load(root, path, lightly=lightly)
     retry = first.status is PartStatus.UNREADABLE and first.raw is not None
-    return _load(root, path) if retry else first
+    return _load(root, path, lightly=lightly) if retry else first
 
 
-def _load(root: Path, path: str) -> LoadedCatalog:
+def _load(root: Path, path: str, *, lightly: bool) -> LoadedCatalog:
     try:
         raw, stat = read_file(root, path)
     except FileNotFoundError:
@@ -55,13 +58,20 @@ def _load(root: Path, path: str) -> LoadedCatalog:
     except SynthstoreError as error:
         return LoadedCatalog(PartStatus.UNREADABLE, error.message, stat=_stat(root, path))
     try:
-        parsed = parse(raw)
+        parsed = _parse_lightly(raw) if lightly else parse(raw)
     except ParseFailure as failure:
         return LoadedCatalog(PartStatus.UNREADABLE, str(failure), raw, stat)
     if not isinstance(parsed.value, dict):
         return LoadedCatalog(PartStatus.UNREADABLE, "holds no JSON object", raw, stat)
     doubled = DUPLICATE_KEYS in parsed.rigid
     return LoadedCatalog(PartStatus.OK, None, raw, stat, parsed.value, doubled)
+
+
+def _parse_lightly(raw: bytes) -> Parsed:
+    try:
+        return Parsed(orjson.loads(raw))
+    except orjson.JSONDecodeError:
+        return parse(raw)
 
 
 def _stat(root: Path, path: str) -> Stat | None:

@@ -45,14 +45,14 @@ def recognise(root: Path, forced: str | None = None) -> Layout:
     return detect(gather(root), forced)
 
 
-def gather(root: Path, loaded: LoadedCatalog | None = None) -> Evidence:
+def gather(root: Path) -> Evidence:
     """What ``root`` shows of its layout, at most SAMPLE_SIZE entity files looked into.
 
     Raises NotAStoreError where there is no such directory, PermissionDeniedError where it may not
     be listed.
     """
     folders, files = _top(root)
-    loaded = loaded or load_catalog(root)
+    loaded = load_catalog(root, lightly=True)
     names = {"": files} | {f: tuple(_names(root, f)) for f in ENTITY_FOLDERS if f}
     return Evidence(
         where=str(root),

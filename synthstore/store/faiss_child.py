@@ -128,19 +128,22 @@ def _address_space() -> int:
 
 
 def _plain(error: BaseException) -> str:
-    """FAISS's message without its C++ signature, source line and condition."""
-    told = _SOURCE.sub("", str(error))
-    return " ".join((_CONDITION.sub("", told) or told).split())[:200]
+    """FAISS's message without its C++ signature, source line and condition; perhaps nothing."""
+    told = _CONDITION.sub("", _SOURCE.sub("", str(error)))
+    return " ".join(told.split())[:200]
 
 
 def _load(faiss: Any, fd: int, size: int) -> Any:
     faiss.set_deserialization_vector_byte_limit(max(size, _LOOPS))
     faiss.set_deserialization_loop_limit(max(size, _LOOPS))
     file = _File(fd)
+    reader = faiss.PyCallbackIOReader(file.read)
+    reader.name = "the file"
     try:
-        index = faiss.read_index(faiss.PyCallbackIOReader(file.read))
+        index = faiss.read_index(reader)
     except RuntimeError as error:
-        raise _RefusedError("damaged", _plain(error)) from None
+        reason = _plain(error) or "a size in it is out of range"
+        raise _RefusedError("damaged", f"FAISS cannot read it: {reason}") from None
     # FAISS itself bounds neither by the file's size where a vector takes no bytes.
     if index is None or not 0 <= index.ntotal <= size or (index.ntotal and not index.d):
         raise _RefusedError("damaged", "its header is not plausible")
@@ -311,14 +314,14 @@ def _create(faiss: Any, task: dict[str, Any]) -> Any:
     try:
         return faiss.index_factory(task["dim"], task["factory"], METRICS[task["metric"]])
     except RuntimeError as error:
-        raise _RefusedError("factory", _plain(error)) from None
+        raise _RefusedError("factory", _plain(error) or "it says no more") from None
 
 
 def _attempt(kind: str, do: Any, *arrays: Any) -> None:
     try:
         do(*arrays)
     except RuntimeError as error:
-        raise _RefusedError(kind, _plain(error)) from None
+        raise _RefusedError(kind, _plain(error) or "it says no more") from None
 
 
 def _takes_ids(faiss: Any, index: Any) -> bool:

@@ -22,6 +22,9 @@ from synthstore.store import faiss_child
 PROGRAM: Path = Path(faiss_child.__file__)
 """The script that the child runs."""
 
+START_SECONDS: int = 60
+"""How long the child may take until it is ready to look at a file."""
+
 READ_SECONDS: int = 60
 """How long one reading of a damaged file may take; sound large files are given more."""
 
@@ -59,18 +62,31 @@ class Source(NamedTuple):
 class Conversation:
     """The parent's end of one task."""
 
-    def __init__(self, process: subprocess.Popen[bytes], seconds: int) -> None:
+    def __init__(self, process: subprocess.Popen[bytes]) -> None:
         self._process = process
         self._in = cast("FileIO", process.stdin)
         self._out = cast("FileIO", process.stdout)
-        self._seconds = seconds
         self._hung = threading.Event()
-        self._timer = threading.Timer(seconds, self._give_up)
-        self._timer.start()
+        self._set_clock(START_SECONDS)
+
+    def _set_clock(self, seconds: int) -> None:
+        self._seconds = seconds
+        self._clock = threading.Timer(seconds, self._give_up)
+        self._clock.start()
 
     def _give_up(self) -> None:
         self._hung.set()
         self._process.kill()
+
+    def begin(self, seconds: int) -> None:
+        """Wait until the child is ready, and give it ``seconds`` from then on.
+
+        Raises FaissUnavailableError where it never is.
+        """
+        if self._take(len(faiss_child.MAGIC), starting=True) != faiss_child.MAGIC:
+            raise ChildFailure("garbage", "FAISS answered nonsense")
+        self._clock.cancel()
+        self._set_clock(seconds)
 
     def send(self, arrays: Sequence[_Buffer]) -> None:
         """Give the child ``arrays``, as little-endian numbers; a dead one is noticed later."""
@@ -79,9 +95,7 @@ class Conversation:
                 _pour(self._in, array)
 
     def header(self) -> dict[str, object]:
-        """The child's JSON header; FaissUnavailableError where it never began."""
-        if self._take(len(faiss_child.MAGIC), starting=True) != faiss_child.MAGIC:
-            raise ChildFailure("garbage", "FAISS answered nonsense")
+        """The child's JSON header."""
         length = faiss_child.LENGTH.unpack(self._take(faiss_child.LENGTH.size))[0]
         if length > _MAX_HEADER:
             raise ChildFailure("garbage", "FAISS answered nonsense")
@@ -137,7 +151,7 @@ class Conversation:
 
     def close(self) -> None:
         """End the child, whatever it is doing."""
-        self._timer.cancel()
+        self._clock.cancel()
         self._process.kill()
         self._process.wait()
 
@@ -188,8 +202,9 @@ def _talk(
     limits = {"memory": _BASE_MEMORY + _COPIES * size, "seconds": seconds + 5}
     place = {"fd": source.fd, "size": source.size} if source else {}
     with _start(json.dumps({**task, **limits, **place}), (source.fd,) if source else ()) as process:
-        child = Conversation(process, seconds)
+        child = Conversation(process)
         try:
+            child.begin(seconds)
             yield child
         finally:
             child.close()

@@ -136,7 +136,7 @@ def _by_child(source: Source | None, factory: str | None, wanted: _Wanted) -> Bu
 
 def _explained(error: ChildFailure, factory: str, count: int) -> OperationError | UsageError:
     flat = f'the type that needs no training: --factory "{_FLAT}"'
-    needed = _least(error)
+    needed = _least(error, count)
     if needed is not None:
         return UsageError(
             f"an index of type {factory!r} cannot be made of {count} vectors",
@@ -153,9 +153,9 @@ def _explained(error: ChildFailure, factory: str, count: int) -> OperationError 
     return OperationError(message, hint=f"take {flat}")
 
 
-def _least(error: ChildFailure) -> int | None:
+def _least(error: ChildFailure, count: int) -> int | None:
     """How many vectors the type needs, where that was the trouble."""
     found = _CLUSTERS.search(str(error)) or _GRAPH.search(str(error))
     if found is not None:
         return int(found[1])
-    return 1 if "'n > 0'" in str(error) else None
+    return 1 if error.kind == "train" and not count else None

@@ -18,6 +18,7 @@ from typing import Self
 
 from synthstore.errors import OperationError
 from synthstore.files.durable import remove_tree
+from synthstore.files.inside import Tree
 from synthstore.files.lock import Lock
 from synthstore.layout.base import OWN_FOLDER
 from synthstore.store.admission import Custody, admit
@@ -136,10 +137,7 @@ class Session:
         """
         custody = self._custody()
         require_sound(changes)
-        wishes = survey(self.root, [change for change in changes if not change.idle])
-        require_access(self.root, wishes)
-        check_room(self.root, wishes)
-        prepared = self._prepare(command, wishes, custody, note or {}, undoes) if wishes else None
+        prepared = self._prepare(command, changes, custody, note or {}, undoes)
         if prepared is None:
             return RunResult(None)
         folder, plan = prepared
@@ -156,18 +154,33 @@ class Session:
     def _prepare(
         self,
         command: str,
-        wishes: Sequence[Wish],
+        changes: Sequence[Change],
         custody: Custody,
         note: Mapping[str, object],
         undoes: str | None,
     ) -> tuple[RunFolder, Plan] | None:
         """Stage a run up to its commit; None, and no trace, where no byte would change."""
+        with Tree(self.root) as tree:
+            wishes = survey(tree, [change for change in changes if not change.idle])
+            require_access(tree, wishes)
+            check_room(self.root, wishes)
+            return self._stage(tree, command, wishes, custody, note, undoes) if wishes else None
+
+    def _stage(
+        self,
+        tree: Tree,
+        command: str,
+        wishes: Sequence[Wish],
+        custody: Custody,
+        note: Mapping[str, object],
+        undoes: str | None,
+    ) -> tuple[RunFolder, Plan] | None:
         now = datetime.now(UTC)
         names = [folder.run for folder in run_folders(self.root)]
         folder = RunFolder(self.root, next_run(names, now))
         with ExitStack() as undo:
             undo.callback(_abandon, folder)
-            items = stage(Stage(folder, custody), wishes)
+            items = stage(Stage(tree, folder, custody), wishes)
             if not items:
                 return None
             plan = Plan(
@@ -175,7 +188,7 @@ class Session:
                 command=command,
                 started_at=f"{now:%Y-%m-%dT%H:%M:%S.%fZ}",
                 items=items,
-                made=missing_folders(self.root, wishes),
+                made=missing_folders(tree, wishes),
                 dropped=made_folders(self.root, undoes) if undoes else (),
                 undoes=undoes,
                 note=dict(note),
@@ -207,7 +220,7 @@ def _settle_runs(root: Path, custody: Custody) -> Iterator[RolledForward]:
         if not folder.has(COMMITTED):
             _remove(folder)
         elif not folder.has(DONE):
-            done = complete(folder, folder.plan(), custody)
+            done = complete(folder, folder.plan(), custody, again=True)
             yield RolledForward(folder.run, done.command, done.conflicts)
 
 

@@ -17,9 +17,9 @@ from synthstore.files.durable import (
     write_new,
 )
 from synthstore.files.failure import owner_name
-from synthstore.files.inside import Found, find, keep, require_writable_folder, split
+from synthstore.files.inside import Found, Tree, split
 from synthstore.files.space import require_room
-from synthstore.files.walk import IrregularFileError, is_folder, look, stat_of
+from synthstore.files.walk import IrregularFileError, stat_of
 from synthstore.layout.base import OWN_FOLDER
 from synthstore.store.admission import PRIVATE_FILE, Custody
 from synthstore.store.journal import RunFolder
@@ -41,48 +41,44 @@ class Wish:
 class Stage:
     """Where and how one run is staged."""
 
+    tree: Tree
     folder: RunFolder
     custody: Custody
 
-    @property
-    def root(self) -> Path:
-        """The store."""
-        return self.folder.root
 
-
-def survey(root: Path, changes: Sequence[Change]) -> list[Wish]:
+def survey(tree: Tree, changes: Sequence[Change]) -> list[Wish]:
     """Look at every path before anything is written; raises FilesChanged."""
     wishes = [
-        Wish(slot, change, find(root, change.path, hashed=False))
+        Wish(slot, change, tree.find(change.path, hashed=False))
         for slot, change in enumerate(changes)
     ]
-    moved = [wish.change.path for wish in wishes if _moved(root, wish)]
+    moved = [wish.change.path for wish in wishes if _moved(tree, wish)]
     if moved:
         raise FilesChanged(moved)
     return wishes
 
 
-def _moved(root: Path, wish: Wish) -> bool:
+def _moved(tree: Tree, wish: Wish) -> bool:
     if wish.found.irregular or (wish.change.old is None) != (wish.found.stat is None):
         return True
-    return _obstacle(root, split(wish.change.path)[0])
+    return _obstacle(tree, split(wish.change.path)[0])
 
 
-def _obstacle(root: Path, folder: str) -> bool:
+def _obstacle(tree: Tree, folder: str) -> bool:
     """Whether something that is no real folder stands on the way to ``folder``."""
-    if not folder or is_folder(root, folder):
+    if not folder or tree.has_folder(folder):
         return False
-    return look(root, folder) is not None or _obstacle(root, split(folder)[0])
+    return tree.find(folder, hashed=False).stat is not None or _obstacle(tree, split(folder)[0])
 
 
-def missing_folders(root: Path, wishes: Sequence[Wish]) -> tuple[str, ...]:
+def missing_folders(tree: Tree, wishes: Sequence[Wish]) -> tuple[str, ...]:
     """Folders that must be made for the new files, outermost first."""
     wanted = {split(wish.change.path)[0] for wish in wishes if wish.change.content is not None}
     found: set[str] = set()
     for folder in wanted:
         parts = folder.split("/")
         steps = ["/".join(parts[: n + 1]) for n in range(len(parts))]
-        found.update(step for step in steps if step and not is_folder(root, step))
+        found.update(step for step in steps if step and not tree.has_folder(step))
     return tuple(sorted(found))
 
 
@@ -105,21 +101,21 @@ def _sizes(root: Path, wishes: Sequence[Wish]) -> Iterator[int]:
             yield before
 
 
-def require_access(root: Path, wishes: Sequence[Wish]) -> None:
+def require_access(tree: Tree, wishes: Sequence[Wish]) -> None:
     """Raise PermissionDeniedError where a later step would be refused.
 
     That is a folder closed to us, and a file whose owner or group we could not give back.
     """
     for folder in sorted({split(wish.change.path)[0] for wish in wishes}):
-        if is_folder(root, folder):
-            require_writable_folder(root, folder)
+        if tree.has_folder(folder):
+            tree.require_writable(folder)
     if os.geteuid() == 0:
         return
     groups = {os.getegid(), *os.getgroups()}
     for wish in wishes:
         stat = wish.found.stat
         if stat is not None and (stat.uid != os.geteuid() or stat.gid not in groups):
-            path = root / wish.change.path
+            path = tree.root / wish.change.path
             raise PermissionDeniedError(
                 f"{path} belongs to {owner_name(stat.uid)}, and must keep its owner and group",
                 hint=f"sudo chown {os.geteuid()}:{os.getegid()} {shlex.quote(str(path))}",
@@ -198,12 +194,12 @@ def _kept(at: Stage, wish: Wish) -> bool:
     """Whether the pre-image is in place, and is what the plan was made for."""
     target = at.folder.old / str(wish.slot)
     try:
-        keep(at.root, wish.change.path, target)
+        at.tree.keep(wish.change.path, target)
         return hash_file(target) == wish.change.old
     except IrregularFileError:
         return False
     except OperationError:
-        if find(at.root, wish.change.path, hashed=False).stat is None:
+        if at.tree.find(wish.change.path, hashed=False).stat is None:
             return False
         raise
 

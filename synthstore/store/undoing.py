@@ -9,7 +9,7 @@ from typing import BinaryIO
 
 from synthstore.errors import OperationError, RefusedError, UsageError
 from synthstore.files.durable import copier, hash_file
-from synthstore.files.inside import Found, find
+from synthstore.files.inside import Found, Tree
 from synthstore.store.history import RunInfo, list_runs
 from synthstore.store.journal import RunFolder, run_folders
 from synthstore.store.plan import ENTITY, REMOVAL, Change, Copy, Item
@@ -46,7 +46,8 @@ def undo_changes(root: Path, run: str, *, force: bool = False) -> list[Change]:
     folder = RunFolder(root, run)
     left = frozenset(folder.done().conflicts)
     items = [item for item in folder.plan().items if item.path not in left]
-    found = {item.path: find(root, item.path) for item in items}
+    with Tree(root) as tree:
+        found = {item.path: tree.find(item.path) for item in items}
     _refuse(run, [item.path for item in items if found[item.path].irregular], forcible=False)
     if not force:
         _refuse(run, [i.path for i in items if not _untouched(i, found[i.path])], forcible=True)

@@ -28,7 +28,7 @@ class Truth:
     before: Tree
     after: Tree
     dangling: frozenset[str]
-    """Paths that rows name and that do not exist, before."""
+    """Paths that rows name and that do not exist, before or after (an undo brings them back)."""
     catalogs: frozenset[str]
     """sha256 of the catalogs before and after: what a backup of the catalog may hold."""
     open_runs: frozenset[str] = frozenset()
@@ -40,7 +40,8 @@ class Truth:
         trees = photograph(before), photograph(after)
         name = f"{STORE}/{CATALOG}"
         catalogs = frozenset(tree[name][0] for tree in trees if name in tree)
-        return cls(*trees, dangling(before), catalogs, open_runs(before))
+        loose = dangling(before) | dangling(after)
+        return cls(*trees, loose, catalogs, open_runs(before))
 
 
 def photograph(arena: Path) -> Tree:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from functools import partial
 
-from tests.faults import toy
+from tests.faults import mutants, products, sessions, toy
 from tests.faults.scenario import Mutant, Scenario, State, Step
 
 TOY = Scenario(
@@ -19,5 +19,9 @@ TOY = Scenario(
     inspect=lambda _: [],
 )
 
-SCENARIOS = {s.name: s for s in (TOY,)}
-MUTANTS = {f"toy: {b}": Mutant(f"toy: {b}", ("toy",), lambda b=b: toy.BUGS.add(b)) for b in toy.Bug}
+TOY_MUTANTS = tuple(
+    Mutant(f"toy: {bug}", ("toy",), partial(toy.BUGS.add, bug)) for bug in toy.Bug
+)
+
+SCENARIOS = {each.name: each for each in (TOY, *sessions.SCENARIOS, *products.SCENARIOS)}
+MUTANTS = {each.name: each for each in (*TOY_MUTANTS, *mutants.MUTANTS)}

@@ -1,0 +1,92 @@
+"""Prometheus textfiles: how a command went, labelled with the store and never with content."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from synthstore.checks.report import Report
+from synthstore.render.text import printable
+
+_HELP = {
+    "exit_code": "Exit code of the last run.",
+    "last_run_timestamp_seconds": "When the command last ran.",
+    "last_success_timestamp_seconds": "When the command last ended with exit code 0.",
+    "elapsed_seconds": "How long the last run took.",
+    "memories": "Memory files in the store.",
+    "assemblies": "Assembly files in the store.",
+    "vectors": "Vectors in the index.",
+    "bytes": "Size of all of them.",
+    "findings": "Findings by severity; of a repair: those left.",
+    "findings_by_code": "Findings by code; of a repair: those left.",
+}
+_LAST_SUCCESS = "last_success_timestamp_seconds"
+
+
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """How one command went on one store."""
+
+    command: str
+    store: str
+    exit_code: int
+    report: Report | None = None
+    """None where it failed."""
+
+
+def textfile(runs: Sequence[Ran], now: float, old: str = "") -> str:
+    """The file for ``runs`` that ended at ``now``, in seconds since the epoch.
+
+    From the ``old`` file it keeps the time of the last success of what did not succeed now.
+    """
+    samples = [sample for run in runs for sample in _samples(run, now, old)]
+    lines: list[str] = []
+    for name, text in _HELP.items():
+        values = [f"synthstore_{name}{labels} {value}" for n, labels, value in samples if n == name]
+        if values:
+            lines += [
+                f"# HELP synthstore_{name} {text}",
+                f"# TYPE synthstore_{name} gauge",
+                *values,
+            ]
+    return "\n".join(lines) + "\n"
+
+
+def _samples(run: Ran, now: float, old: str) -> Iterator[tuple[str, str, str]]:
+    own = (("command", run.command), ("store", run.store))
+    labels = _labels(own)
+    success = f"{now:.3f}" if run.exit_code == 0 else _last_success(labels, old)
+    yield "exit_code", labels, str(run.exit_code)
+    yield "last_run_timestamp_seconds", labels, f"{now:.3f}"
+    if success is not None:
+        yield _LAST_SUCCESS, labels, success
+    if run.report is not None:
+        yield from _report(run.report, own)
+
+
+def _report(report: Report, own: tuple[tuple[str, str], ...]) -> Iterator[tuple[str, str, str]]:
+    counts, labels = report.counts, _labels(own)
+    yield "elapsed_seconds", labels, str(report.elapsed_seconds)
+    yield "memories", labels, str(counts.memories)
+    yield "assemblies", labels, str(counts.assemblies)
+    yield "vectors", labels, str(counts.vectors)
+    yield "bytes", labels, str(counts.bytes)
+    for severity, count in report.by_severity.items():
+        yield "findings", _labels((*own, ("severity", severity))), str(count)
+    for code, count in report.by_code.items():
+        yield "findings_by_code", _labels((*own, ("code", code))), str(count)
+
+
+def _labels(pairs: Iterable[tuple[str, str]]) -> str:
+    return "{" + ",".join(f'{name}="{_escaped(value)}"' for name, value in pairs) + "}"
+
+
+def _escaped(value: str) -> str:
+    return printable(value).replace("\\", "\\\\").replace('"', '\\"')
+
+
+def _last_success(labels: str, old: str) -> str | None:
+    pattern = rf"^synthstore_{_LAST_SUCCESS}{re.escape(labels)} ([0-9.]+)$"
+    match = re.search(pattern, old, re.MULTILINE)
+    return match[1] if match else None
