@@ -10,6 +10,7 @@ _synthstore() {
     case "$command $prev" in
         "verify --subset") return ;;
         "verify --layout") COMPREPLY=($(compgen -W "native core-4 core-3" -- "$cur")); return ;;
+        "verify --metrics-file") COMPREPLY=($(compgen -f -- "$cur")); return ;;
         "verify --select") COMPREPLY=($(compgen -W "S001 S002 S003 S004 S005 S006 S007 S008 S009 C001 C002 C003 C004 C005 C006 C007 C008 C009 M001 M002 M003 M004 M005 M006 M007 M008 M009 M010 M011 M012 A001 A002 A003 A004 A005 A006 A007 A008 A009 A010 A011 A012 A020 A021 A022 A023 E001 E002 E003 E004 E005 E006 V001 V002 V003 V004 V005 V006 V007 V008 V009 V010 V011 K001" -- "$cur")); return ;;
         "verify --ignore") COMPREPLY=($(compgen -W "S001 S002 S003 S004 S005 S006 S007 S008 S009 C001 C002 C003 C004 C005 C006 C007 C008 C009 M001 M002 M003 M004 M005 M006 M007 M008 M009 M010 M011 M012 A001 A002 A003 A004 A005 A006 A007 A008 A009 A010 A011 A012 A020 A021 A022 A023 E001 E002 E003 E004 E005 E006 V001 V002 V003 V004 V005 V006 V007 V008 V009 V010 V011 K001" -- "$cur")); return ;;
         "verify --id") return ;;
@@ -20,6 +21,7 @@ _synthstore() {
         "verify --jobs") return ;;
         "verify --config") COMPREPLY=($(compgen -f -- "$cur")); return ;;
         "repair --layout") COMPREPLY=($(compgen -W "native core-4 core-3" -- "$cur")); return ;;
+        "repair --metrics-file") COMPREPLY=($(compgen -f -- "$cur")); return ;;
         "repair --select") COMPREPLY=($(compgen -W "S001 S002 S003 S004 S005 S006 S007 S008 S009 C001 C002 C003 C004 C005 C006 C007 C008 C009 M001 M002 M003 M004 M005 M006 M007 M008 M009 M010 M011 M012 A001 A002 A003 A004 A005 A006 A007 A008 A009 A010 A011 A012 A020 A021 A022 A023 E001 E002 E003 E004 E005 E006 V001 V002 V003 V004 V005 V006 V007 V008 V009 V010 V011 K001" -- "$cur")); return ;;
         "repair --ignore") COMPREPLY=($(compgen -W "S001 S002 S003 S004 S005 S006 S007 S008 S009 C001 C002 C003 C004 C005 C006 C007 C008 C009 M001 M002 M003 M004 M005 M006 M007 M008 M009 M010 M011 M012 A001 A002 A003 A004 A005 A006 A007 A008 A009 A010 A011 A012 A020 A021 A022 A023 E001 E002 E003 E004 E005 E006 V001 V002 V003 V004 V005 V006 V007 V008 V009 V010 V011 K001" -- "$cur")); return ;;
         "repair --id") return ;;
@@ -47,12 +49,12 @@ _synthstore() {
             COMPREPLY=($(compgen -W "verify repair rebuild-index undo demo --help --version" -- "$cur")) ;;
         verify)
             case "$cur" in
-                -*) COMPREPLY=($(compgen -W "--quick --subset --layout --select --ignore --id --fail-on --known --write-known --json -q --quiet -v --verbose --redact --no-color --no-progress --lock-wait --jobs --config -h --help" -- "$cur")) ;;
+                -*) COMPREPLY=($(compgen -W "--quick --subset --layout --metrics-file --select --ignore --id --fail-on --known --write-known --json -q --quiet -v --verbose --redact --no-color --no-progress --lock-wait --jobs --config -h --help" -- "$cur")) ;;
                 *) COMPREPLY=($(compgen -d -- "$cur")) ;;
             esac ;;
         repair)
             case "$cur" in
-                -*) COMPREPLY=($(compgen -W "--layout --select --ignore --id --fail-on -n --dry-run -y --yes --safe --accept --all --allow-shrink --json -q --quiet -v --verbose --redact --no-color --no-progress --lock-wait --jobs --config -h --help" -- "$cur")) ;;
+                -*) COMPREPLY=($(compgen -W "--layout --metrics-file --select --ignore --id --fail-on -n --dry-run -y --yes --safe --accept --all --allow-shrink --json -q --quiet -v --verbose --redact --no-color --no-progress --lock-wait --jobs --config -h --help" -- "$cur")) ;;
                 *) COMPREPLY=($(compgen -d -- "$cur")) ;;
             esac ;;
         rebuild-index)

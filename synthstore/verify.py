@@ -15,6 +15,7 @@ from synthstore.checks.registry import check
 from synthstore.checks.report import Counts, Report
 from synthstore.errors import NotAStoreError
 from synthstore.files.walk import look as stat_path
+from synthstore.files.walk import stat_of
 from synthstore.layout.base import Layout
 from synthstore.model.facts import FileStatus
 from synthstore.progress import Progress
@@ -135,10 +136,11 @@ def _in_both(first: Sequence[Finding], second: Sequence[Finding]) -> tuple[Findi
 def _fingerprint(root: Path, layout: Layout) -> tuple[object, ...]:
     """Whatever a writer cannot help but move: folders, catalog, index, mappings."""
     names = (*layout.entity_folders, layout.catalog_path, layout.faiss_path, *layout.mapping_paths)
-    entries = [stat_path(root, name) for name in names]
+    entries = [stat_path(root, name) for name in names if name]
+    stats = [None if entry is None else entry.stat for entry in entries]
+    top = stat_of(root.stat())
     return tuple(
-        None if entry is None else (entry.stat.inode, entry.stat.size, entry.stat.mtime_ns)
-        for entry in entries
+        None if stat is None else (stat.inode, stat.size, stat.mtime_ns) for stat in (top, *stats)
     )
 
 

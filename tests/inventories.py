@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from synthstore.layout.base import Layout
+from synthstore.layout.core import file_safe
 from synthstore.model.embedding import FloatMatrix
 from synthstore.model.facts import (
     CatalogFacts,
@@ -30,7 +31,7 @@ from tests.spelling import Doc, Name
 from tests.stores import unit_vectors
 
 DIM = 8
-MEMORIES = 6
+MEMORIES = 7
 NOW_NS = 1_800_000_000 * 10**9
 HOUR_NS = 3_600 * 10**9
 STAT = Stat(1000, NOW_NS, 0o640, 1000, 1000, 1, 1)
@@ -45,7 +46,7 @@ SHAPES: Mapping[str, tuple[Layout, Name]] = {
 
 @dataclass
 class Shelf:
-    """One store in memory; ``m0`` to ``m5`` and ``a0`` and ``a1`` are labels of its entities.
+    """One store in memory; ``m0`` to ``m6``, ``a0`` and ``a1`` are labels of its entities.
 
     What is said of a part with ``catalog_is``, ``index_is`` and ``mapping_is`` replaces what was
     read; ``files_are`` does so for entity files by path.
@@ -72,7 +73,8 @@ class Shelf:
         folder = "assemblies/" if label[0] == "a" else ""
         if not folder and self.name != "core-3":
             folder = "memories/"
-        return f"{folder}{self.ids[label].replace(':', '-')}.json"
+        entity_id = self.ids[label]
+        return f"{folder}{entity_id if self.name == 'native' else file_safe(entity_id)}.json"
 
     def vector_id(self, label: str) -> str:
         """The name of the entity's vector."""
@@ -257,7 +259,7 @@ class Shelf:
 
 
 def healthy(shape: str = "native") -> Shelf:
-    """Six memories and two assemblies of four members, all in step."""
+    """Seven memories and two assemblies, of m0 to m3 and m2 to m5, all in step."""
     layout, name = SHAPES[shape]
     ids = {f"m{n}": f"mem_{n:012x}" for n in range(MEMORIES)}
     prefix = "assembly_" if name == "native" else "asm:"

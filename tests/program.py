@@ -23,7 +23,10 @@ from synthstore import schemas
 from synthstore.cli.run import run
 
 REGISTRY: Registry[Any] = Registry().with_resources(
-    [(name, Resource.from_contents(schemas.load(name))) for name in schemas.names()]
+    [
+        (schema["$id"], Resource.from_contents(schema))
+        for schema in map(schemas.load, schemas.names())
+    ]
 )
 
 

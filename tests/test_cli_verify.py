@@ -56,7 +56,7 @@ def test_quiet_still_prints_findings(cli: Program, store: Built) -> None:
 
 
 def test_ten_subjects_a_code_then_a_count(cli: Program, store: Built) -> None:
-    store.edit_rows(lambda row: row.update(quickrecal_score=0.123))
+    store.edit_rows(lambda rows: [row.update(quickrecal_score=0.123) for row in rows.values()])
     short, long = cli("verify", store.root), cli("verify", store.root, "-v")
     assert sum(line.startswith("warning C007") for line in short.lines) == 10
     assert "C007: and 4 more (-v lists all)" in short.lines
@@ -147,7 +147,8 @@ def test_a_known_file_never_goes_into_the_store(cli: Program, store: Built) -> N
         "[]",
         "{}",
         '{"schema": "other"}',
-        '{"schema": "synthstore/known/1", "known": [{"code": 1, "subject": {"kind": "", "id": ""}}]}',
+        '{"schema": "synthstore/known/1", "known": [{"code": "M001"}]}',
+        '{"schema": "synthstore/known/1", "known": [{"code": 1, "subject": {"kind": 2, "id": 3}}]}',
     ],
 )
 def test_a_known_file_that_is_none(

@@ -214,9 +214,10 @@ def test_a_tree_is_removed_without_following_links(tmp_path: Path) -> None:
 
 def test_a_kept_file_is_linked_or_copied(tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes(b"one")
-    assert Tree(tmp_path).keep("a", tmp_path / "kept")
+    with Tree(tmp_path) as tree:
+        assert tree.keep("a", tmp_path / "kept")
+        assert not tree.keep("a", tmp_path / "copy")
     assert (tmp_path / "kept").samefile(tmp_path / "a")
-    assert not Tree(tmp_path).keep("a", tmp_path / "copy")
     assert (tmp_path / "copy").read_bytes() == b"one"
     assert (tmp_path / "copy").stat().st_nlink == 1
 
@@ -230,7 +231,8 @@ def test_a_file_is_copied_where_links_fail(
 
     (tmp_path / "a").write_bytes(b"one")
     monkeypatch.setattr(os, "link", refuse)
-    assert not Tree(tmp_path).keep("a", tmp_path / "copy")
+    with Tree(tmp_path) as tree:
+        assert not tree.keep("a", tmp_path / "copy")
     assert (tmp_path / "copy").read_bytes() == b"one"
 
 
@@ -241,7 +243,8 @@ def test_a_rename_reaches_into_another_file_system(tmp_path: Path) -> None:
     write_new(root / "staged", b"new", mode=0o640, mtime_ns=1_000_000_000)
     with small_disk(root / "memories", "size=1m") as folder:
         (folder / "a.json").write_bytes(b"old")
-        Tree(root).put("memories/a.json", root / "staged")
+        with Tree(root) as tree:
+            tree.put("memories/a.json", root / "staged")
         assert [p.name for p in folder.iterdir()] == ["a.json"]
         assert (folder / "a.json").read_bytes() == b"new"
         assert mode(folder / "a.json") == 0o640
@@ -254,27 +257,29 @@ def test_nothing_is_changed_behind_a_link(tmp_path: Path) -> None:
     (outside / "a").write_bytes(b"theirs")
     (root / "memories").symlink_to(outside)
     (root / "staged").write_bytes(b"ours")
-    for change in (
-        lambda: Tree(root).put("memories/a", root / "staged"),
-        lambda: Tree(root).take("memories/a"),
-        lambda: Tree(root).make_folder("memories/sub", 0o700, None, None),
-        lambda: Tree(root).keep("memories/a", root / "kept"),
-    ):
-        with pytest.raises(OperationError):
-            change()
-    Tree(root).drop_folder("memories/sub")
-    assert Tree(root).find("memories/a").stat is None
+    with Tree(root) as tree:
+        for change in (
+            lambda: tree.put("memories/a", root / "staged"),
+            lambda: tree.take("memories/a"),
+            lambda: tree.make_folder("memories/sub", 0o700, None, None),
+            lambda: tree.keep("memories/a", root / "kept"),
+        ):
+            with pytest.raises(OperationError):
+                change()
+        tree.drop_folder("memories/sub")
+        assert tree.find("memories/a").stat is None
     assert [p.name for p in outside.iterdir()] == ["a"]
     assert (outside / "a").read_bytes() == b"theirs"
 
 
 def test_only_empty_folders_are_dropped(tmp_path: Path) -> None:
-    Tree(tmp_path).make_folder("a", 0o700, None, None)
-    Tree(tmp_path).make_folder("a", 0o755, None, None)
-    (tmp_path / "a" / "file").touch()
-    Tree(tmp_path).drop_folder("a")
-    assert mode(tmp_path / "a") == 0o700
-    (tmp_path / "a" / "file").unlink()
-    Tree(tmp_path).drop_folder("a")
-    Tree(tmp_path).drop_folder("a")
+    with Tree(tmp_path) as tree:
+        tree.make_folder("a", 0o700, None, None)
+        tree.make_folder("a", 0o755, None, None)
+        (tmp_path / "a" / "file").touch()
+        tree.drop_folder("a")
+        assert mode(tmp_path / "a") == 0o700
+        (tmp_path / "a" / "file").unlink()
+        tree.drop_folder("a")
+        tree.drop_folder("a")
     assert not (tmp_path / "a").exists()

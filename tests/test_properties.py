@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import struct
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,7 +22,16 @@ from tests.spelling import Name
 from tests.stores import Built, build
 from tests.trees import changed, sha_tree
 
-NOT_APPLICABLE = (OSError, ValueError, KeyError, IndexError, AssertionError, TypeError)
+NOT_APPLICABLE = (
+    OSError,
+    ValueError,
+    LookupError,
+    AssertionError,
+    AttributeError,
+    TypeError,
+    RecursionError,
+    struct.error,
+)
 """What a damage raises where an earlier one left nothing for it to hurt."""
 
 

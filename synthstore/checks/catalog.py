@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from synthstore.checks.finding import Finding, Subject
 from synthstore.checks.found import finding
-from synthstore.checks.frozen import drifts, frozen_refs
+from synthstore.checks.frozen import drifts, frozen_paths, frozen_refs
 from synthstore.checks.standing import Claim, Fate, rows_of, standing
 from synthstore.model.facts import EntityFile, FileStatus, PartStatus
 from synthstore.model.paths import confined
@@ -17,8 +17,13 @@ _FOLLOWED = frozenset({Fate.STANDS, Fate.ELSEWHERE})
 
 
 def catalog_unusable(inventory: Inventory) -> Iterator[Finding]:
-    """C001, C002: no catalog to read; said instead of every row that it lacks."""
+    """C001, C002: no catalog to read; said instead of every row that it lacks.
+
+    Ignores one that this user may not read (S005).
+    """
     catalog = inventory.catalog
+    if catalog.path in inventory.closed:
+        return
     subject = Subject("catalog", catalog.path)
     if catalog.status is PartStatus.MISSING:
         yield finding(
@@ -80,10 +85,12 @@ def paths_outside(inventory: Inventory) -> Iterator[Finding]:
 
 
 def files_listed_twice(inventory: Inventory) -> Iterator[Finding]:
-    """C006: every row that names a file which another row keeps, or whose id it bears."""
-    stand = standing(inventory)
+    """C006: rows that name a file which another row keeps; ignores rotten files (M004)."""
+    stand, frozen = standing(inventory), frozen_paths(inventory)
     for claim in _living(inventory):
-        if claim.fate is Fate.SHARED and claim.path is not None:
+        if claim.fate is not Fate.SHARED or claim.path is None:
+            continue
+        if frozen.get(claim.path) != claim.ref:
             bearer = stand.bears[claim.path]
             yield finding(
                 "C006",
@@ -134,7 +141,7 @@ def _disagreeing(inventory: Inventory, claim: Claim, file: EntityFile) -> tuple[
 def hashes_out_of_date(inventory: Inventory) -> Iterator[Finding]:
     """C008: files that changed, and say so, since their row was written."""
     for claim, file, newer in drifts(inventory):
-        if newer and claim.fate is not Fate.TAKEN and file.path not in standing(inventory).losers:
+        if newer and claim.fate in _FOLLOWED and file.path not in standing(inventory).losers:
             yield finding(
                 "C008",
                 claim.ref,

@@ -116,10 +116,12 @@ def ids_differing(inventory: Inventory) -> Iterator[Finding]:
 
 
 def ids_claimed_twice(inventory: Inventory) -> Iterator[Finding]:
-    """M006: every whole file whose id another file stands for."""
+    """M006: whole files whose id another file stands for; ignores ids that are rotten (M004)."""
     stand, frozen = standing(inventory), frozen_paths(inventory)
     for path, ref in stand.losers.items():
-        rotten = path in frozen
+        rotten = frozen.get(path)
+        if rotten not in (None, ref):
+            continue
         yield finding(
             twin("M006", ref.kind),
             ref,
@@ -127,7 +129,7 @@ def ids_claimed_twice(inventory: Inventory) -> Iterator[Finding]:
             "another file claims the same id and stands for it, so this one is never loaded",
             evidence={"stands": stand.standing_file[ref].path},
             repair="left: its bytes are not what its row says, so it may be the better one"
-            if rotten
+            if rotten is not None
             else None,
         )
 

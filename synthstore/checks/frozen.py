@@ -46,8 +46,9 @@ def frozen_paths(inventory: Inventory) -> Mapping[str, EntityRef]:
 @once
 def frozen_refs(inventory: Inventory) -> frozenset[EntityRef]:
     """The entities of those files: by their row and, where the rot hit the id, by their file."""
-    paths, bears = frozen_paths(inventory), standing(inventory).bears
-    return frozenset(paths.values()).union(bears[path] for path in paths)
+    paths, stand = frozen_paths(inventory), standing(inventory)
+    borne = (stand.bears[path] for path in paths if path not in stand.losers)
+    return frozenset(paths.values()).union(borne)
 
 
 def _hashed(inventory: Inventory) -> Iterator[tuple[Claim, EntityFile]]:
@@ -55,7 +56,7 @@ def _hashed(inventory: Inventory) -> Iterator[tuple[Claim, EntityFile]]:
         if claim.row.content_hash is None:
             continue
         file = claim.file
-        if claim.fate is Fate.TAKEN and claim.path is not None:
+        if claim.fate in (Fate.TAKEN, Fate.SHARED) and claim.path is not None:
             # A file that is named for its row but bears another id: rot can hit the id, too.
             named = inventory.layout.names(claim.path, claim.row.id)
             file = inventory.by_path[claim.path] if named else None

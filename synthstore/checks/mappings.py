@@ -16,11 +16,16 @@ from synthstore.scan.inventory import Inventory
 
 
 def mappings_unusable(inventory: Inventory) -> Iterator[Finding]:
-    """V006: a mapping unreadable, or none at all beside an index (beside none, V001 says it)."""
+    """V006: a mapping unreadable, or none at all where there is, or should be, an index.
+
+    Ignores what S005 says.
+    """
     index = inventory.index
-    wanted = index.status is PartStatus.UNREADABLE or index.ntotal > 0
+    wanted = index.status is PartStatus.UNREADABLE or index.ntotal > 0 or bool(inventory.tables)
     none = all(m.status is PartStatus.MISSING for m in inventory.mappings)
     for mapping in inventory.mappings:
+        if mapping.path in inventory.closed:
+            continue
         if mapping.status is PartStatus.UNREADABLE:
             problem = mapping.problem or "not JSON"
             message = f"the mapping is unreadable, so its names for the vectors are lost: {problem}"

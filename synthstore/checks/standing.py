@@ -37,6 +37,8 @@ class Fate(StrEnum):
     """Its path leaves the store (C005)."""
     TAKEN = "taken"
     """Its path names a whole file of an id that has no row (M005)."""
+    UNSEEN = "unseen"
+    """Its path lies in a folder that this user may not look into (S005)."""
     MISSING = "missing"
     """There is no file (M001)."""
 
@@ -110,7 +112,7 @@ def standing(inventory: Inventory) -> Standing:
     files, losers = _winners(inventory, bears, row_of)
     hurt = {bears[f.path]: f for f in reversed(inventory.files) if f.status in _HURT}
     keepers = {path: _keeper(bears[path], named) for path, named in naming.shared(bears)}
-    look = _LookUp(by_path, bears, files, hurt, keepers, row_of)
+    look = _LookUp(by_path, bears, files, hurt, keepers, row_of, inventory.closed)
     claims = tuple(map(look.claim, rows, refs, paths))
     doomed = inventory.deleted.union(row.ref for row in rows if row.deleted_at is not None)
     return Standing(files, losers, hurt, bears, claims, doomed)
@@ -126,11 +128,14 @@ def rows_of(inventory: Inventory) -> tuple[Row, ...]:
 def lost_folders(inventory: Inventory) -> Mapping[str, tuple[Claim, ...]]:
     """Entity folders that are missing or empty though rows name files in them (S009).
 
-    The root is never lost, or there would be no store.
+    The root holds more than entities: it counts as empty without any, where most rows name it.
     """
     full = {folder_of(path) for path in inventory.by_path}
-    full |= {folder_of(stray.path) for stray in inventory.strays}
-    lost: dict[str, list[Claim]] = {f: [] for f in inventory.folders if f and f not in full}
+    full |= {folder for stray in inventory.strays if (folder := folder_of(stray.path))}
+    lost: dict[str, list[Claim]] = {f: [] for f in inventory.folders if f not in full}
+    rows = rows_of(inventory)
+    if 2 * sum(row.path is not None and "/" not in row.path for row in rows) <= len(rows):
+        lost.pop("", None)
     for claim in standing(inventory).claims:
         missing = claim.fate is Fate.MISSING and claim.row.deleted_at is None
         if missing and claim.path is not None and folder_of(claim.path) in lost:
@@ -146,6 +151,7 @@ class _LookUp:
     hurt: Mapping[EntityRef, EntityFile]
     keepers: Mapping[str, EntityRef]
     row_of: Mapping[EntityRef, Row]
+    closed: frozenset[str]
 
     def claim(self, row: Row, ref: EntityRef, path: str | None) -> Claim:
         here = self.by_path.get(path) if path is not None else None
@@ -169,6 +175,8 @@ class _LookUp:
             return Fate.SHARED
         if home is not None:
             return Fate.HURT if home.status.hurt else Fate.ELSEWHERE
+        if path is not None and folder_of(path) in self.closed:
+            return Fate.UNSEEN
         if here is None or here.ref is None:
             return Fate.MISSING
         return Fate.SHARED if here.ref in self.row_of else Fate.TAKEN

@@ -28,8 +28,7 @@ def index_missing(inventory: Inventory) -> Iterator[Finding]:
     if index.status is not PartStatus.MISSING or not index.path:
         return
     embeddings = sum(len(table.paths) for table in inventory.tables.values())
-    mapped = any(m.status is not PartStatus.MISSING for m in inventory.mappings)
-    if embeddings or mapped or (inventory.quick and inventory.files):
+    if embeddings or (inventory.quick and inventory.files):
         yield finding(
             "V001",
             _index(inventory),
@@ -40,9 +39,9 @@ def index_missing(inventory: Inventory) -> Iterator[Finding]:
 
 
 def index_unreadable(inventory: Inventory) -> Iterator[Finding]:
-    """V002: bytes that are no index, or not what FAISS wrote."""
+    """V002: bytes that are no index, or not what FAISS wrote; ignores what S005 says."""
     index = inventory.index
-    if index.status is PartStatus.UNREADABLE:
+    if index.status is PartStatus.UNREADABLE and index.path not in inventory.closed:
         problem = index.problem or "not a FAISS index"
         yield finding(
             "V002",

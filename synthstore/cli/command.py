@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import inspect
+import re
+import shlex
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -13,6 +15,7 @@ from typer.core import TyperCommand, TyperGroup
 
 from synthstore.cli.shared import COMMON, SHARED, options_of
 from synthstore.config import COMMAND_LINE_ONLY, ConfigFile, parse_duration
+from synthstore.errors import InterruptedByUserError
 from synthstore.render.progress import LineProgress, line_progress
 from synthstore.render.screen import Screen
 
@@ -84,15 +87,17 @@ def _write_section(formatter: Any, title: str, rows: list[tuple[str, str]]) -> N
 class Call:
     """One call of the program, as far as it is known yet; errors are told by it."""
 
+    args: tuple[str, ...] = ()
     screen: Screen = field(default_factory=Screen)
     writes: bool = False
+    """Whether the store may have been changed by now."""
 
 
 @dataclass(frozen=True, slots=True)
 class Common:
     """The shared options of one call, ready to use."""
 
-    screen: Screen
+    call: Call
     config: ConfigFile
     lock_wait: float
     """Seconds."""
@@ -101,6 +106,30 @@ class Common:
     progress: LineProgress
     cancelled: Callable[[], bool]
     """Whether Ctrl-C was pressed; a prompt that blocks the event loop cannot see it otherwise."""
+
+    @property
+    def screen(self) -> Screen:
+        """Where everything is shown."""
+        return self.call.screen
+
+    @property
+    def again(self) -> str:
+        """The same command line for real, without what made it a dry run."""
+        bundles = (re.sub(r"^-([vqy]*)n([vqyn]*)$", r"-\1\2", arg) for arg in self.call.args)
+        kept = [arg for arg in bundles if arg not in ("-", "--dry-run", "--json")]
+        return shlex.join(["synthstore", *kept])
+
+    def ask(self, question: str) -> bool:
+        """Whether the operator says yes; raises InterruptedByUserError on Ctrl-C."""
+        from synthstore.cli.prompt import ask  # noqa: PLC0415
+
+        self.progress.clear()
+        try:
+            return ask(question, self.cancelled)
+        except InterruptedByUserError:
+            # The event loop will turn this into a plain Ctrl-C, of which less is known.
+            self.call.writes = False
+            raise
 
     def store(self, given: str | None, environ: Mapping[str, str]) -> Path:
         """The store that was named, by whichever means; ``./storage`` in the end."""
@@ -133,7 +162,7 @@ def with_common(function: CommandFunction, *, writes: bool) -> Callable[..., int
         )
         import asyncio  # noqa: PLC0415 - the help page needs no event loop
 
-        return asyncio.run(_run(function, _common(ctx.obj.screen, shared), given))
+        return asyncio.run(_run(function, _common(ctx.obj, shared), given))
 
     call.__doc__ = function.__doc__
     call.__signature__ = _signature(function)  # type: ignore[attr-defined]
@@ -141,10 +170,10 @@ def with_common(function: CommandFunction, *, writes: bool) -> Callable[..., int
     return call
 
 
-def _common(screen: Screen, shared: Mapping[str, Any]) -> Common:
+def _common(call: Call, shared: Mapping[str, Any]) -> Common:
     wait = shared["lock_wait"]
     return Common(
-        screen=screen,
+        call=call,
         config=shared["config"],
         lock_wait=parse_duration(wait) if wait else 0.0,
         jobs=shared["jobs"],

@@ -33,7 +33,7 @@ def main() -> NoReturn:
 
 def run(args: Sequence[str]) -> int:
     """Run one command and give its exit code; raises nothing."""
-    call = Call(Screen(json=wants_json(args, os.environ)))
+    call = Call(tuple(args), Screen(json=wants_json(args, os.environ)))
     error: SynthstoreError
     try:
         code = _invoke(list(args), call)
@@ -108,7 +108,7 @@ def _rejected(error: typer.TyperException, call: Call) -> UsageError:
     message = " ".join(error.format_message().replace("Value error, ", "").split())
     message += _origin(error, context)
     if context is None:
-        return UsageError(message)
+        return UsageError(message, hint="try 'synthstore --help'")
     if (context.default_map or {}).get("json") or context.params.get("json"):
         call.screen = Screen(json=True)
     return UsageError(message, hint=f"try '{context.command_path} --help'")

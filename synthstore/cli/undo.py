@@ -10,7 +10,7 @@ import typer
 from synthstore.cli import options
 from synthstore.cli.command import Common
 from synthstore.cli.manual import Manual
-from synthstore.cli.prompt import ask, require_terminal
+from synthstore.cli.prompt import require_terminal
 from synthstore.cli.writing import warn_of_core
 from synthstore.errors import InterruptedByUserError, PartialError, UsageError
 
@@ -100,7 +100,7 @@ async def _prune(common: Common, root: Path, *, dry_run: bool, asks: bool) -> in
     if asks and not dry_run:
         plan = await prune(root, lock_wait=common.lock_wait, dry_run=True)
         common.screen.errors(prune_blocks(plan, dry_run=True))
-        if not ask("let them go?", common.cancelled):
+        if not common.ask("let them go?"):
             raise InterruptedByUserError("declined; nothing was changed")
     report = await prune(root, lock_wait=common.lock_wait, dry_run=dry_run)
     if common.screen.json:
@@ -123,7 +123,7 @@ async def _undo(
         if not asks:
             return True
         screen.errors(undo_blocks(common.shown(plan), verbose=screen.verbose > 0, planned=True))
-        return ask("undo?", common.cancelled)
+        return common.ask("undo?")
 
     report = await undo(
         root, run, force=force, dry_run=dry_run, lock_wait=common.lock_wait, confirm=confirm

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from synthstore.cli.command import Common
-from synthstore.cli.prompt import ask
 from synthstore.render.screen import Line
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def confirmer(
             # A result; but next to a JSON document nothing else may stand on stdout.
             aside = common.screen.json or silent
             (common.screen.errors if aside else common.screen.results)(blocks)
-        return not asks or not plan.actions or ask("apply?", common.cancelled)
+        return not asks or not plan.actions or common.ask("apply?")
 
     return confirm
 
@@ -67,6 +67,8 @@ def show_outcome(common: Common, report: RepairReport, *, silent: bool = False) 
     from synthstore.render.documents import report_document  # noqa: PLC0415
     from synthstore.render.human import dry_run_blocks, outcome_blocks  # noqa: PLC0415
 
+    if report.dry_run and report.next is not None:
+        report = replace(report, next=common.again)
     shown, screen = common.shown(report), common.screen
     common.progress.clear()
     if screen.json:

@@ -157,12 +157,11 @@ class Tree:
         folder, name = split(path)
         with told(self.root / path, "remove"):
             try:
-                fd = self._folder(folder)
-                os.rmdir(name, dir_fd=fd)
-                os.fsync(fd)
+                os.rmdir(name, dir_fd=self._folder(folder))
             except OSError as error:
                 if error.errno not in _LEFT:
                     raise
+        self.sync(folder)
 
     def require_writable(self, folder: str) -> None:
         """Raise PermissionDeniedError where this user may not change names in a folder."""

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from synthstore.layout.times import instant_us
 from synthstore.model.catalog import Scalar
 
-_HASH = re.compile(r"(?:sha256:)?([0-9a-f]{64})", re.IGNORECASE)
+_DIGEST_BYTES = 32
 _MODEL_KEYS = ("embedding_model", "embedding_model_name")
 
 
@@ -42,8 +41,15 @@ def count(value: object) -> int | None:
 
 def digest(value: object) -> str | None:
     """The hex digits of a ``sha256:<hex>``, in lower case; the prefix may be missing."""
-    found = _HASH.fullmatch(value) if isinstance(value, str) else None
-    return found.group(1).lower() if found else None
+    if not isinstance(value, str):
+        return None
+    digits = value.lower().removeprefix("sha256:")
+    try:
+        size = len(bytes.fromhex(digits))
+    except ValueError:
+        return None
+    # fromhex passes over blanks, so the length of the text counts as well.
+    return digits if (size, len(digits)) == (_DIGEST_BYTES, 2 * _DIGEST_BYTES) else None
 
 
 def same_score(one: float, other: float) -> bool:

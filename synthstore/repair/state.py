@@ -13,7 +13,7 @@ from synthstore.checks.report import Action
 from synthstore.checks.standing import Standing
 from synthstore.model.catalog import Catalog, Row
 from synthstore.model.embedding import FloatMatrix, FloatVector, IdArray
-from synthstore.model.facts import EntityFile
+from synthstore.model.facts import CatalogFacts, EntityFile, IndexFacts, MappingFacts, PartStatus
 from synthstore.model.ids import EntityRef, Kind
 from synthstore.repair.sources import Copy
 from synthstore.repair.wishes import Wishes
@@ -54,8 +54,19 @@ class Basis:
 
     @cached_property
     def closed(self) -> frozenset[str]:
-        """Paths that the system does not let us read: nothing is known of them, nor changed."""
-        return frozenset(problem.path for problem in self.inventory.access)
+        """Paths whose bytes are not to be had: nothing is known of them, and nothing changed."""
+        inventory = self.inventory
+        parts: tuple[CatalogFacts | IndexFacts | MappingFacts, ...] = (
+            inventory.catalog,
+            inventory.index,
+            *inventory.mappings,
+        )
+        unseen = {
+            part.path
+            for part in parts
+            if part.status is PartStatus.UNREADABLE and part.sha256 is None
+        }
+        return inventory.closed | unseen
 
     @property
     def blind(self) -> bool:

@@ -60,7 +60,7 @@ def _refusal(
 ) -> str | None:
     for folder in lost_folders(basis.inventory):
         return (
-            f"the catalog lists entities in {folder or 'the root'}/, but the folder is missing or "
+            f"the catalog lists entities in {folder + '/' if folder else 'the store itself'}, but the folder is missing or "
             "empty: an unmounted volume?"
         )
     rows, vectors = len(basis.rows), basis.inventory.index.ntotal

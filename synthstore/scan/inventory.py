@@ -79,6 +79,11 @@ class Inventory:
     """Entities that our own change log says were deleted."""
 
     @cached_property
+    def closed(self) -> frozenset[str]:
+        """Paths that the system does not let this user read: nothing is known of them (S005)."""
+        return frozenset(problem.path for problem in self.access)
+
+    @cached_property
     def by_path(self) -> Mapping[str, EntityFile]:
         """Entity files by path."""
         return {f.path: f for f in self.files}

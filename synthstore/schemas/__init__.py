@@ -9,7 +9,9 @@ from typing import Any
 
 def names() -> tuple[str, ...]:
     """Every schema by the name that documents bear, such as ``synthstore/report/1``."""
-    return tuple(sorted(str(_read(entry.name)["$id"]) for entry in _entries()))
+    return tuple(
+        sorted(str(_read(entry.name)["properties"]["schema"]["const"]) for entry in _entries())
+    )
 
 
 def load(name: str) -> dict[str, Any]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 
 from synthstore.errors import OperationError
 from synthstore.files.durable import hash_file, remove_tree
@@ -18,14 +19,21 @@ def complete(folder: RunFolder, plan: Plan, custody: Custody, *, again: bool = F
     ``again``: another process staged it, so the staged files are proved once more.
     Raises OperationError where the system fails; the next session then goes on from there.
     """
-    try:
+    with completable():
         done = _apply(folder, plan, custody, again=again)
         folder.finish(done, custody)
+    _tidy(folder, plan, done)
+    return done
+
+
+@contextmanager
+def completable() -> Iterator[None]:
+    """Say of an error met from the commit on that the next session completes the run."""
+    try:
+        yield
     except OperationError as error:
         error.hint = f"{error.hint or 'look at the disk'}; then 'synthstore repair' completes it"
         raise
-    _tidy(folder, plan, done)
-    return done
 
 
 def _tidy(folder: RunFolder, plan: Plan, done: Done) -> None:
@@ -45,7 +53,8 @@ def _apply(folder: RunFolder, plan: Plan, custody: Custody, *, again: bool) -> D
         conflicts = tuple(
             item.path for item in plan.items if not _settle(tree, folder, item, again=again)
         )
-        for touched in sorted({split(item.path)[0] for item in plan.items}):
+        # All of them, for a process that was killed may have changed them without any fsync.
+        for touched in sorted({split(path)[0] for path in _paths(plan)}):
             tree.sync(touched)
         for path in plan.dropped:
             tree.drop_folder(path)
@@ -59,6 +68,11 @@ def _apply(folder: RunFolder, plan: Plan, custody: Custody, *, again: bool) -> D
         conflicts=conflicts,
         undoes=plan.undoes,
     )
+
+
+def _paths(plan: Plan) -> Iterator[str]:
+    yield from plan.made
+    yield from (item.path for item in plan.items)
 
 
 def _make(tree: Tree, path: str, custody: Custody) -> None:

@@ -91,8 +91,9 @@ class RunFolder:
             uid=custody.uid,
             gid=custody.gid,
         )
-        fsync_dir(self.path)
-        fsync_dir(self.path.parent)
+        # Up to the root: a session that was killed may have made any of them without an fsync.
+        for folder in (self.path, *self.path.parents[:3]):
+            fsync_dir(folder)
 
     def seal(self) -> None:
         """From here on the run will be completed, by us or by the next session."""

@@ -22,7 +22,7 @@ from synthstore.files.inside import Tree
 from synthstore.files.lock import Lock
 from synthstore.layout.base import OWN_FOLDER
 from synthstore.store.admission import Custody, admit
-from synthstore.store.applying import complete
+from synthstore.store.applying import completable, complete
 from synthstore.store.history import list_runs
 from synthstore.store.journal import (
     COMMITTED,
@@ -44,7 +44,6 @@ from synthstore.store.retention import (
 )
 from synthstore.store.staging import (
     Stage,
-    Wish,
     check_room,
     missing_folders,
     require_access,
@@ -74,6 +73,15 @@ class RunResult:
     applied: tuple[str, ...] = ()
     conflicts: tuple[str, ...] = ()
     """Paths that changed between commit and apply, and were left."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Intent:
+    """What a run is for, beside its changes."""
+
+    command: str
+    note: Mapping[str, object]
+    undoes: str | None
 
 
 class Session:
@@ -137,11 +145,14 @@ class Session:
         """
         custody = self._custody()
         require_sound(changes)
-        prepared = self._prepare(command, changes, custody, note or {}, undoes)
+        intent = _Intent(command, dict(note or {}), undoes)
+        with Tree(self.root) as tree:
+            prepared = self._prepare(tree, intent, [c for c in changes if not c.idle], custody)
         if prepared is None:
             return RunResult(None)
         folder, plan = prepared
-        folder.seal()
+        with completable():
+            folder.seal()
         done = complete(folder, plan, custody)
         self._retire()
         return _result(plan.items, done)
@@ -152,29 +163,14 @@ class Session:
         return self._held[1]
 
     def _prepare(
-        self,
-        command: str,
-        changes: Sequence[Change],
-        custody: Custody,
-        note: Mapping[str, object],
-        undoes: str | None,
+        self, tree: Tree, intent: _Intent, changes: Sequence[Change], custody: Custody
     ) -> tuple[RunFolder, Plan] | None:
         """Stage a run up to its commit; None, and no trace, where no byte would change."""
-        with Tree(self.root) as tree:
-            wishes = survey(tree, [change for change in changes if not change.idle])
-            require_access(tree, wishes)
-            check_room(self.root, wishes)
-            return self._stage(tree, command, wishes, custody, note, undoes) if wishes else None
-
-    def _stage(
-        self,
-        tree: Tree,
-        command: str,
-        wishes: Sequence[Wish],
-        custody: Custody,
-        note: Mapping[str, object],
-        undoes: str | None,
-    ) -> tuple[RunFolder, Plan] | None:
+        wishes = survey(tree, changes)
+        require_access(tree, wishes)
+        check_room(self.root, wishes)
+        if not wishes:
+            return None
         now = datetime.now(UTC)
         names = [folder.run for folder in run_folders(self.root)]
         folder = RunFolder(self.root, next_run(names, now))
@@ -185,13 +181,13 @@ class Session:
                 return None
             plan = Plan(
                 run=folder.run,
-                command=command,
+                command=intent.command,
                 started_at=f"{now:%Y-%m-%dT%H:%M:%S.%fZ}",
                 items=items,
                 made=missing_folders(tree, wishes),
-                dropped=made_folders(self.root, undoes) if undoes else (),
-                undoes=undoes,
-                note=dict(note),
+                dropped=made_folders(self.root, intent.undoes) if intent.undoes else (),
+                undoes=intent.undoes,
+                note=intent.note,
             )
             folder.write_plan(plan, custody)
             undo.pop_all()

@@ -113,15 +113,12 @@ DAMAGES = (
         apply=in_turn(on("a0", forget_vector), on("a0", forget_row)),
         codes={"A002": 1, "V003": 1},
     ),
-    *(
-        Damage(
-            name=f"file-{how}",
-            apply=on("m8", by(change)),
-            codes={"M003": 1},
-            touched=("m8",),
-            lost=("m8",),
-        )
-        for how, change in {"nulled": harm.nulled, "array": lambda raw: b"[" + raw + b"]"}.items()
+    Damage(
+        name="file-nulled",
+        apply=on("m8", by(harm.nulled)),
+        codes={"M003": 1},
+        touched=("m8",),
+        lost=("m8",),
     ),
     Damage(name="file-cut-in-tail", apply=on("m8", tail), codes={"M003": 1}, touched=("m8",)),
     Damage(

@@ -155,7 +155,7 @@ DAMAGES = (
     ),
     Damage(
         name="norms-differ",
-        apply=in_turn(on("m8", doubled), on("m9", doubled)),
+        apply=on("m8", doubled),
         codes={"E005": 1},
         after={"E005": 1},
     ),

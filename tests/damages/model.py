@@ -36,7 +36,7 @@ class How:
     select: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Damage:
     """One row of the table. ``m8`` and ``a0`` name memory 8 and assembly 0 of the store built."""
 
@@ -65,6 +65,9 @@ class Damage:
     severities_after: dict[str, str] = field(default_factory=dict)
     composable: bool = True
     """Whether it makes sense on top of others."""
+
+    def __repr__(self) -> str:
+        return self.name
 
     def paths(self, built: Built) -> frozenset[str]:
         """The paths of ``touched``."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from tests import harm
 from tests.damages import acts, contents, structure, vectors
 from tests.damages.model import CORE, NATIVE, Damage, How, in_turn, on
+from tests.interrupt import interrupt
 from tests.stores import Built
 
 
@@ -49,19 +50,23 @@ def outside_link_unharmed(built: Built) -> None:
 
 
 DAMAGES = (
+    Damage(
+        name="repair-interrupted",
+        apply=in_turn(on("m8", acts.forget_row), on("m9", vectors.drop_vector), interrupt),
+        codes={"S001": 1, "M002": 1, "V003": 1, "V007": 1},
+        composable=False,
+    ),
     Damage(name="catalog-and-index-nulled", apply=garbage, codes={"C002": 1, "V002": 1}),
     Damage(
         name="catalog-and-index-gone",
         apply=in_turn(lambda b: b.catalog.unlink(), vectors.drop_index),
         codes={"C001": 1, "V001": 1},
     ),
-    Damage(
-        name="only-entities-left", apply=all_parts_gone, codes={"C001": 1, "V001": 1, "V006": 1}
-    ),
+    Damage(name="only-entities-left", apply=all_parts_gone, codes={"C001": 1, "V001": 1}),
     Damage(
         name="index-and-mapping-gone",
         apply=in_turn(vectors.drop_index, vectors.drop_mapping),
-        codes={"V001": 1, "V006": 1},
+        codes={"V001": 1},
     ),
     Damage(name="catalog-emptied", apply=started_empty, codes={"M002": 12, "A002": 2}),
     Damage(
@@ -73,7 +78,7 @@ DAMAGES = (
     Damage(
         name="catalog-gone-and-member-gone",
         apply=in_turn(lambda b: b.catalog.unlink(), on("m0", acts.unlink)),
-        codes={"C001": 1, "A020": 1},
+        codes={"C001": 1, "A020": 1, "V004": 1},
         after={"A020": 1},
         lost=("m0",),
     ),

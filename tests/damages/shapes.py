@@ -113,6 +113,13 @@ DAMAGES = (
         touched=("m0",),
     ),
     Damage(
+        name="no-object",
+        apply=on("m8", by(lambda raw: b"[" + raw + b"]")),
+        codes={"M007": 1},
+        touched=("m8",),
+        lost=("m8",),
+    ),
+    Damage(
         name="members-missing",
         apply=on("a0", edit(drop_members)),
         codes={"A007": 1},

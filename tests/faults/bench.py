@@ -65,8 +65,9 @@ class Bench:
         problems = [*_misbehaviour(outcome, fault), *moment(self.truth, self._arena)]
         if outcome.code == 0:
             problems += same(self.truth.after, photograph(self._arena))
+        over = outcome.code == 0 and not self.scenario.repeatable
         # What is wrong already only gets more confusing by going on.
-        return outcome, problems or list(self._sequels(mutant))
+        return outcome, problems or ([] if over else list(self._sequels(mutant)))
 
     def _run(self, fault: Fault | None, mutant: Mutant | None) -> Outcome:
         _clone(self._before, self._arena)

@@ -1,17 +1,17 @@
 """Bugs planted in the product itself: the protocol of a change, broken in one place each.
 
-They are planted in the forked child alone, by putting another function in place of one of ours. A
-name that is no longer there fails loudly, so that a mutant cannot die unnoticed.
+They are planted in the forked child alone, where they can under the product (in ``os``), else by
+putting another function in place of one of its own. A name that is no longer there fails loudly,
+so that a mutant cannot die unnoticed.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from synthstore.files import durable
 from synthstore.store import applying, session, staging
 from synthstore.store.admission import Custody
 from synthstore.store.journal import COMMITTED, Done, RunFolder
@@ -20,36 +20,61 @@ from synthstore.store.session import RolledForward
 from synthstore.store.staging import Stage, Wish
 from tests.faults.scenario import Mutant
 
-_put = applying.put
-_stage = session.stage
+Rename = Callable[[Path, Path], None]
+
 _apply = applying._apply
 _fsync = os.fsync
+_replace = os.replace
+_stage = session.stage
+_write = os.write
 _write_plan = RunFolder.write_plan
-
-
-def _set(owner: object, name: str, value: object) -> None:
-    if not hasattr(owner, name):
-        raise AttributeError(f"{owner} has no {name} to plant a bug in")
-    setattr(owner, name, value)
 
 
 def write_in_place() -> None:
     """Write the new bytes over the old ones."""
-
-    def put(root: Path, path: str, staged: Path) -> None:
-        (root / path).write_bytes(staged.read_bytes())
-
-    _set(applying, "put", put)
+    _rename_by(_overwrite, _in_store)
 
 
 def unlink_before_rename() -> None:
     """Make room for the new file first."""
 
-    def put(root: Path, path: str, staged: Path) -> None:
-        (root / path).unlink(missing_ok=True)
-        _put(root, path, staged)
+    def rename(source: Path, target: Path) -> None:
+        target.unlink(missing_ok=True)
+        _replace(source, target)
 
-    _set(applying, "put", put)
+    _rename_by(rename, _in_store)
+
+
+def commit_in_place() -> None:
+    """Write the commit record under its own name, a piece at a time."""
+    _rename_by(_overwrite, lambda target: target.name == COMMITTED)
+
+
+def _overwrite(source: Path, target: Path) -> None:
+    target.write_bytes(source.read_bytes())
+
+
+def _in_store(target: Path) -> bool:
+    return ".synthstore" not in target.parts
+
+
+def _rename_by(rename: Rename, where: Callable[[Path], bool]) -> None:
+    def replace(
+        source: Path | str,
+        target: Path | str,
+        *,
+        src_dir_fd: int | None = None,
+        dst_dir_fd: int | None = None,
+    ) -> None:
+        there = _full(target, dst_dir_fd)
+        (rename if where(there) else _replace)(_full(source, src_dir_fd), there)
+
+    _set(os, "replace", replace)
+    _set(os, "rename", replace)
+
+
+def _full(path: Path | str, folder: int | None) -> Path:
+    return Path(path) if folder is None else Path(os.readlink(f"/proc/self/fd/{folder}"), path)
 
 
 def swallow_fsync() -> None:
@@ -62,15 +87,14 @@ def swallow_fsync() -> None:
     _set(os, "fsync", fsync)
 
 
-def ignore_short_writes() -> None:
+def swallow_short_writes() -> None:
     """Take every write for a whole one."""
 
-    def write(sink: durable._Sink, data: bytes) -> int:
-        os.write(sink._fd, data)
-        sink._hash.update(data)
-        return len(data)
+    def write(fd: int, data: bytes | memoryview) -> int:
+        _write(fd, data)
+        return memoryview(data).nbytes
 
-    _set(durable._Sink, "write", write)
+    _set(os, "write", write)
 
 
 def apply_before_commit() -> None:
@@ -78,18 +102,20 @@ def apply_before_commit() -> None:
 
     def write_plan(folder: RunFolder, plan: Plan, custody: Custody) -> None:
         _write_plan(folder, plan, custody)
-        _apply(folder, plan, custody)
+        _apply(folder, plan, custody, again=False)
 
     _set(RunFolder, "write_plan", write_plan)
 
 
-def commit_in_place() -> None:
-    """Write the commit record under its own name, a piece at a time."""
+def done_before_apply() -> None:
+    """Record that all is done, then do it."""
 
-    def seal(folder: RunFolder) -> None:
-        (folder.path / COMMITTED).write_bytes((folder.path / "plan.json").read_bytes())
+    def apply(folder: RunFolder, plan: Plan, custody: Custody, *, again: bool) -> Done:
+        sizes = len(plan.items), plan.bytes, len(plan.items)
+        folder.finish(Done(plan.run, plan.command, plan.started_at, *sizes, ()), custody)
+        return _apply(folder, plan, custody, again=again)
 
-    _set(RunFolder, "seal", seal)
+    _set(applying, "_apply", apply)
 
 
 def delete_first() -> None:
@@ -103,7 +129,7 @@ def catalog_first() -> None:
 
 
 def _reorder(rank: Callable[[Item], bool]) -> None:
-    def stage(at: Stage, wishes: list[Wish]) -> tuple[Item, ...]:
+    def stage(at: Stage, wishes: Sequence[Wish]) -> tuple[Item, ...]:
         return tuple(sorted(_stage(at, wishes), key=rank))
 
     _set(session, "stage", stage)
@@ -112,7 +138,7 @@ def _reorder(rank: Callable[[Item], bool]) -> None:
 def forget_old_bytes() -> None:
     """Record the pre-images and keep none."""
 
-    def keep_old(_: Stage, wishes: list[Wish]) -> dict[int, Copy]:
+    def keep_old(_: Stage, wishes: Sequence[Wish]) -> dict[int, Copy]:
         return {
             wish.slot: Copy.of(wish.change.old, wish.found.stat)
             for wish in wishes
@@ -131,30 +157,26 @@ def never_roll_forward() -> None:
     _set(session, "_settle_runs", settle_runs)
 
 
-def done_before_apply() -> None:
-    """Record that all is done, then do it."""
-
-    def apply(folder: RunFolder, plan: Plan, custody: Custody) -> Done:
-        sizes = len(plan.items), plan.bytes, len(plan.items)
-        folder.finish(Done(plan.run, plan.command, plan.started_at, *sizes, ()), custody)
-        return _apply(folder, plan, custody)
-
-    _set(applying, "_apply", apply)
+def _set(owner: object, name: str, value: object) -> None:
+    if not hasattr(owner, name):
+        raise AttributeError(f"{owner} has no {name} to plant a bug in")
+    setattr(owner, name, value)
 
 
-_COMMANDS = ("session", "repair", "rebuild-index", "undo")
-_WITH_REMOVALS = ("session", "repair")
+_ALL = ("session", "repair", "rebuild-index", "undo")
+_REMOVING = ("session", "repair")
+"""Commands whose scenarios add or remove entity files together with their rows."""
 
 MUTANTS = (
-    Mutant("write in place", _COMMANDS, write_in_place),
-    Mutant("unlink before rename", _COMMANDS, unlink_before_rename),
-    Mutant("failed fsync swallowed", _COMMANDS, swallow_fsync),
-    Mutant("short write swallowed", _COMMANDS, ignore_short_writes),
-    Mutant("applied before commit", _COMMANDS, apply_before_commit),
-    Mutant("commit record in place", _COMMANDS, commit_in_place),
-    Mutant("deletions first", _WITH_REMOVALS, delete_first),
-    Mutant("catalog first", _WITH_REMOVALS, catalog_first),
-    Mutant("old bytes not kept", _COMMANDS, forget_old_bytes),
-    Mutant("no roll-forward", _COMMANDS, never_roll_forward),
-    Mutant("done before it is", _COMMANDS, done_before_apply),
+    Mutant("write in place", _ALL, write_in_place),
+    Mutant("unlink before rename", _ALL, unlink_before_rename),
+    Mutant("commit record in place", _ALL, commit_in_place),
+    Mutant("failed fsync swallowed", _ALL, swallow_fsync),
+    Mutant("short write swallowed", _ALL, swallow_short_writes),
+    Mutant("applied before commit", _ALL, apply_before_commit),
+    Mutant("done before it is", _ALL, done_before_apply),
+    Mutant("deletions first", _REMOVING, delete_first),
+    Mutant("catalog first", _REMOVING, catalog_first),
+    Mutant("old bytes not kept", _ALL, forget_old_bytes),
+    Mutant("no roll-forward", _ALL, never_roll_forward),
 )

@@ -87,6 +87,7 @@ def undoing(layout: Name) -> Scenario:
         sequels=((Step("repair", mend, State.SETTLED), VERIFY, again), (again,)),
         inspect=lambda _: [],
         origin=partial(_twice_hurt, layout),
+        repeatable=False,
     )
 
 

@@ -49,6 +49,8 @@ class Scenario:
     """Judges the undisturbed result; a list of problems."""
     origin: Act | None = None
     """For an undo: makes the store that must come back, byte for byte."""
+    repeatable: bool = True
+    """Whether the command may be given again after it has succeeded, with the same end."""
 
     @property
     def name(self) -> str:

@@ -1,0 +1,177 @@
+"""One place maps errors to exit codes: sentences for people, one document with --json."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from synthstore import errors
+from synthstore.cli import run as runner
+from synthstore.cli.manual import EXIT_CODES
+from synthstore.errors import SynthstoreError
+from synthstore.files.lock import Lock
+from tests.program import Program, on_terminal, spawn
+from tests.stores import build
+from tests.trees import sha_tree
+
+
+def every_error() -> Iterator[type[SynthstoreError]]:
+    for value in vars(errors).values():
+        if isinstance(value, type) and issubclass(value, SynthstoreError):
+            yield value
+
+
+def test_every_exit_code_is_documented_and_belongs_to_an_error() -> None:
+    codes = {error.exit_code for error in every_error()}
+    assert codes | {0, 1} == set(EXIT_CODES)
+
+
+def test_every_error_has_a_kind_of_its_own() -> None:
+    kinds = [error.kind for error in every_error()]
+    assert len(kinds) == len(set(kinds))
+
+
+@pytest.mark.parametrize(
+    ("args", "said"),
+    [
+        (("bogus",), "No such command 'bogus'"),
+        (("verify", "--bogus"), "No such option: --bogus"),
+        (("verify", "--fail-on", "x"), "'x' is not one of"),
+        (("verify", "--jobs", "0"), "--jobs"),
+        (("verify", "--jobs"), "--jobs"),
+        (("undo",), "STORE"),
+        (("repair", "one", "two"), "two"),
+    ],
+)
+def test_what_typer_rejects(cli: Program, args: tuple[str, ...], said: str) -> None:
+    people = cli(*args)
+    assert (people.code, people.out) == (2, "")
+    assert said in people.err
+    assert "--help'" in people.err
+    document = cli(args[0], "--json", *args[1:]).document
+    assert document["error"]["exit_code"] == 2
+    assert said in document["error"]["message"]
+
+
+def test_json_may_be_asked_for_in_every_way(cli: Program, tmp_path: Path) -> None:
+    assert cli("verify", "--json", "--bogus").document["error"]["kind"] == "usage"
+    cli.env(SYNTHSTORE_VERIFY_JSON="true")
+    assert cli("verify", "--bogus").document["error"]["kind"] == "usage"
+    assert cli("verify", tmp_path / "none").document["error"]["kind"] == "not-a-store"
+    cli.env(SYNTHSTORE_VERIFY_JSON="0")
+    assert cli("verify", "--bogus").out == ""
+    assert cli("verify", "--", "--json").out == ""
+    cli.monkeypatch.delenv("SYNTHSTORE_VERIFY_JSON")
+    cli.config("[verify]\njson = true")
+    assert cli("verify", "--jobs", "x").document["error"]["kind"] == "usage"
+    assert cli("verify", tmp_path / "none").document["error"]["kind"] == "not-a-store"
+
+
+def test_where_a_bad_value_came_from(cli: Program) -> None:
+    cli.env(SYNTHSTORE_VERIFY_JOBS="none")
+    assert "from $SYNTHSTORE_VERIFY_JOBS" in cli("verify").err
+    cli.monkeypatch.delenv("SYNTHSTORE_VERIFY_JOBS")
+    cli.config('[verify]\njobs = "none"')
+    assert "in the config file" in cli("verify").err
+
+
+def test_a_config_file_that_is_wrong(cli: Program) -> None:
+    path = cli.config("[verify]\ncolour = true")
+    result = cli("verify", "--json")
+    assert result.code == 2
+    assert str(path) in result.document["error"]["message"]
+    assert cli("verify", "--config", "none.toml").code == 2
+
+
+def failing(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
+    def invoke(*_: object) -> int:
+        raise error
+
+    monkeypatch.setattr(runner, "_invoke", invoke)
+
+
+def test_an_error_of_the_system(cli: Program) -> None:
+    failing(cli.monkeypatch, OSError(28, "No space left on device", "/data/x"))
+    result = cli("verify", "--json")
+    assert result.code == 4
+    assert result.document["error"]["message"] == "/data/x: No space left on device"
+    failing(cli.monkeypatch, OSError("odd"))
+    assert "odd" in cli("verify").err
+
+
+def test_a_bug_is_no_finding(cli: Program) -> None:
+    failing(cli.monkeypatch, ZeroDivisionError("oh"))
+    result = cli("verify", "--json")
+    assert result.code == 4
+    assert "bug" in result.document["error"]["message"]
+    assert "Traceback" in result.err
+
+
+def test_ctrl_c(cli: Program) -> None:
+    failing(cli.monkeypatch, KeyboardInterrupt())
+    result = cli("verify")
+    assert result.code == 130
+    assert "nothing was changed" in result.err
+
+
+def test_ctrl_c_while_it_waits_for_a_lock(tmp_path: Path) -> None:
+    built = build("native", tmp_path / "store")
+    built.catalog.unlink()
+    assert spawn("repair", built.root, "-y").returncode == 0
+    built.catalog.unlink()
+    before = sha_tree(built.root)
+    with Lock(built.root / ".synthstore" / "lock"):
+        terminal = on_terminal("repair", built.root, "-y", "--lock-wait", "2s")
+        time.sleep(1)
+        terminal.interrupt()
+        assert terminal.finish() == 130
+    assert "the store is as it was" in terminal.seen
+    assert sha_tree(built.root) == before
+
+
+def test_a_reader_that_is_gone(tmp_path: Path) -> None:
+    built = build("native", tmp_path / "store")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "synthstore", "verify", str(built.root)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    assert process.stdout is not None
+    assert process.stderr is not None
+    process.stdout.close()
+    assert process.stderr.read() == b""
+    process.stderr.close()
+    assert process.wait() == 4
+
+
+def test_a_full_stdout(tmp_path: Path) -> None:
+    built = build("native", tmp_path / "store")
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "synthstore", "verify", str(built.root)],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            check=False,
+        )
+    assert done.returncode == 4
+    assert b"No space left" in done.stderr
+    assert b"Traceback" not in done.stderr
+
+
+def test_a_locale_without_utf_8(tmp_path: Path) -> None:
+    done = spawn("verify", tmp_path / "größe", PYTHONIOENCODING="ascii")
+    assert done.returncode == 10
+    assert "Traceback" not in done.stderr
+
+
+def test_exactly_one_document_on_stdout(tmp_path: Path) -> None:
+    built = build("core-4", tmp_path / "store")
+    built.catalog.unlink()
+    done = spawn("repair", built.root, "-y", "-v", "--json")
+    assert json.loads(done.stdout)["schema"] == "synthstore/report/1"

@@ -1,0 +1,122 @@
+"""Man pages and completions: fresh, well-formed, and true."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from synthstore.checks.catalogue import CATALOGUE
+from synthstore.cli.described import described
+from synthstore.cli.generate import generated, write
+
+ROOT = Path(__file__).parents[1]
+GENERATED = generated()
+MAN = sorted(name for name in GENERATED if name.startswith("man/"))
+
+
+@pytest.mark.parametrize("name", GENERATED)
+def test_it_is_fresh(name: str) -> None:
+    assert (ROOT / name).read_text() == GENERATED[name], "run: python -m synthstore.cli.generate"
+
+
+def test_nothing_stale_is_left() -> None:
+    found = {
+        path.relative_to(ROOT).as_posix()
+        for folder in ("man", "completions")
+        for path in (ROOT / folder).rglob("*")
+        if path.is_file()
+    }
+    assert found == set(GENERATED)
+
+
+def test_writing_them(tmp_path: Path) -> None:
+    write(tmp_path)
+    assert {p.relative_to(tmp_path).as_posix() for p in tmp_path.rglob("*") if p.is_file()} == set(
+        GENERATED
+    )
+
+
+def test_every_command_and_option_has_its_place() -> None:
+    for command in described():
+        page = GENERATED[f"man/man1/synthstore-{command.name}.1"].replace("\\-", "-")
+        for option in command.options:
+            for flag in option.flags:
+                assert flag in page
+                assert flag in GENERATED["completions/synthstore.bash"]
+                assert f"'{flag}[" in GENERATED["completions/_synthstore"].replace("'*", "'")
+    findings = GENERATED["man/man7/synthstore-findings.7"]
+    assert all(code in findings for code in CATALOGUE)
+
+
+def needs(program: str) -> pytest.MarkDecorator:
+    return pytest.mark.skipif(shutil.which(program) is None, reason=f"{program} is not installed")
+
+
+@needs("mandoc")
+@pytest.mark.parametrize("name", MAN)
+def test_mandoc_has_no_complaint(name: str) -> None:
+    done = subprocess.run(
+        ["mandoc", "-Tlint", "-Wwarning", ROOT / name], capture_output=True, text=True, check=False
+    )
+    complaints = [line for line in done.stdout.splitlines() if "missing date" not in line]
+    assert complaints == []
+
+
+@pytest.mark.parametrize(
+    ("shell", "name"),
+    [
+        pytest.param("bash", "synthstore.bash", marks=needs("bash")),
+        pytest.param("zsh", "_synthstore", marks=needs("zsh")),
+        pytest.param("fish", "synthstore.fish", marks=needs("fish")),
+    ],
+)
+def test_the_shells_take_them(shell: str, name: str) -> None:
+    done = subprocess.run(
+        [shell, "-n", ROOT / "completions" / name], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def completed(line: str, cwd: Path) -> set[str]:
+    words = line.split(" ")
+    script = (
+        f"source {ROOT}/completions/synthstore.bash; COMP_WORDS=({' '.join(words[:-1])} "
+        f"'{words[-1]}'); COMP_CWORD={len(words) - 1}; _synthstore; "
+        'printf "%s\\n" "${COMPREPLY[@]}"'
+    )
+    done = subprocess.run(
+        ["bash", "-c", script], cwd=cwd, capture_output=True, text=True, check=True
+    )
+    return set(done.stdout.split())
+
+
+@needs("bash")
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("synthstore re", {"repair", "rebuild-index"}),
+        ("synthstore verify --fail-on ", {"error", "warning", "info", "never"}),
+        ("synthstore verify --qu", {"--quick", "--quiet"}),
+        ("synthstore repair ", {"folder"}),
+        ("synthstore verify --known ", {"folder", "file"}),
+        ("synthstore verify --select V01", {"V010", "V011"}),
+        ("synthstore verify --jobs ", set()),
+    ],
+)
+def test_bash_completes(line: str, words: set[str], tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "file").touch()
+    assert completed(line, tmp_path) == words
+
+
+@needs("fish")
+def test_fish_completes() -> None:
+    script = (
+        f"source {ROOT}/completions/synthstore.fish; complete -C 'synthstore verify --fail-on '"
+    )
+    done = subprocess.run(["fish", "-c", script], capture_output=True, text=True, check=True)
+    words = {line.partition("\t")[0] for line in done.stdout.splitlines()}
+    assert words == {"error", "warning", "info", "never"}
