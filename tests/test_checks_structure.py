@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from synthstore.checks.finding import Severity
-from synthstore.model.facts import FileStatus, StrayKind
+from synthstore.model.facts import FileStatus, PartStatus, StrayKind
 from synthstore.scan.inventory import AccessProblem, UnfinishedRun
 from tests.inventories import HOUR_NS, MEMORIES, STAT, Shelf, healthy
 from tests.rules import Case, assert_said, case, found, rows
@@ -35,6 +35,17 @@ def stray(kind: StrayKind, name: str, **facts: Any) -> Any:
 def no_access(shelf: Shelf) -> None:
     remedy = "chmod u+rx memories"
     shelf.more.update(access=(AccessProblem("memories", "cannot be listed", {"uid": 0}, remedy),))
+
+
+def closed_folder(shelf: Shelf) -> None:
+    lose(shelf, exists=True)
+    no_access(shelf)
+
+
+def closed_catalog(shelf: Shelf) -> None:
+    path = shelf.layout.catalog_path
+    shelf.more.update(access=(AccessProblem(path, "denied", {}, ""),))
+    shelf.catalog_is.update(status=PartStatus.UNREADABLE, catalog=None)
 
 
 def unreadable(shelf: Shelf) -> None:
@@ -70,7 +81,8 @@ def fifo_for_m5(shelf: Shelf) -> None:
 def lose(shelf: Shelf, *, exists: bool) -> None:
     for n in range(MEMORIES):
         del shelf.files[shelf.path(f"m{n}")]
-    shelf.more.update(folders={"memories": exists, "assemblies": True})
+    folders = dict.fromkeys(shelf.layout.entity_folders, True)
+    shelf.more.update(folders={**folders, "memories": exists})
 
 
 def link_as_folder(shelf: Shelf) -> None:
@@ -130,7 +142,9 @@ CASES = (
     case("folder-a-link", link_as_folder, S004=1, S009=1),
     case("folder-not-empty", lose_but_a_link, S004=1, M001=MEMORIES),
     case("nobody-listed", forget_all),
-    case("root-is-never-lost", lambda s: lose(s, exists=True), ("core-3",), M001=MEMORIES),
+    case("root-emptied", lambda s: lose(s, exists=True), ("core-3",), S009=1),
+    case("closed-folder", closed_folder, S005=1),
+    case("closed-catalog", closed_catalog, S005=1),
 )
 
 

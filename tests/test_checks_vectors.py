@@ -202,7 +202,12 @@ CASES = (
     case("lossy-and-stale", lossy(-1.0), V005=1),
     case("mapping-missing", mapping_is(PartStatus.MISSING), V006=1),
     case("mapping-unreadable", mapping_is(PartStatus.UNREADABLE), V006=1),
-    case("both-missing", both(*(f(PartStatus.MISSING) for f in (index_is, mapping_is))), V001=1),
+    case(
+        "both-missing",
+        both(*(f(PartStatus.MISSING) for f in (index_is, mapping_is))),
+        V001=1,
+        V006=1,
+    ),
     case(
         "both-torn",
         both(*(f(PartStatus.UNREADABLE) for f in (index_is, mapping_is))),

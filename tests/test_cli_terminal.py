@@ -1,15 +1,14 @@
-"""What a person sees on a terminal: tables, colours where wanted, a progress line that goes away."""
+"""What a person sees on a terminal: tables, colours where wanted, a fleeting progress line."""
 
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+import time
 from pathlib import Path
 
 import pytest
 
 from synthstore.progress import SilentProgress
-from synthstore.render import progress as module
 from synthstore.render.progress import LineProgress, NoProgress, line_progress
 from tests.program import on_terminal
 from tests.stores import Built, build
@@ -43,10 +42,10 @@ def test_no_colours(hurt: Built, args: tuple[str, ...], variables: dict[str, str
 
 
 @pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[float]]:
+def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     now = [100.0]
-    monkeypatch.setattr(module.time, "monotonic", lambda: now[0])
-    yield now
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    return now
 
 
 def test_progress_waits_a_second_and_goes_away(clock: list[float]) -> None:

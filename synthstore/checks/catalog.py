@@ -16,27 +16,26 @@ _FOLLOWED = frozenset({Fate.STANDS, Fate.ELSEWHERE})
 """How a row leads to a file that it can be held against."""
 
 
-def catalog_unusable(inventory: Inventory) -> Iterator[Finding]:
-    """C001, C002: no catalog to read; said instead of every row that it lacks.
-
-    Ignores one that this user may not read (S005).
-    """
+def catalog_missing(inventory: Inventory) -> Iterator[Finding]:
+    """C001: no catalog; said instead of every row that it lacks. Ignores what S005 says."""
     catalog = inventory.catalog
-    if catalog.path in inventory.closed:
-        return
-    subject = Subject("catalog", catalog.path)
-    if catalog.status is PartStatus.MISSING:
+    if catalog.status is PartStatus.MISSING and catalog.path not in inventory.closed:
         yield finding(
             "C001",
-            subject,
+            Subject("catalog", catalog.path),
             catalog.path,
             f"the catalog is missing, so none of the {len(inventory.files)} entity files is listed",
         )
-    elif catalog.status is PartStatus.UNREADABLE:
+
+
+def catalog_unreadable(inventory: Inventory) -> Iterator[Finding]:
+    """C002: a catalog that is none; said instead of every row that it lacks. Ignores S005's."""
+    catalog = inventory.catalog
+    if catalog.status is PartStatus.UNREADABLE and catalog.path not in inventory.closed:
         problem = catalog.problem or "not a catalog"
         yield finding(
             "C002",
-            subject,
+            Subject("catalog", catalog.path),
             catalog.path,
             f"the catalog is unreadable, so no entity is listed: {problem}",
             evidence={"problem": problem},
@@ -71,7 +70,7 @@ def wrong_counts(inventory: Inventory) -> Iterator[Finding]:
 
 def paths_outside(inventory: Inventory) -> Iterator[Finding]:
     """C005: rows whose path leaves the store; such a path is never touched, and not shown."""
-    for claim in _living(inventory):
+    for claim in standing(inventory).astray:
         if claim.fate is Fate.OUTSIDE:
             found = claim.file is not None
             rest = "its file stands where it belongs" if found else "no file here bears its id"
@@ -87,7 +86,7 @@ def paths_outside(inventory: Inventory) -> Iterator[Finding]:
 def files_listed_twice(inventory: Inventory) -> Iterator[Finding]:
     """C006: rows that name a file which another row keeps; ignores rotten files (M004)."""
     stand, frozen = standing(inventory), frozen_paths(inventory)
-    for claim in _living(inventory):
+    for claim in stand.astray:
         if claim.fate is not Fate.SHARED or claim.path is None:
             continue
         if frozen.get(claim.path) != claim.ref:
@@ -107,15 +106,7 @@ def rows_disagreeing(inventory: Inventory) -> Iterator[Finding]:
     Ignores rows that repair rewrites for another finding (C003, C008, M005, M006), or must not
     (M004).
     """
-    stand = standing(inventory)
-    drifting = (drift.claim.ref for drift in drifts(inventory))
-    out = stand.doomed.union(frozen_refs(inventory), drifting)
-    for claim in stand.claims:
-        file = claim.file
-        if file is None or claim.fate not in _FOLLOWED or claim.ref in out:
-            continue
-        if claim.row.problems or file.path in stand.losers:
-            continue
+    for claim, file in _comparable(inventory):
         fields = _disagreeing(inventory, claim, file)
         if fields:
             yield finding(
@@ -125,6 +116,18 @@ def rows_disagreeing(inventory: Inventory) -> Iterator[Finding]:
                 f"its row disagrees with its file in {', '.join(fields)}",
                 evidence={"fields": list(fields)},
             )
+
+
+def _comparable(inventory: Inventory) -> Iterator[tuple[Claim, EntityFile]]:
+    stand = standing(inventory)
+    drifting = (drift.claim.ref for drift in drifts(inventory))
+    out = stand.doomed.union(frozen_refs(inventory), drifting)
+    for claim in stand.claims:
+        file = claim.file
+        if file is None or claim.fate not in _FOLLOWED or claim.ref in out:
+            continue
+        if not claim.row.problems and file.path not in stand.losers:
+            yield claim, file
 
 
 def _disagreeing(inventory: Inventory, claim: Claim, file: EntityFile) -> tuple[str, ...]:
@@ -166,8 +169,3 @@ def unfinished_deletions(inventory: Inventory) -> Iterator[Finding]:
                 "its row is marked for deletion, but the deletion never finished",
                 evidence={"deleted_at": row.deleted_at},
             )
-
-
-def _living(inventory: Inventory) -> Iterator[Claim]:
-    stand = standing(inventory)
-    return (claim for claim in stand.claims if claim.ref not in stand.doomed)

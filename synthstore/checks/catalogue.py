@@ -49,13 +49,7 @@ _STRUCTURE = (
         "this user may not read or write it",
         "none: change the permissions as the message says",
     ),
-    Entry(
-        "S006",
-        "name-collision",
-        _WARNING,
-        "file names that are one name on case-insensitive or Unicode-normalising systems",
-        "left",
-    ),
+    Entry("S006", "name-collision", _WARNING, "names that collide on some other systems", "left"),
     Entry("S007", "hard-link", _INFO, "entity files with several names", "never written in place"),
     Entry("S008", "nested-store", _INFO, "a store inside the store", "left: it is its own store"),
     Entry(

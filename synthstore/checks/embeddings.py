@@ -34,10 +34,18 @@ def _judged(inventory: Inventory) -> Mapping[EntityRef, EntityFile]:
     return {r: f for r, f in files if f.status is FileStatus.WHOLE and r not in out}
 
 
+@once
+def _odd(inventory: Inventory) -> Mapping[EntityRef, EntityFile]:
+    """Of these, all but the usual: a valid embedding of the store's dimension."""
+    usual, dim = EmbeddingState.VALID, inventory.dimension
+    files = _judged(inventory).items()
+    return {r: f for r, f in files if f.embedding is not usual or f.dim != dim}
+
+
 def _in_state(
     inventory: Inventory, *states: EmbeddingState
 ) -> Iterator[tuple[EntityRef, EntityFile]]:
-    files = _judged(inventory).items()
+    files = _odd(inventory).items()
     return ((ref, file) for ref, file in files if file.embedding in states)
 
 
@@ -63,18 +71,15 @@ def embeddings_missing(inventory: Inventory) -> Iterator[Finding]:
 def embeddings_of_other_dimension(inventory: Inventory) -> Iterator[Finding]:
     """E002: not the dimension of the store's majority; silent where there is none (V009)."""
     dim = inventory.dimension
-    if dim is None or len(inventory.tables) == 1:
-        return
-    for ref, file in _in_state(inventory, EmbeddingState.VALID):
-        if file.dim != dim:
-            yield finding(
-                "E002",
-                ref,
-                file.path,
-                f"its embedding has {file.dim} dimensions, the store's have {dim}: "
-                "the index cannot hold it",
-                evidence={"dimension": file.dim, "store_dimension": dim},
-            )
+    for ref, file in _in_state(inventory, EmbeddingState.VALID) if dim is not None else ():
+        yield finding(
+            "E002",
+            ref,
+            file.path,
+            f"its embedding has {file.dim} dimensions, the store's have {dim}: "
+            "the index cannot hold it",
+            evidence={"dimension": file.dim, "store_dimension": dim},
+        )
 
 
 def embeddings_not_finite(inventory: Inventory) -> Iterator[Finding]:

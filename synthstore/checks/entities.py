@@ -29,18 +29,17 @@ def _odd_files(inventory: Inventory) -> tuple[tuple[EntityRef, EntityFile], ...]
 
 def files_missing(inventory: Inventory) -> Iterator[Finding]:
     """M001: rows without a file; ignores those in a lost folder (S009) and rows to go (C009)."""
-    stand, lost = standing(inventory), lost_folders(inventory)
-    told = stand.doomed.union(claim.ref for claims in lost.values() for claim in claims)
-    for claim in stand.claims:
-        row = claim.row
-        if claim.fate is not Fate.MISSING or claim.path is None or row.ref in told:
+    lost = {claim.ref for claims in lost_folders(inventory).values() for claim in claims}
+    for claim in standing(inventory).astray:
+        if claim.fate is not Fate.MISSING or claim.path is None or claim.ref in lost:
             continue
+        updated_at = claim.row.updated_at
         yield finding(
-            twin("M001", row.kind),
-            row.ref,
+            twin("M001", claim.row.kind),
+            claim.ref,
             claim.path,
             f"listed in {inventory.catalog.path}, but the file is missing",
-            evidence={} if row.updated_at is None else {"listed_updated_at": row.updated_at},
+            evidence={} if updated_at is None else {"listed_updated_at": updated_at},
         )
 
 
@@ -94,25 +93,32 @@ def ids_differing(inventory: Inventory) -> Iterator[Finding]:
     Once a row of that id names the file, only the name is odd: a warning.
     """
     stand = standing(inventory)
-    out = frozen_refs(inventory) | stand.doomed
-    for ref, file in stand.standing_file.items():
-        row_ref = stand.heir_of.get(ref)
-        named = inventory.layout.names(file.path, ref.id)
-        if (named and row_ref is None) or file.status is not FileStatus.WHOLE or ref in out:
-            continue
-        claim = stand.claim_of.get(ref)
+    for ref, file in _misnamed(inventory):
+        claim, row_ref = stand.claim_of.get(ref), stand.heir_of.get(ref)
         settled = claim is not None and claim.fate is Fate.STANDS
-        other = "row" if row_ref is not None else "name"
-        other_id = row_ref.id if row_ref is not None else inventory.layout.id_from_path(file.path)
+        other = "name" if row_ref is None else "row"
+        what = "its row names it all the same" if settled else "nothing finds it by its id"
         yield finding(
             twin("M005", ref.kind),
             ref,
             file.path,
-            f"the id in the file is not that of its {other}"
-            + ("; its row names it all the same" if settled else ", so it is not found by its id"),
-            evidence={f"{other}_id": other_id},
+            f"the id in the file is not that of its {other}; {what}",
+            evidence={f"{other}_id": (row_ref or _named(inventory, file)).id},
             severity=Severity.WARNING if settled else None,
         )
+
+
+def _misnamed(inventory: Inventory) -> Iterator[tuple[EntityRef, EntityFile]]:
+    stand, names = standing(inventory), inventory.layout.names
+    out = frozen_refs(inventory) | stand.doomed
+    for ref, file in stand.standing_file.items():
+        odd = not names(file.path, ref.id) or ref in stand.heir_of
+        if odd and file.status is FileStatus.WHOLE and ref not in out:
+            yield ref, file
+
+
+def _named(inventory: Inventory, file: EntityFile) -> EntityRef:
+    return EntityRef(file.kind, inventory.layout.id_from_path(file.path))
 
 
 def ids_claimed_twice(inventory: Inventory) -> Iterator[Finding]:

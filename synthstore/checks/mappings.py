@@ -59,25 +59,21 @@ def mappings_disagreeing(inventory: Inventory) -> Iterator[Finding]:
 
 def _against_index(inventory: Inventory, mapping: MappingFacts) -> dict[str, list[str]]:
     owned, entries = owners(inventory), mapping.entries or {}
-    shared = set(_sharing(mapping))
-    mapped = set(entries.values())
-    misnamed, dangling = [], []
-    for name, number in entries.items():
-        if name in shared:
-            continue
-        if number not in owned.owner_of:
-            dangling.append(name)
-        elif (owner := owned.owner_of[number]) is not None and owned.names.get(name) != owner:
-            misnamed.append(name)
-    unmapped = [
-        str(number) if ref is None else vector_id(ref)
-        for number, ref in owned.owner_of.items()
-        if number not in mapped and (ref is None or vector_id(ref) not in shared)
-    ]
+    owner_of, shared, mapped = owned.owner_of, set(_sharing(mapping)), set(entries.values())
+    # A number that no entity owns may have any name: V004 says it.
+    misnamed = (
+        name
+        for name, number in entries.items()
+        if owner_of.get(number) is not None and owned.names.get(name) != owner_of[number]
+    )
+    unmapped = (n for n in owner_of if n not in mapped)
+    names = (str(n) if (ref := owner_of[n]) is None else vector_id(ref) for n in unmapped)
     return {
-        "of its numbers are not in the index": dangling,
-        "of its names are another's": misnamed,
-        "ids in the index are not in it": unmapped,
+        "of its numbers are not in the index": [
+            name for name, number in entries.items() if number not in owner_of
+        ],
+        "of its names are another's": [name for name in misnamed if name not in shared],
+        "ids in the index are not in it": [name for name in names if name not in shared],
         "of its numbers are no ids": list(mapping.bad_entries),
     }
 
@@ -94,22 +90,23 @@ def _against_entities(inventory: Inventory, mapping: MappingFacts) -> dict[str, 
     }
 
 
-def numbers_twice(inventory: Inventory) -> Iterator[Finding]:
-    """V008: a number twice in the index or in a mapping, or a name twice; one finding a file."""
+def numbers_twice_in_index(inventory: Inventory) -> Iterator[Finding]:
+    """V008: ids that the index holds more than once; one finding."""
     owned, path = owners(inventory), inventory.index.path
     if owned.duplicates:
-        names = [owned.owner_of[n] for n in owned.duplicates]
-        ids = [ref.id if ref is not None else None for ref in names]
+        refs = ((number, owned.owner_of[number]) for number in owned.duplicates)
         yield finding(
             "V008",
             Subject("index", path),
             path,
             f"{len(owned.duplicates)} ids stand more than once in the index: which vector is "
             "meant is left to chance",
-            evidence={
-                "ids": [i or str(n) for i, n in zip(ids, owned.duplicates, strict=True)],
-            },
+            evidence={"ids": [str(n) if ref is None else ref.id for n, ref in refs]},
         )
+
+
+def numbers_twice_in_mappings(inventory: Inventory) -> Iterator[Finding]:
+    """V008: names that share a number, or that the file holds twice; one finding a mapping."""
     for mapping in inventory.mappings:
         shared = _sharing(mapping)
         if shared:

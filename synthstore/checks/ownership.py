@@ -52,7 +52,8 @@ class Ownership:
     def position_of(self) -> Mapping[EntityRef, int]:
         """Where in the index each owner's vector is, the first where its number stands twice."""
         # Backwards, so that the first position is the one that stays.
-        places = {owner: p for p, owner in reversed(list(enumerate(self.owners)))}
+        backwards = range(len(self.owners) - 1, -1, -1)
+        places = dict(zip(reversed(self.owners), backwards, strict=True))
         places.pop(None, None)
         return cast("dict[EntityRef, int]", places)
 

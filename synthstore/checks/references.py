@@ -13,7 +13,7 @@ from synthstore.checks.finding import Finding
 from synthstore.checks.found import finding, once
 from synthstore.checks.frozen import frozen_refs
 from synthstore.checks.standing import standing
-from synthstore.model.embedding import EmbeddingState, FloatMatrix
+from synthstore.model.embedding import EmbeddingState, FloatMatrix, FloatVector
 from synthstore.model.facts import EntityFile, FileStatus, Record
 from synthstore.model.ids import EntityRef
 from synthstore.scan.inventory import Inventory
@@ -39,25 +39,28 @@ def _assemblies(inventory: Inventory) -> tuple[tuple[EntityRef, EntityFile, Reco
 
 def members_dangling(inventory: Inventory) -> Iterator[Finding]:
     """A020: members without a file and without a row (which would be M001), each member once."""
+    for ref, file, record, member in _dangling(inventory):
+        copied = member.id in record.embedded
+        copies = "it holds a copy of it" if copied else "nothing here holds a copy of it"
+        yield finding(
+            "A020",
+            ref,
+            file.path,
+            f"names a member that is no memory of this store; {copies}",
+            evidence={
+                "member": member.id,
+                "embedded_copy": copied,
+                "row": False,
+                "deleted": member in inventory.deleted,
+            },
+        )
+
+
+def _dangling(inventory: Inventory) -> Iterator[tuple[EntityRef, EntityFile, Record, EntityRef]]:
     present = standing(inventory).known - inventory.deleted
     for ref, file, record in _assemblies(inventory):
-        for member in dict.fromkeys(record.members):
-            if EntityRef("memory", member) in present:
-                continue
-            copied = member in record.embedded
-            yield finding(
-                "A020",
-                ref,
-                file.path,
-                "names a member that is no memory of this store; "
-                + ("it holds a copy of it" if copied else "nothing here holds a copy of it"),
-                evidence={
-                    "member": member,
-                    "embedded_copy": copied,
-                    "row": False,
-                    "deleted": EntityRef("memory", member) in inventory.deleted,
-                },
-            )
+        members = (EntityRef("memory", member) for member in dict.fromkeys(record.members))
+        yield from ((ref, file, record, member) for member in members if member not in present)
 
 
 def composites_differing(inventory: Inventory) -> Iterator[Finding]:
@@ -71,10 +74,7 @@ def composites_differing(inventory: Inventory) -> Iterator[Finding]:
         members = _member_embeddings(inventory, record, file.dim)
         if composite is None or members is None:
             continue
-        cosine = _cosine(composite, members.mean(axis=0, dtype=np.float64))
-        if cosine < LEAST_COSINE:
-            directions = members / np.linalg.norm(members, axis=1, keepdims=True)
-            cosine = max(cosine, _cosine(composite, directions.mean(axis=0, dtype=np.float64)))
+        cosine = _likeness(composite, members)
         if cosine < LEAST_COSINE:
             yield finding(
                 "A021",
@@ -83,6 +83,14 @@ def composites_differing(inventory: Inventory) -> Iterator[Finding]:
                 "its composite embedding is not the mean of its members' embeddings",
                 evidence={"cosine": round(cosine, 6), "members": len(members)},
             )
+
+
+def _likeness(composite: FloatVector, members: FloatMatrix) -> float:
+    cosine = _cosine(composite, members.mean(axis=0, dtype=np.float64))
+    if cosine >= LEAST_COSINE:
+        return cosine
+    directions = members / np.linalg.norm(members, axis=1, keepdims=True)
+    return max(cosine, _cosine(composite, directions.mean(axis=0, dtype=np.float64)))
 
 
 def _member_embeddings(inventory: Inventory, record: Record, dim: int) -> FloatMatrix | None:

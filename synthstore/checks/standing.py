@@ -79,6 +79,12 @@ class Standing:
         return {claim.ref: claim for claim in self.claims}
 
     @cached_property
+    def astray(self) -> tuple[Claim, ...]:
+        """Claims of living rows whose path does not simply lead to their file."""
+        strayed = (claim for claim in self.claims if claim.fate is not Fate.STANDS)
+        return tuple(claim for claim in strayed if claim.ref not in self.doomed)
+
+    @cached_property
     def known(self) -> frozenset[EntityRef]:
         """Entities that have a file or a row."""
         return frozenset(chain(self.claim_of, self.bears.values(), self.doomed))
@@ -89,7 +95,7 @@ class Standing:
 
         Row and vector still carry the old id: one drift, to be said once.
         """
-        taken = (claim for claim in self.claims if claim.fate is Fate.TAKEN)
+        taken = (claim for claim in self.astray if claim.fate is Fate.TAKEN)
         return {self.bears[claim.path]: claim.ref for claim in taken if claim.path is not None}
 
     @property
@@ -136,10 +142,9 @@ def lost_folders(inventory: Inventory) -> Mapping[str, tuple[Claim, ...]]:
     rows = rows_of(inventory)
     if 2 * sum(row.path is not None and "/" not in row.path for row in rows) <= len(rows):
         lost.pop("", None)
-    for claim in standing(inventory).claims:
-        missing = claim.fate is Fate.MISSING and claim.row.deleted_at is None
-        if missing and claim.path is not None and folder_of(claim.path) in lost:
-            lost[folder_of(claim.path)].append(claim)
+    for claim in standing(inventory).astray:
+        if claim.fate is Fate.MISSING and claim.path is not None:
+            lost.get(folder_of(claim.path), []).append(claim)
     return {folder: tuple(claims) for folder, claims in lost.items() if claims}
 
 

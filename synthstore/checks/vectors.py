@@ -56,7 +56,7 @@ def index_unreadable(inventory: Inventory) -> Iterator[Finding]:
 def _comparable(inventory: Inventory) -> bool:
     """Whether vectors and embeddings can be held against each other (else V001, V002, V009)."""
     index = inventory.index
-    if index.status is not PartStatus.OK or len(_tied(inventory)) > 1:
+    if index.status is not PartStatus.OK or _tied(inventory):
         return False
     return inventory.dimension in (None, index.dim)
 
@@ -126,10 +126,10 @@ def stale_vectors(inventory: Inventory) -> Iterator[Finding]:
         )
 
 
-def index_of_other_dimension(inventory: Inventory) -> Iterator[Finding]:
-    """V009: an index that cannot hold the store's embeddings, or embeddings without a majority."""
+def dimensions_tied(inventory: Inventory) -> Iterator[Finding]:
+    """V009: embeddings of several dimensions without a majority, with or without an index."""
     index, tied = inventory.index, _tied(inventory)
-    if len(tied) > 1 and index.path:
+    if tied and index.path:
         yield finding(
             "V009",
             _index(inventory),
@@ -137,14 +137,19 @@ def index_of_other_dimension(inventory: Inventory) -> Iterator[Finding]:
             "the embeddings are of several dimensions and none has the majority (a tie), so no "
             "index can be right",
             evidence={"dimensions": tied, "index_dimension": index.dim or None},
+            repair="refused: a tie has no right dimension",
         )
-    elif index.status is PartStatus.OK and inventory.dimension not in (None, index.dim):
+
+
+def index_of_other_dimension(inventory: Inventory) -> Iterator[Finding]:
+    """V009: an index of another dimension than the store's embeddings."""
+    index, dim = inventory.index, inventory.dimension
+    if index.status is PartStatus.OK and dim not in (None, index.dim):
         yield finding(
             "V009",
             _index(inventory),
             index.path,
-            f"the index has {index.dim} dimensions, the embeddings have {inventory.dimension}: "
-            "it cannot hold them",
+            f"the index has {index.dim} dimensions, the embeddings have {dim}: it cannot hold them",
             evidence={"dimensions": _sizes(inventory), "index_dimension": index.dim},
         )
 
@@ -155,8 +160,8 @@ def _sizes(inventory: Inventory) -> dict[str, int]:
 
 
 def _tied(inventory: Inventory) -> dict[str, int]:
-    sizes = _sizes(inventory)
-    return {} if inventory.dimension is not None else sizes
+    """The same where no dimension has the majority, else nothing."""
+    return {} if inventory.dimension is not None else _sizes(inventory)
 
 
 def index_positional(inventory: Inventory) -> Iterator[Finding]:

@@ -85,6 +85,10 @@ class Layout(ABC):
         """The key of an entity document that holds its id."""
         return "id"
 
+    def names_an_entity(self, path: str) -> bool:
+        """Whether the name of ``path`` alone says that an entity is in it."""
+        return bool(path)
+
     @abstractmethod
     def read_record(self, kind: Kind, document: Mapping[str, object]) -> Record:
         """Bring a parsed entity document to the common vocabulary; never raises for bad fields."""

@@ -26,6 +26,7 @@ from synthstore.model.catalog import Catalog, Row
 from synthstore.model.facts import EntityFile, Record
 from synthstore.model.ids import EntityRef, Kind
 
+_MEMORY_PREFIX = "mem_"
 _MEMORY_TIMES = ("last_access_time", "quickrecal_updated")
 _ASSEMBLY_TIMES = ("last_access_time", "last_activation")
 _MINTED_ASSEMBLY = "asm-"
@@ -98,6 +99,10 @@ class Core(Layout):
     def names(self, path: str, entity_id: str) -> bool:
         """Whether the name of ``path`` is the one that ``entity_id`` gets here."""
         return file_safe(entity_id) == stem(path)
+
+    def names_an_entity(self, path: str) -> bool:
+        """Whether the name of ``path`` alone says so: the root may hold anybody's JSON."""
+        return "/" in path or stem(path).startswith(_MEMORY_PREFIX)
 
     def read_record(self, kind: Kind, document: Mapping[str, object]) -> Record:
         """Bring a parsed entity document to the common vocabulary; never raises for bad fields.

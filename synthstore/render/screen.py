@@ -86,7 +86,7 @@ class Screen:
 
     def _write(self, stream: TextIO, blocks: Iterable[Block]) -> None:
         if is_terminal(stream):
-            console = _console(stream, color=self.color and "NO_COLOR" not in os.environ)
+            console = _console(stream, color=self.color and not os.environ.get("NO_COLOR"))
             for block in blocks:
                 _print_rich(console, block)
         else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,6 +10,7 @@ import numpy.typing as npt
 
 from synthstore.checks.comparing import compare, is_normalised
 from synthstore.checks.finding import Subject
+from synthstore.checks.ownership import SEQUENTIAL_BELOW
 from synthstore.checks.report import Action
 from synthstore.model.embedding import EmbeddingState, FloatMatrix, FloatVector, IdArray
 from synthstore.model.facts import IndexFacts, MappingFacts, PartStatus
@@ -264,13 +266,16 @@ class _Indexer:
         return np.concatenate([ids, new_ids]), np.concatenate([vectors, np.stack(fresh)])
 
     def _numbers(self, added: list[EntityRef], taken: set[int]) -> IdArray:
-        """A numeric id for each new vector: the mapping's own where it is free, else by md5."""
+        """A numeric id for each new vector: the mapping's where that is a counted one, else md5."""
+        entries = self.basis.ownership.entries
+        claims = Counter(entries.values())
         numbers = []
         for ref in added:
             name = vector_id(ref)
-            mapped = self.basis.ownership.entries.get(name)
-            number = mapped if mapped is not None and mapped >= 0 else numeric_id(name)
-            number = numeric_id(name) if number in taken or self._absent else number
+            mapped = entries.get(name, -1)
+            counted = 0 <= mapped < SEQUENTIAL_BELOW and claims[mapped] == 1
+            keeps = counted and mapped not in taken and not self._absent
+            number = mapped if keeps else numeric_id(name)
             taken.add(number)
             numbers.append(number)
         return np.array(numbers, dtype=np.int64)

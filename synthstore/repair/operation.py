@@ -33,6 +33,8 @@ from synthstore.verify import (
 
 Confirm = Callable[[RepairReport], bool]
 
+MOVED = "it changed while the repair looked"
+
 TRIES = 3
 """How often a plan is made again because files moved under it."""
 
@@ -135,10 +137,12 @@ async def _under_lock(
     job: Job, session: Session, confirm: Confirm, progress: Progress | None
 ) -> RepairReport:
     confirmed = False
+    moved: list[Action] = []
     recovered = tuple(run.run for run in session.recovered)
     for _ in range(TRIES):
         seen = await look(job.root, job.layout, job.look, progress)
         planned = await asyncio.to_thread(plan_repair, job.root, seen.inventory, job)
+        planned = replace(planned, actions=(*planned.actions, *moved))
         if planned.refusal is not None:
             raise RefusedError(planned.refusal, hint=_refusal_hint(job))
         if not planned.changes:
@@ -150,8 +154,10 @@ async def _under_lock(
         try:
             result = await asyncio.to_thread(session.run, job.command, planned.changes)
         except FilesChanged as changed:
-            moved = job.wishes.moved | set(changed.paths)
-            job = replace(job, wishes=replace(job.wishes, moved=moved))
+            # Catalog, index and mappings are worked out anew; an entity's own change stands.
+            paths = frozenset(changed.paths) & seen.inventory.by_path.keys()
+            moved += [_skipped(a, MOVED) for a in planned.actions if a.path in paths]
+            job = replace(job, wishes=replace(job.wishes, moved=job.wishes.moved | paths))
             continue
         after = await look(job.root, job.layout, job.look, progress)
         done = replace(planned, actions=_done(planned.actions, result.conflicts))
@@ -162,10 +168,14 @@ async def _under_lock(
     )
 
 
+def _skipped(action: Action, because: str) -> Action:
+    return replace(action, status="skipped", because=because)
+
+
 def _done(actions: Sequence[Action], conflicts: Sequence[str]) -> tuple[Action, ...]:
     changed = frozenset(conflicts)
     return tuple(
-        replace(action, status="skipped", because="it changed while the repair ran")
+        _skipped(action, "it changed while the repair ran")
         if action.path in changed
         else replace(action, status="done" if action.status == "planned" else action.status)
         for action in actions

@@ -28,6 +28,7 @@ from synthstore.scan.inventory import AccessProblem, EmbeddingTable, Inventory, 
 from synthstore.scan.listing import Listing, access_problem, list_store
 from synthstore.scan.pool import executor_for, shards
 from synthstore.scan.shard import DEFAULT_CAPS, Candidate, Caps, ShardFacts, read_shard
+from synthstore.scan.strangers import part_strangers
 from synthstore.store.catalog import read_catalog
 from synthstore.store.runs import unfinished_runs
 from synthstore.store.vectors import read_index, read_mapping
@@ -81,10 +82,11 @@ async def scan(
         parts = await asyncio.to_thread(_read_parts, root, layout, quick=options.quick)
         facts = await entities
     unread = (_unread(c) for c in listing.candidates if not options.parses(c.path))
+    files, strangers = part_strangers(layout, parts.catalog, _join_files(facts, unread))
     return Inventory(
         layout=layout,
-        files=_join_files(facts, unread),
-        strays=tuple(listing.strays),
+        files=files,
+        strays=(*listing.strays, *strangers),
         catalog=parts.catalog,
         index=parts.index,
         mappings=parts.mappings,

@@ -6,15 +6,20 @@ import math
 import multiprocessing
 import os
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import groupby
+from pathlib import Path
 
 from tests.faults.actions import Action, Fault, points
+from tests.faults.bench import Bench, bench
+from tests.faults.registry import MUTANTS, SCENARIOS
+from tests.faults.scenario import Mutant
+from tests.faults.supervisor import Outcome, observe
 
-ONE_THREAD = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
+_ONE_THREAD = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
 _SHOWN = 5
 
 
@@ -47,10 +52,11 @@ class Tally:
 
     task: Task
     calls: int
-    """Mutating calls of the undisturbed command."""
+    """Mutating calls of the command when nothing disturbs it."""
     tried: int
     bad: tuple[Bad, ...]
     seconds: float
+    """Of all workers together."""
 
     def told(self) -> str:
         """The first bad points, a line each."""
@@ -61,37 +67,71 @@ class Tally:
         )
 
 
-def run(tasks: Iterable[Task], jobs: int) -> list[Tally]:
-    """Do every task, divided over ``jobs`` processes; the tallies come in the tasks' order."""
-    shares = [piece for task in tasks for piece in _divided(task, jobs)]
-    with _single_threaded(), ProcessPoolExecutor(
-        jobs, mp_context=multiprocessing.get_context("spawn")
-    ) as pool:
-        tallies = list(pool.map(do, shares))
-    return [_merged(list(group)) for _, group in groupby(tallies, lambda t: _whole(t.task))]
+class Crew:
+    """Worker processes, each single-threaded and with numpy and the product loaded once."""
+
+    def __init__(self, jobs: int) -> None:
+        self.jobs = jobs
+        context = multiprocessing.get_context("spawn")
+        self._pool = ProcessPoolExecutor(jobs, mp_context=context)
+        with _single_threaded():
+            # The pool starts a process for each submission until it has them all.
+            for future in [self._pool.submit(time.sleep, 0.2) for _ in range(jobs)]:
+                future.result()
+
+    def close(self) -> None:
+        """Let the workers go."""
+        self._pool.shutdown()
+
+    def run(self, tasks: Iterable[Task]) -> list[Tally]:
+        """Do every task, each divided over all workers; the tallies come in the tasks' order."""
+        shares = [share for task in tasks for share in _divided(task, self.jobs)]
+        tallies = self._pool.map(do, shares)
+        return [_merged(list(group)) for _, group in groupby(tallies, lambda t: _whole(t.task))]
+
+    def observe(self, function: Callable[[Path], object], root: Path) -> Outcome:
+        """Watch ``function(root)``, which must be importable, in a worker's child."""
+        return self._pool.submit(_observe, function, root).result()
+
+
+@contextmanager
+def crew(jobs: int | None = None) -> Iterator[Crew]:
+    """Hire a crew for a while; by default one worker for each processor."""
+    hired = Crew(jobs or len(os.sched_getaffinity(0)))
+    try:
+        yield hired
+    finally:
+        hired.close()
 
 
 def do(task: Task) -> Tally:
     """Do one task in this process, which must have no threads."""
-    # Here and not above: whoever only plans a campaign needs neither numpy nor the product.
-    from tests.faults.bench import bench
-    from tests.faults.registry import MUTANTS, SCENARIOS
-
     start = time.perf_counter()
     mutant = MUTANTS[task.mutant] if task.mutant else None
-    bad: list[Bad] = []
-    tried = 0
     with bench(SCENARIOS[task.scenario]) as at:
         calls = at.calls(mutant)
-        for point in _chosen(task, points(task.action, calls)):
-            tried += 1
-            outcome, problems = at.try_fault(Fault(task.action, point), mutant)
-            if problems:
-                where = outcome.struck or calls[point - 1]
-                bad.append(Bad(point, f"{where.name} {where.path}", tuple(problems)))
-            if bad and mutant:
-                break
-    return Tally(task, len(calls), tried, tuple(bad), time.perf_counter() - start)
+        chosen = _chosen(task, points(task.action, calls))
+        tried, bad = _try_all(at, [Fault(task.action, point) for point in chosen], mutant)
+    return Tally(task, len(calls), tried, bad, time.perf_counter() - start)
+
+
+def _try_all(
+    at: Bench, faults: Sequence[Fault], mutant: Mutant | None
+) -> tuple[int, tuple[Bad, ...]]:
+    bad: list[Bad] = []
+    for tried, fault in enumerate(faults, start=1):
+        outcome, problems = at.try_fault(fault, mutant)
+        if problems:
+            struck = outcome.struck
+            where = f"{struck.name} {struck.path}" if struck else "a call that did not come"
+            bad.append(Bad(fault.point, where, tuple(problems)))
+            if mutant:
+                return tried, tuple(bad)
+    return len(faults), tuple(bad)
+
+
+def _observe(function: Callable[[Path], object], root: Path) -> Outcome:
+    return observe(lambda: function(root), root)
 
 
 def _chosen(task: Task, every: Sequence[int]) -> Sequence[int]:
@@ -112,6 +152,7 @@ def spread(every: Sequence[int], limit: int | None) -> list[int]:
 
 
 def _divided(task: Task, jobs: int) -> list[Task]:
+    # A hunt ends with the first find, so dividing it would only do more.
     shares = 1 if task.mutant else jobs
     return [replace(task, share=(index, shares)) for index in range(shares)]
 
@@ -134,8 +175,8 @@ def _merged(tallies: Sequence[Tally]) -> Tally:
 @contextmanager
 def _single_threaded() -> Iterator[None]:
     """Let the processes that are started meanwhile import numpy without its threads."""
-    before = {name: os.environ.get(name) for name in ONE_THREAD}
-    os.environ.update(dict.fromkeys(ONE_THREAD, "1"))
+    before = {name: os.environ.get(name) for name in _ONE_THREAD}
+    os.environ.update(dict.fromkeys(_ONE_THREAD, "1"))
     try:
         yield
     finally:

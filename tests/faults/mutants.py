@@ -18,6 +18,7 @@ from synthstore.store.journal import COMMITTED, Done, RunFolder
 from synthstore.store.plan import CATALOG, REMOVAL, Copy, Item, Plan
 from synthstore.store.session import RolledForward
 from synthstore.store.staging import Stage, Wish
+from tests.faults.actions import Action
 from tests.faults.scenario import Mutant
 
 Rename = Callable[[Path, Path], None]
@@ -168,15 +169,15 @@ _REMOVING = ("session", "repair")
 """Commands whose scenarios add or remove entity files together with their rows."""
 
 MUTANTS = (
-    Mutant("write in place", _ALL, write_in_place),
-    Mutant("unlink before rename", _ALL, unlink_before_rename),
-    Mutant("commit record in place", _ALL, commit_in_place),
-    Mutant("failed fsync swallowed", _ALL, swallow_fsync),
-    Mutant("short write swallowed", _ALL, swallow_short_writes),
-    Mutant("applied before commit", _ALL, apply_before_commit),
-    Mutant("done before it is", _ALL, done_before_apply),
-    Mutant("deletions first", _REMOVING, delete_first),
-    Mutant("catalog first", _REMOVING, catalog_first),
-    Mutant("old bytes not kept", _ALL, forget_old_bytes),
-    Mutant("no roll-forward", _ALL, never_roll_forward),
+    Mutant("write in place", Action.TORN, _ALL, write_in_place),
+    Mutant("unlink before rename", Action.KILL, _ALL, unlink_before_rename),
+    Mutant("commit record in place", Action.TORN, _ALL, commit_in_place),
+    Mutant("failed fsync swallowed", Action.EIO, _ALL, swallow_fsync),
+    Mutant("short write swallowed", Action.SHORT, _ALL, swallow_short_writes),
+    Mutant("applied before commit", Action.KILL, _ALL, apply_before_commit),
+    Mutant("done before it is", Action.KILL, _ALL, done_before_apply),
+    Mutant("deletions first", Action.KILL, _REMOVING, delete_first),
+    Mutant("catalog first", Action.KILL, _REMOVING, catalog_first),
+    Mutant("old bytes not kept", Action.KILL, _ALL, forget_old_bytes),
+    Mutant("no roll-forward", Action.KILL, _ALL, never_roll_forward),
 )

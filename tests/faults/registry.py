@@ -5,7 +5,12 @@ from __future__ import annotations
 from functools import partial
 
 from tests.faults import mutants, products, sessions, toy
+from tests.faults.actions import Action
 from tests.faults.scenario import Mutant, Scenario, State, Step
+
+def _toy(bug: toy.Bug, shown_by: Action) -> Mutant:
+    return Mutant(f"toy: {bug}", shown_by, ("toy",), partial(toy.BUGS.add, bug))
+
 
 TOY = Scenario(
     command="toy",
@@ -19,8 +24,13 @@ TOY = Scenario(
     inspect=lambda _: [],
 )
 
-TOY_MUTANTS = tuple(
-    Mutant(f"toy: {bug}", ("toy",), partial(toy.BUGS.add, bug)) for bug in toy.Bug
+TOY_MUTANTS = (
+    _toy(toy.Bug.IN_PLACE, Action.TORN),
+    _toy(toy.Bug.CATALOG_FIRST, Action.KILL),
+    _toy(toy.Bug.UNLINK_FIRST, Action.KILL),
+    _toy(toy.Bug.SHORT_WRITE, Action.SHORT),
+    _toy(toy.Bug.FSYNC_IGNORED, Action.EIO),
+    _toy(toy.Bug.JOURNAL_IGNORED, Action.KILL),
 )
 
 SCENARIOS = {each.name: each for each in (TOY, *sessions.SCENARIOS, *products.SCENARIOS)}

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
+from tests.faults.actions import Action
+
 Act = Callable[[Path], object]
 """Does something to the store at a path; a list that it returns is a list of problems."""
 
@@ -63,6 +65,8 @@ class Mutant:
     """A bug planted in the code that the scenarios run, in the forked child alone."""
 
     name: str
+    shown_by: Action
+    """The fault that must give it away."""
     commands: tuple[str, ...]
-    """The scenarios' commands in which it must show."""
+    """The commands in whose scenarios it must show."""
     plant: Callable[[], object]

@@ -1,0 +1,85 @@
+"""Every command in the README runs, and every table in it is true."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from synthstore.checks.catalogue import CATALOGUE
+from synthstore.cli.app import COMMANDS
+from synthstore.cli.manual import EXIT_CODES
+from synthstore.config import StoreConfig, load_config
+from tests.program import Program
+from tests.stores import build
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text()
+
+
+def block(kind: str) -> list[str]:
+    return re.findall(rf"^```{kind}\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+
+
+CALLS = [
+    line.removeprefix("$ ")
+    for text in block("console")
+    for line in text.splitlines()
+    if line.startswith("$ synthstore ")
+]
+EXPECTED = {"verify ./tour": {0, 1}, "repair ./tour --dry-run": {1}}
+
+
+def test_every_command_runs_in_this_order(
+    cli: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    build("native", tmp_path / "data")
+    for call in CALLS:
+        args = [word.replace("/data/store", "data") for word in shlex.split(call)[1:]]
+        if args == ["repair", "data"]:
+            args.append("--yes")  # there is no terminal to ask on
+        result = cli(*args)
+        allowed = EXPECTED.get(" ".join(args), {0})
+        assert result.code in allowed, (call, result.out, result.err)
+    assert (tmp_path / "tour.prom").is_file()
+
+
+def test_every_command_is_shown() -> None:
+    shown = {shlex.split(call)[1] for call in CALLS}
+    assert shown == {name for name, _, _ in COMMANDS}
+
+
+def test_the_exit_codes() -> None:
+    section = README.partition("## Exit codes")[2].partition("\n## ")[0]
+    rows = re.findall(r"^\| (\d+) \| (.*) \|$", section, re.MULTILINE)
+    assert {int(code): text.replace("`", "") for code, text in rows} == {
+        code: text.replace("the next repair", "the next repair")
+        for code, text in EXIT_CODES.items()
+    }
+
+
+def test_the_config_file(tmp_path: Path) -> None:
+    (text,) = block("toml")
+    file = tmp_path / "config.toml"
+    file.write_text(text)
+    config = load_config(file, {"verify": {"fail_on"}, "repair": {"lock_wait"}})
+    assert set(tomllib.loads(text)["store"]) == set(StoreConfig.__dataclass_fields__)
+    assert StoreConfig(**tomllib.loads(text)["store"] | {"storage_path": Path("storage")}) == (
+        StoreConfig()
+    )
+    assert set(config.severities) <= set(CATALOGUE)
+
+
+@pytest.mark.parametrize("words", ["-m venv", "pip install", "-m pytest"])
+def test_ci_runs_what_it_says(words: str) -> None:
+    section = README.partition("## Working on it")[2]
+    assert len([line for line in section.splitlines() if words in line]) == 1
+    assert f"readme '{words}'" in (ROOT / ".ci" / "run").read_text()
+
+
+def test_the_changelog_knows_every_command() -> None:
+    changes = (ROOT / "CHANGELOG.md").read_text()
+    assert all(f"`{name}`" in changes for name, _, _ in COMMANDS)

@@ -1,0 +1,215 @@
+"""What an operator may choose: codes, ids, safety, acceptance, shrinking; and what moves meanwhile."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from synthstore.checks.finding import Severity
+from synthstore.checks.report import RepairReport
+from synthstore.errors import InterruptedByUserError, LockedError, RefusedError
+from synthstore.repair.operation import RepairOptions, repair
+from synthstore.store.session import Session
+from tests.damages import acts
+from tests.damages.catalog import count_wrongly
+from tests.damages.vectors import add_orphan, drop_vector, other_dimension
+from tests.operate import codes, look, take_back
+from tests.stores import Built, build
+from tests.trees import changed, sha_tree
+
+
+@pytest.fixture
+def built(tmp_path: Path) -> Built:
+    return build("native", tmp_path / "store")
+
+
+def do(
+    root: Path,
+    options: RepairOptions,
+    confirm: Callable[[RepairReport], bool] = lambda _: True,
+) -> RepairReport:
+    return asyncio.run(repair(root, options, confirm=confirm))
+
+
+def hurt(built: Built) -> None:
+    """An unlisted memory, a torn one, a missing vector, an orphan vector."""
+    acts.forget_row(built, built.memories[1])
+    acts.tail(built, built.memories[2])
+    drop_vector(built, built.memories[3])
+    add_orphan(built)
+
+
+def test_select_mends_only_the_codes_chosen(built: Built) -> None:
+    hurt(built)
+    before = codes(look(built.root))
+    report = do(built.root, RepairOptions(select=("M002",)))
+    assert codes(report) == {code: n for code, n in before.items() if code != "M002"}
+
+
+def test_select_by_prefix_mends_vectors_and_leaves_the_catalog(built: Built) -> None:
+    hurt(built)
+    catalog = built.catalog.read_bytes()
+    report = do(built.root, RepairOptions(select=("V",)))
+    assert not any(code.startswith("V") for code in codes(report))
+    assert {"M002", "M003"} <= codes(report).keys()
+    assert built.catalog.read_bytes() == catalog
+
+
+def test_ignore_leaves_the_codes_named(built: Built) -> None:
+    hurt(built)
+    report = do(built.root, RepairOptions(ignore=("M",)))
+    assert codes(report) == {"M002": 1, "M003": 1}
+
+
+def test_id_mends_one_entity(built: Built) -> None:
+    for memory in built.memories[1:4]:
+        acts.forget_row(built, memory)
+    report = do(built.root, RepairOptions(ids=frozenset({built.memories[2]})))
+    assert [f.subject.id for f in report.findings] == sorted(
+        [built.memories[1], built.memories[3]]
+    )
+
+
+def test_safe_adopts_and_mends_vectors_and_touches_no_file(built: Built) -> None:
+    hurt(built)
+    count_wrongly(built)
+    files = {path: path.read_bytes() for path in (built.root / "memories").iterdir()}
+    report = do(built.root, RepairOptions(safe=True))
+    assert codes(report) == {"M003": 1}
+    assert {path: path.read_bytes() for path in (built.root / "memories").iterdir()} == files
+
+
+def test_safe_never_drops_a_row(built: Built) -> None:
+    acts.unlink(built, built.memories[9])
+    report = do(built.root, RepairOptions(safe=True))
+    assert report.run is None
+    assert codes(report)["M001"] == 1
+
+
+def test_a_dry_run_changes_nothing_and_tells_what_it_would(built: Built) -> None:
+    hurt(built)
+    before = sha_tree(built.root, skip="")
+    report = do(built.root, RepairOptions(dry_run=True), confirm=lambda _: pytest.fail("asked"))
+    assert sha_tree(built.root, skip="") == before
+    assert report.run is None
+    assert {a.kind for a in report.actions} >= {"adopt-row", "salvage-file", "add-vector"}
+    assert {a.status for a in report.actions} == {"planned"}
+    assert report.bytes_needed > 0
+    assert report.exit_code == 1
+
+
+def test_declining_changes_nothing(built: Built) -> None:
+    hurt(built)
+    before = sha_tree(built.root)
+    with pytest.raises(InterruptedByUserError):
+        do(built.root, RepairOptions(), confirm=lambda _: False)
+    assert sha_tree(built.root) == before
+
+
+def test_nothing_to_do_asks_nothing_and_records_nothing(built: Built) -> None:
+    report = do(built.root, RepairOptions(), confirm=lambda _: pytest.fail("asked"))
+    assert (report.run, report.actions, report.clean) == (None, (), True)
+
+
+def test_many_entities_going_is_refused_with_the_flag_named(tmp_path: Path) -> None:
+    built = build("native", tmp_path / "store", memories=40)
+    for memory in built.memories[20:32]:
+        acts.unlink(built, memory)
+    before = sha_tree(built.root)
+    with pytest.raises(RefusedError) as refused:
+        do(built.root, RepairOptions())
+    assert "12 of 42" in refused.value.message
+    assert "--allow-shrink" in (refused.value.hint or "")
+    assert sha_tree(built.root) == before
+    dry = do(built.root, RepairOptions(dry_run=True))
+    assert dry.refused is not None
+    report = do(built.root, RepairOptions(allow_shrink=True))
+    assert not {"M001", "V004"} & codes(report).keys()
+
+
+def test_ten_entities_may_go(tmp_path: Path) -> None:
+    built = build("native", tmp_path / "store", memories=40)
+    for memory in built.memories[20:30]:
+        acts.unlink(built, memory)
+    assert "M001" not in codes(do(built.root, RepairOptions()))
+
+
+def test_the_only_copy_of_an_embedding_is_not_dropped(built: Built) -> None:
+    """The index is of another dimension, and one memory has its embedding nowhere else."""
+    built.edit(built.memories[5], lambda doc: doc.update(embedding=None))
+    other_dimension(built)
+    before = sha_tree(built.root)
+    with pytest.raises(RefusedError, match="only copy"):
+        do(built.root, RepairOptions())
+    assert sha_tree(built.root) == before
+    assert do(built.root, RepairOptions(allow_shrink=True)).run is not None
+
+
+def test_a_file_that_changes_while_we_ask_is_left_alone(built: Built) -> None:
+    torn, other = built.memories[2], built.memories[1]
+    acts.tail(built, torn)
+    acts.forget_row(built, other)
+
+    def a_writer_meanwhile(_: RepairReport) -> bool:
+        with built.file(torn).open("ab") as file:
+            file.write(b" ")
+        return True
+
+    report = do(built.root, RepairOptions(), a_writer_meanwhile)
+    assert built.file(torn).read_bytes().endswith(b" ")
+    assert codes(report) == {"M003": 1}
+    assert other in built.catalog.read_text()
+    skipped = [a for a in report.actions if a.status == "skipped"]
+    assert [(a.subject.id, a.because) for a in skipped] == [
+        (torn, "it changed while the repair looked")
+    ]
+
+
+def test_a_catalog_that_changes_while_we_ask_is_read_again(built: Built) -> None:
+    acts.forget_row(built, built.memories[1])
+
+    def a_writer_meanwhile(_: RepairReport) -> bool:
+        built.edit_catalog(lambda document: document["metadata"].update(last_updated="2026-01-01"))
+        return True
+
+    report = do(built.root, RepairOptions(), a_writer_meanwhile)
+    assert report.clean
+    assert "2026-01-01" in built.catalog.read_text()
+
+
+def test_repair_waits_for_nobody_unless_told(built: Built) -> None:
+    hurt(built)
+    with Session(built.root), pytest.raises(LockedError):
+        do(built.root, RepairOptions())
+
+
+def test_accept_takes_the_rotten_file_as_the_truth(built: Built) -> None:
+    memory = built.memories[4]
+    raw = built.file(memory).read_bytes()
+    built.file(memory).write_bytes(raw.replace(b'"content": "', b'"content": "~', 1))
+    assert codes(do(built.root, RepairOptions())) == {"M004": 1}
+    options = RepairOptions(accept=("M004",), ids=frozenset({memory}))
+    report = do(built.root, options)
+    assert codes(report) == {}
+    assert b"~" in built.file(memory).read_bytes()
+
+
+def test_fail_on_decides_what_is_clean(built: Built) -> None:
+    built.edit(built.memories[4], lambda doc: doc.update(embedding=[0.0] * 16))
+    drop_vector(built, built.memories[4])
+    strict = do(built.root, RepairOptions(fail_on=Severity.WARNING))
+    assert (strict.clean, strict.exit_code) == (False, 1)
+    lax = do(built.root, RepairOptions(fail_on=Severity.ERROR))
+    assert (lax.clean, lax.exit_code) == (True, 0)
+
+
+def test_undo_gives_back_what_safe_changed(built: Built) -> None:
+    hurt(built)
+    before = sha_tree(built.root)
+    do(built.root, RepairOptions(safe=True))
+    assert changed(before, sha_tree(built.root)) != set()
+    take_back(built.root)
+    assert sha_tree(built.root) == before
