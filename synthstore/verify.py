@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
+from synthstore.checks.catalogue import CATALOGUE
 from synthstore.checks.finding import Finding, Severity
 from synthstore.checks.registry import check
 from synthstore.checks.report import Counts, Report
@@ -29,9 +30,6 @@ LOOKS = 3
 
 PAUSE_SECONDS = 0.3
 """Between two looks: time for a writer to finish what it had begun."""
-
-LEFT = ("left", "none", "never", "refused")
-"""How the catalogue begins to say that repair will do nothing about a finding."""
 
 KnownKey = tuple[str, str, str]
 
@@ -201,4 +199,4 @@ def next_command(store: Path, findings: Sequence[Finding]) -> str | None:
 
 
 def _mended_by_repair(finding: Finding) -> bool:
-    return finding.severity > Severity.INFO and not finding.repair.startswith(LEFT)
+    return finding.severity > Severity.INFO and CATALOGUE[finding.code].repairs

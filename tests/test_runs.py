@@ -124,9 +124,6 @@ def undo(root: Path, run: str | None = None, *, force: bool = False) -> RunResul
         return session.run("undo", undo_changes(root, run, force=force), undoes=run)
 
 
-# --- a run, and what it records
-
-
 def test_a_run_brings_about_the_plan_and_undo_gives_every_byte_back(store: Path) -> None:
     before = state(store)
     result = do(store, CHANGES)
@@ -270,9 +267,6 @@ def test_names_that_are_no_utf8_are_kept(store: Path) -> None:
     assert files(store) == BEFORE
 
 
-# --- files that changed meanwhile
-
-
 def moved(store: Path, changes: Sequence[Change]) -> tuple[str, ...]:
     with Session(store) as session, pytest.raises(FilesChanged) as caught:
         session.run("repair", changes)
@@ -380,9 +374,6 @@ def test_a_file_with_several_names_keeps_the_others(store: Path, tmp_path: Path)
     assert (store / "memories/a.json").read_bytes() == b"a1"
 
 
-# --- undo
-
-
 def test_undo_refuses_what_changed_since_and_force_keeps_it(store: Path) -> None:
     do(store, CHANGES)
     (store / "memories/a.json").write_bytes(b"later work")
@@ -471,9 +462,6 @@ def test_any_sequence_of_runs_is_undone_step_by_step(
     for before in reversed(known):
         undo(root)
         assert state(root) == before
-
-
-# --- killed anywhere
 
 
 class Kill:
@@ -594,9 +582,6 @@ def prune(root: Path) -> retention.Pruned:
         return session.prune()
 
 
-# --- recovery and looking on
-
-
 def test_an_unfinished_run_is_seen_without_touching_it(store: Path) -> None:
     interrupt(store)
     before = own_files(store)
@@ -681,9 +666,6 @@ def test_records_of_a_later_version_are_read(store: Path) -> None:
     assert list_runs(store)[0].command == "repair"
     undo(store)
     assert files(store) == BEFORE
-
-
-# --- who may
 
 
 def test_only_one_session_at_a_time(store: Path) -> None:
@@ -803,9 +785,6 @@ def test_a_folder_on_another_file_system_is_served(store: Path, tmp_path: Path) 
         assert files(store) == AFTER
         undo(store)
         assert state(store) == before
-
-
-# --- names and retention
 
 
 def test_run_names_sort_by_time_even_within_a_second() -> None:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from synthstore.layout.times import instant_us, iso_text, same_time, seconds
+from synthstore.model.times import instant_us, iso_text, same_time, seconds
 
 NOON = 1_742_049_121_123_456
 MICROSECONDS = st.integers(0, 7_258_118_400_000_000)

@@ -13,7 +13,8 @@ import pytest
 
 from synthstore.errors import OperationError, PermissionDeniedError
 from synthstore.files import walk
-from synthstore.files.walk import IrregularFileError, OversizeError, confined
+from synthstore.files.walk import IrregularFileError, OversizeError
+from synthstore.model.paths import confined
 
 NEEDS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="drops privileges")
 

@@ -10,10 +10,10 @@ from typing import NamedTuple
 
 from synthstore.checks.found import once
 from synthstore.checks.standing import Claim, Fate, standing
-from synthstore.layout.times import instant_us
 from synthstore.model.catalog import Row
 from synthstore.model.facts import EntityFile, FileStatus
 from synthstore.model.ids import EntityRef
+from synthstore.model.times import instant_us
 from synthstore.scan.inventory import Inventory
 
 

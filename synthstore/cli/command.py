@@ -186,10 +186,13 @@ def _common(call: Call, shared: Mapping[str, Any]) -> Common:
 async def _run(function: CommandFunction, common: Common, given: Mapping[str, Any]) -> int:
     from asyncio import current_task  # noqa: PLC0415
 
+    from synthstore.render.logs import logged_to  # noqa: PLC0415
+
     task = current_task()
     common = replace(common, cancelled=lambda: task is not None and task.cancelling() > 0)
     try:
-        return await function(common, **given)
+        with logged_to(common.screen):
+            return await function(common, **given)
     finally:
         common.progress.clear()
 

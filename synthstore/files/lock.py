@@ -35,8 +35,10 @@ class Lock:
         mode: int = 0o600,
         uid: int | None = None,
         gid: int | None = None,
+        pause: float = _PAUSE,
     ) -> None:
         self._path = path
+        self._pause = pause
         self._how = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
         self._command = command or _own_command()
         self._dress = (mode, uid, gid)
@@ -51,7 +53,7 @@ class Lock:
                     f"{self._path} is held by {_owner(self._path)}",
                     hint="wait until it is done, or wait for it with --lock-wait 30s",
                 )
-            time.sleep(_PAUSE)
+            time.sleep(self._pause)
 
     def _try(self) -> bool:
         held = False
@@ -114,7 +116,7 @@ def _sign(fd: int, command: str) -> None:
 
 
 def _owner(path: Path) -> str:
-    return is_locked(path) or "another process"
+    return is_locked(path) or is_shared(path) or "another process"
 
 
 def is_locked(path: Path) -> str | None:
@@ -126,9 +128,34 @@ def is_locked(path: Path) -> str | None:
     try:
         fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
-        text = os.pread(fd, _MAX_TEXT, 0).decode("utf-8", "replace").strip()
-        return text or "another process"
+        return _text(fd)
     else:
         return None
     finally:
         os.close(fd)
+
+
+def is_shared(path: Path) -> str | None:
+    """Who holds the lock ``path`` shared, for people; None if nobody does. Writes nothing."""
+    try:
+        fd = os.open(path, _LOOK)
+    except OSError:
+        return None
+    try:
+        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(fd)
+        return None
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return _text(fd)
+    else:
+        return None
+    finally:
+        os.close(fd)
+
+
+def _text(fd: int) -> str:
+    text = os.pread(fd, _MAX_TEXT, 0).decode("utf-8", "replace").strip()
+    return text or "another process"

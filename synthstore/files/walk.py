@@ -59,19 +59,6 @@ class Entry:
     stat: Stat
 
 
-def confined(path: str) -> str | None:
-    """``path`` without ``.`` and doubled slashes; None where it could leave the root.
-
-    Backslashes are refused as well: they are separators to some of those who wrote the paths.
-    """
-    if path.startswith("/") or "\0" in path or "\\" in path:
-        return None
-    parts = [part for part in path.split("/") if part not in ("", ".")]
-    if not parts or ".." in parts:
-        return None
-    return "/".join(parts)
-
-
 def kind_of(mode: int) -> EntryKind:
     """What a file of this ``st_mode`` is."""
     return _KINDS[stat.S_IFMT(mode)]

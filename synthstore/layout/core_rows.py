@@ -9,10 +9,10 @@ from functools import lru_cache
 
 from synthstore.layout.base import CatalogShapeError
 from synthstore.layout.fields import Reader, number, scalar, sorted_out, text
-from synthstore.layout.times import instant_us, iso_text, seconds
 from synthstore.model.catalog import Row
 from synthstore.model.facts import EntityFile
 from synthstore.model.ids import ASSEMBLY_PREFIX, Kind
+from synthstore.model.times import instant_us, iso_text, seconds
 
 
 def _kind(value: object) -> Kind | None:

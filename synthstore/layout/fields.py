@@ -6,8 +6,8 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from synthstore.layout.times import instant_us
 from synthstore.model.catalog import Scalar
+from synthstore.model.times import instant_us
 
 _DIGEST_BYTES = 32
 _MODEL_KEYS = ("embedding_model", "embedding_model_name")

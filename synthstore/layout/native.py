@@ -19,10 +19,10 @@ from synthstore.layout.fields import (
 )
 from synthstore.layout.names import SUFFIX, is_entity_name, is_leftover, is_side, stem
 from synthstore.layout.rows import disagreeing, in_old_order
-from synthstore.layout.times import instant_us
 from synthstore.model.catalog import Catalog, Row
 from synthstore.model.facts import EntityFile, Record
 from synthstore.model.ids import EntityRef, Kind
+from synthstore.model.times import instant_us
 
 VERSION = "2.3.0"
 """What new catalogs say of their format."""

@@ -6,7 +6,7 @@ import posixpath
 from collections.abc import Mapping
 
 from synthstore.layout.fields import number, same_score, scalar
-from synthstore.layout.times import same_time
+from synthstore.model.times import same_time
 
 _PATHS = frozenset({"filepath", "path"})
 _TIMES = frozenset({"created_at", "updated_at", "timestamp"})

@@ -36,7 +36,7 @@ class Judged(NamedTuple):
     vector: FloatVector | None
 
 
-_NONE = np.zeros(0, dtype=np.float32)
+NUMBERS = frozenset({float, int})
 
 
 def judge(value: object) -> Judged:
@@ -44,23 +44,25 @@ def judge(value: object) -> Judged:
 
     Values that overflow float32 count as not finite, since no index can hold them.
     """
-    if value is None:
-        return Judged(EmbeddingState.MISSING, 0, 0.0, None)
-    if not isinstance(value, list):
-        return Judged(EmbeddingState.MISTYPED, 0, 0.0, None)
-    if not value:
+    if value is None or value == []:
         return Judged(EmbeddingState.MISSING, 0, 0.0, None)
     # numpy would take true for 1.0 and "1" for a number; the set of types is a cheap guard.
-    if not set(map(type, value)) <= {float, int}:
-        return Judged(EmbeddingState.MISTYPED, len(value), 0.0, None)
+    if not isinstance(value, list) or not NUMBERS.issuperset(map(type, value)):
+        length = len(value) if isinstance(value, list) else 0
+        return Judged(EmbeddingState.MISTYPED, length, 0.0, None)
     try:
         with np.errstate(over="ignore"):
             vector = np.array(value, dtype=np.float64).astype(np.float32)
+            norm = float(np.sqrt(np.dot(vector, vector)))
     except OverflowError:
         return Judged(EmbeddingState.NOT_FINITE, len(value), 0.0, None)
-    norm = float(np.sqrt(np.dot(vector, vector, out=None)))
-    if not np.isfinite(vector).all():
-        return Judged(EmbeddingState.NOT_FINITE, len(value), 0.0, vector)
+    return Judged(_state(vector, norm), len(value), norm, vector)
+
+
+def _state(vector: FloatVector, norm: float) -> EmbeddingState:
+    # A finite norm proves every part finite, and one above zero that some part is not zero.
+    if not np.isfinite(norm) and not np.isfinite(vector).all():
+        return EmbeddingState.NOT_FINITE
     if norm == 0.0 and not vector.any():
-        return Judged(EmbeddingState.ZERO, len(value), 0.0, vector)
-    return Judged(EmbeddingState.VALID, len(value), norm, vector)
+        return EmbeddingState.ZERO
+    return EmbeddingState.VALID

@@ -27,15 +27,14 @@ def id_problem(entity_id: str, *, kind: Kind = "memory", native: bool = True) ->
         return "holds a lone surrogate"
     if not 1 <= size <= MAX_ID_BYTES:
         return f"is {size} bytes long; 1 to {MAX_ID_BYTES} are allowed"
-    if "/" in entity_id or "\\" in entity_id:
-        return "holds a path separator"
-    if any(unicodedata.category(ch) == "Cc" for ch in entity_id):
-        return "holds a control character"
-    if entity_id[0] in ".-":
-        return f"begins with {entity_id[0]!r}"
-    if native and kind == "memory" and entity_id.startswith(ASSEMBLY_PREFIX):
-        return f"begins with {ASSEMBLY_PREFIX!r}, which marks the vectors of assemblies"
-    return None
+    reserved = native and kind == "memory" and entity_id.startswith(ASSEMBLY_PREFIX)
+    faults = {
+        "holds a path separator": "/" in entity_id or "\\" in entity_id,
+        "holds a control character": any(unicodedata.category(ch) == "Cc" for ch in entity_id),
+        f"begins with {entity_id[0]!r}": entity_id[0] in ".-",
+        f"begins with {ASSEMBLY_PREFIX!r}, which marks the vectors of assemblies": reserved,
+    }
+    return next((fault for fault, holds in faults.items() if holds), None)
 
 
 def vector_id(ref: EntityRef) -> str:

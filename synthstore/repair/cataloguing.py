@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from synthstore.checks.catalogue import twin
 from synthstore.checks.finding import Subject
 from synthstore.checks.report import Action
 from synthstore.model.catalog import Row
 from synthstore.model.facts import EntityFile, PartStatus
 from synthstore.model.ids import EntityRef
-from synthstore.repair.state import Basis, CatalogTarget, Entities, twin
+from synthstore.repair.state import Basis, CatalogTarget, Entities
 
 CATALOG = "catalog"
 REBUILD = "rebuild"

@@ -5,17 +5,18 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Iterable, Mapping
 
+from synthstore.checks.catalogue import twin
 from synthstore.checks.standing import rows_of
 from synthstore.files.jsonio import Style, dump, parse, salvage, splice_field
 from synthstore.layout.base import Place
-from synthstore.layout.times import instant_us
 from synthstore.model.catalog import Row
 from synthstore.model.embedding import EmbeddingState, FloatVector
 from synthstore.model.facts import EntityFile, FileStatus, StrayKind
 from synthstore.model.ids import EntityRef, id_problem
 from synthstore.model.paths import confined, folder_of
+from synthstore.model.times import instant_us
 from synthstore.repair.sources import NO_STAT, Copy, Rank, best
-from synthstore.repair.state import Basis, Entities, twin
+from synthstore.repair.state import Basis, Entities
 from synthstore.scan.shard import facts_of
 
 HURT_CODES = {FileStatus.TORN: "M003", FileStatus.INCOMPLETE: "M007", FileStatus.EMPTY: "M009"}

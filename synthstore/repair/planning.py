@@ -69,7 +69,12 @@ def plan_repair(root: Path, inventory: Inventory, task: Task) -> Planned:
     )
     target = aim(basis)
     planned = plan(root, basis, target, task.wish)
-    return Planned(planned.changes, target.actions, planned.bytes_needed, target.refusal)
+    # A file that would get the very bytes it has is not written, and no action.
+    written = {change.path for change in planned.changes}
+    actions = tuple(
+        a for a in target.actions if not a.kind.startswith("write-") or a.path in written
+    )
+    return Planned(planned.changes, actions, planned.bytes_needed, target.refusal)
 
 
 def _raw(root: Path, inventory: Inventory) -> Mapping[str, bytes]:

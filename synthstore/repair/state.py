@@ -6,23 +6,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from synthstore.checks.catalogue import twin
 from synthstore.checks.finding import Subject
-from synthstore.checks.frozen import drifts
+from synthstore.checks.frozen import frozen_paths
 from synthstore.checks.ownership import Ownership
 from synthstore.checks.report import Action
 from synthstore.checks.standing import Standing
 from synthstore.model.catalog import Catalog, Row
 from synthstore.model.embedding import FloatMatrix, FloatVector, IdArray
 from synthstore.model.facts import CatalogFacts, EntityFile, IndexFacts, MappingFacts, PartStatus
-from synthstore.model.ids import EntityRef, Kind
+from synthstore.model.ids import EntityRef
 from synthstore.repair.sources import Copy
 from synthstore.repair.wishes import Wishes
 from synthstore.scan.inventory import Inventory
-
-
-def twin(code: str, kind: Kind) -> str:
-    """The code of a memory's damage, or its twin for an assembly (M001 → A001)."""
-    return code if kind == "memory" else "A" + code[1:]
 
 
 @dataclass(frozen=True)
@@ -43,14 +39,10 @@ class Basis:
     backup: Catalog | None = None
     """The newest good index backup, where the catalog is unreadable."""
 
-    @cached_property
+    @property
     def frozen_paths(self) -> Mapping[str, EntityRef]:
         """Files that bit rot holds for (M004), and the entity whose row says so."""
-        return {
-            drift.claim.file.path: drift.claim.row.ref
-            for drift in drifts(self.inventory)
-            if drift.claim.file is not None and not drift.newer
-        }
+        return frozen_paths(self.inventory)
 
     @cached_property
     def closed(self) -> frozenset[str]:

@@ -59,10 +59,8 @@ def _refusal(
     basis: Basis, entities: Entities, catalog: CatalogTarget, index: IndexTarget
 ) -> str | None:
     for folder in lost_folders(basis.inventory):
-        return (
-            f"the catalog lists entities in {folder + '/' if folder else 'the store itself'}, but the folder is missing or "
-            "empty: an unmounted volume?"
-        )
+        where = f"{folder}/" if folder else "the store's own folder"
+        return f"the catalog lists entities in {where}, but it is missing or empty: not mounted?"
     rows, vectors = len(basis.rows), basis.inventory.index.ntotal
     removed = sum(
         action.kind == "quarantine-file" and action.subject.kind != "file"

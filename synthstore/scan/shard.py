@@ -5,26 +5,31 @@ Everything here is a plain function of picklable values, so that any executor ca
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 
 import numpy as np
 
 from synthstore.errors import SynthstoreError
-from synthstore.files.jsonio import Parsed, ParseFailure, TooDeep, parse
 from synthstore.files.walk import IrregularFileError, OversizeError, open_folder, read_at
 from synthstore.layout.base import Layout
-from synthstore.model.embedding import EmbeddingState, FloatMatrix, FloatVector, judge
+from synthstore.model.embedding import FloatMatrix, FloatVector
 from synthstore.model.facts import EntityFile, FileStatus, Stat
 from synthstore.model.ids import Kind
 from synthstore.model.paths import folder_of
+from synthstore.store.entity import Seen, facts_of
 
-Seen = tuple[EntityFile, FloatVector | None]
-"""A file as judged, and its embedding where that is valid."""
-
+__all__ = [
+    "DEFAULT_CAPS",
+    "Candidate",
+    "Caps",
+    "Seen",
+    "ShardFacts",
+    "facts_of",
+    "read_shard",
+]
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
@@ -117,42 +122,3 @@ def _story(error: SynthstoreError) -> str:
 
 def _closed(candidate: Candidate, status: FileStatus, problem: str) -> EntityFile:
     return EntityFile(candidate.kind, candidate.path, status, candidate.stat, problem=problem)
-
-
-def facts_of(layout: Layout, kind: Kind, path: str, raw: bytes, stat: Stat) -> Seen:
-    """Judge the bytes of one entity file; the vector is set when the embedding is valid."""
-    digest = hashlib.sha256(raw).hexdigest()
-    if not raw:
-        empty = EntityFile(kind, path, FileStatus.EMPTY, stat, digest, "the file is empty")
-        return empty, None
-    try:
-        parsed = parse(raw)
-    except TooDeep as error:
-        deep = EntityFile(kind, path, FileStatus.OPAQUE, stat, digest, rigid=(str(error),))
-        return deep, None
-    except ParseFailure as error:
-        return EntityFile(kind, path, FileStatus.TORN, stat, digest, str(error)), None
-    return _judge_document(layout, EntityFile(kind, path, FileStatus.WHOLE, stat, digest), parsed)
-
-
-def _judge_document(layout: Layout, file: EntityFile, parsed: Parsed) -> Seen:
-    document = parsed.value
-    if not isinstance(document, dict):
-        problem = f"holds a JSON {type(document).__name__}, not an object"
-        hurt = replace(file, status=FileStatus.INCOMPLETE, problem=problem, rigid=parsed.rigid)
-        return hurt, None
-    record = layout.read_record(file.kind, document)
-    judged = judge(document.get(layout.embedding_key(file.kind)))
-    judged_file = replace(
-        file,
-        status=FileStatus.INCOMPLETE if record.missing else FileStatus.WHOLE,
-        problem=f"required and missing or mistyped: {', '.join(record.missing)}"
-        if record.missing
-        else None,
-        record=record,
-        rigid=parsed.rigid,
-        embedding=judged.state,
-        dim=judged.dim,
-        norm=judged.norm,
-    )
-    return judged_file, judged.vector if judged.state is EmbeddingState.VALID else None

@@ -16,9 +16,9 @@ from synthstore.errors import SynthstoreError
 from synthstore.files.jsonio import Parsed, ParseFailure, parse
 from synthstore.files.walk import list_folder, look, read_file
 from synthstore.layout.base import CATALOG_NAME, CatalogShapeError, Layout
-from synthstore.layout.times import instant_us
 from synthstore.model.catalog import Catalog, Row
 from synthstore.model.facts import CatalogFacts, PartStatus, Stat
+from synthstore.model.times import instant_us
 
 DUPLICATE_KEYS = "duplicate keys"
 """How ``files.jsonio`` names what only a second look can place."""

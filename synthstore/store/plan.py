@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from synthstore.files.durable import Content
-from synthstore.files.walk import confined
 from synthstore.layout.base import OWN_FOLDER
 from synthstore.model.facts import Stat
+from synthstore.model.paths import confined
 
 ENTITY, INDEX, MAPPING, CATALOG, REMOVAL = range(5)
 """The order in which a plan is applied: what others refer to comes first, and goes last."""

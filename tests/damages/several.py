@@ -62,7 +62,9 @@ DAMAGES = (
         apply=in_turn(lambda b: b.catalog.unlink(), vectors.drop_index),
         codes={"C001": 1, "V001": 1},
     ),
-    Damage(name="only-entities-left", apply=all_parts_gone, codes={"C001": 1, "V001": 1, "V006": 1}),
+    Damage(
+        name="only-entities-left", apply=all_parts_gone, codes={"C001": 1, "V001": 1, "V006": 1}
+    ),
     Damage(
         name="index-and-mapping-gone",
         apply=in_turn(vectors.drop_index, vectors.drop_mapping),

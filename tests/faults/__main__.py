@@ -21,11 +21,11 @@ _SAMPLE = 8
 def main(argv: Sequence[str] | None = None) -> int:
     """Try the chosen points, print a table, and say 1 if a promise or a mutant escaped."""
     options = _parser().parse_args(argv)
-    reason = seccomp.unsupported()
-    if reason is not None:
-        sys.stderr.write(f"skipped: {reason}\n")
-        return 0
     with crew(options.jobs) as hired:
+        reason = hired.call(seccomp.unsupported)
+        if reason is not None:
+            sys.stderr.write(f"skipped: {reason}\n")
+            return 0
         sound = [] if options.only_mutants else _try(hired, list(_sound_tasks(options)))
         hunts = [] if options.no_mutants else _try(hired, list(_hunts(options)))
     if options.json:
@@ -80,9 +80,9 @@ def _hunts(options: argparse.Namespace) -> Iterator[Task]:
 def _try(hired: Crew, tasks: Sequence[Task]) -> list[Tally]:
     _line("scenario", "action", "calls", "tried", "bad", "s", "planted bug")
     tallies = []
-    for task in tasks:
-        [tally] = hired.run([task])
+    for tally in hired.run(tasks):
         tallies.append(tally)
+        task = tally.task
         seconds = f"{tally.seconds:.1f}"
         counts = (tally.calls, tally.tried, len(tally.bad), seconds)
         _line(task.scenario, task.action, *counts, task.mutant or "")

@@ -12,12 +12,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
+from typing import ParamSpec, TypeVar
 
 from tests.faults.actions import Action, Fault, points
 from tests.faults.bench import Bench, bench
 from tests.faults.registry import MUTANTS, SCENARIOS
 from tests.faults.scenario import Mutant
 from tests.faults.supervisor import Outcome, observe
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 _ONE_THREAD = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
 _SHOWN = 5
@@ -76,22 +80,27 @@ class Crew:
         self._pool = ProcessPoolExecutor(jobs, mp_context=context)
         with _single_threaded():
             # The pool starts a process for each submission until it has them all.
-            for future in [self._pool.submit(time.sleep, 0.2) for _ in range(jobs)]:
+            for future in [self._pool.submit(os.getpid) for _ in range(jobs)]:
                 future.result()
 
     def close(self) -> None:
         """Let the workers go."""
         self._pool.shutdown()
 
-    def run(self, tasks: Iterable[Task]) -> list[Tally]:
-        """Do every task, each divided over all workers; the tallies come in the tasks' order."""
+    def run(self, tasks: Iterable[Task]) -> Iterator[Tally]:
+        """Do every task, divided over the workers; tallies come as they are done, in order."""
         shares = [share for task in tasks for share in _divided(task, self.jobs)]
         tallies = self._pool.map(do, shares)
-        return [_merged(list(group)) for _, group in groupby(tallies, lambda t: _whole(t.task))]
+        for _, group in groupby(tallies, lambda tally: _whole(tally.task)):
+            yield _merged(list(group))
+
+    def call(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Call an importable function in a worker."""
+        return self._pool.submit(function, *args, **kwargs).result()
 
     def observe(self, function: Callable[[Path], object], root: Path) -> Outcome:
         """Watch ``function(root)``, which must be importable, in a worker's child."""
-        return self._pool.submit(_observe, function, root).result()
+        return self.call(_observe, function, root)
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from pathlib import Path
 from synthstore.checks.finding import Severity
 from synthstore.repair.operation import RepairOptions, repair
 from synthstore.repair.rebuild import RebuildOptions, rebuild_index
-from synthstore.repair.undoing import undo
+from synthstore.repair.undoing import prune, runs, undo
 from synthstore.verify import LookOptions, verify
 from tests import oracle
 from tests.faults import accidents
@@ -33,6 +33,47 @@ def rebuild(store: Path) -> None:
 def take_back(store: Path) -> None:
     """Undo the newest run, and say yes."""
     asyncio.run(undo(store, confirm=lambda _: True))
+
+
+def look(store: Path) -> None:
+    """Verify, with several workers as by default."""
+    asyncio.run(verify(store, LookOptions(jobs=2)))
+
+
+def look_quickly(store: Path) -> None:
+    """Verify names, rows and ids only."""
+    asyncio.run(verify(store, LookOptions(quick=True)))
+
+
+def plan_mending(store: Path) -> None:
+    """Repair, only planned."""
+    asyncio.run(repair(store, RepairOptions(dry_run=True, jobs=1), confirm=lambda _: False))
+
+
+def plan_rebuilding(store: Path) -> None:
+    """Rebuild, only planned."""
+    asyncio.run(rebuild_index(store, RebuildOptions(dry_run=True), confirm=lambda _: False))
+
+
+def plan_taking_back(store: Path) -> None:
+    """Undo, only planned."""
+    asyncio.run(undo(store, dry_run=True, confirm=lambda _: False))
+
+
+def list_runs(store: Path) -> None:
+    """List what could be undone."""
+    asyncio.run(runs(store))
+
+
+def plan_pruning(store: Path) -> None:
+    """Forget old runs, only planned."""
+    asyncio.run(prune(store, dry_run=True))
+
+
+READING = (look, look_quickly, plan_mending, plan_rebuilding)
+"""Commands that must not change a byte of a store."""
+LOOKING_BACK = (plan_taking_back, list_runs, plan_pruning, look)
+"""The same, of a store that has runs."""
 
 
 def errors(store: Path) -> list[str]:
@@ -106,6 +147,4 @@ def _then(*acts: Callable[[Path], object]) -> Callable[[Path], None]:
     return act
 
 
-SCENARIOS = tuple(
-    make(layout) for make in (repairing, rebuilding, undoing) for layout in LAYOUTS
-)
+SCENARIOS = tuple(make(layout) for make in (repairing, rebuilding, undoing) for layout in LAYOUTS)

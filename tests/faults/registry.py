@@ -8,6 +8,7 @@ from tests.faults import mutants, products, sessions, toy
 from tests.faults.actions import Action
 from tests.faults.scenario import Mutant, Scenario, State, Step
 
+
 def _toy(bug: toy.Bug, shown_by: Action) -> Mutant:
     return Mutant(f"toy: {bug}", shown_by, ("toy",), partial(toy.BUGS.add, bug))
 

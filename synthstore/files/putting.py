@@ -1,0 +1,136 @@
+"""Files put in place at once, one or many: written aside, synced, renamed, their folders synced.
+
+Each file is old or new at any moment; together they are not atomic.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+
+from synthstore.errors import OperationError
+from synthstore.files.durable import discard, told, write_new
+from synthstore.files.syncing import sync_file_system
+from synthstore.files.walk import open_folder
+from synthstore.model.paths import folder_of
+
+_ALONE = 4
+"""Fewer files than this are cheaper to sync one by one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Attire:
+    """Permission bits and owner of a file; None for an owner: whoever writes it."""
+
+    mode: int
+    uid: int | None = None
+    gid: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Put:
+    """One file to be: a store-relative path, its bytes, and how they are dressed."""
+
+    path: str
+    content: bytes
+    attire: Attire
+
+
+def put_files(root: Path, files: Sequence[Put]) -> None:
+    """Write ``files`` durably below ``root``, each over what stands at its path.
+
+    Their folders must exist. Raises a typed error with every file old or new, none torn.
+    """
+    ordered = sorted(files, key=lambda file: folder_of(file.path))
+    for folder, group in groupby(ordered, key=lambda file: folder_of(file.path)):
+        with _opened(root, folder) as fd:
+            _put_into(fd, root / folder, list(group))
+
+
+def take_file(root: Path, path: str) -> bool:
+    """Unlink ``path`` below ``root`` durably; False where nothing is there."""
+    folder, _, name = path.rpartition("/")
+    with _opened(root, folder) as fd, told(root / path, "remove"):
+        try:
+            os.unlink(name, dir_fd=fd)
+        except FileNotFoundError:
+            return False
+        os.fsync(fd)
+    return True
+
+
+@contextmanager
+def _opened(root: Path, folder: str) -> Iterator[int]:
+    try:
+        with open_folder(root, folder, listing=True) as fd:
+            yield fd
+    except FileNotFoundError as error:
+        raise OperationError(
+            f"{root / folder} is no folder", hint="bring the folder back, then try again"
+        ) from error
+
+
+def _put_into(fd: int, folder: Path, files: Sequence[Put]) -> None:
+    with ExitStack() as undo:
+        asides = _write_aside(fd, folder, files, undo)
+        for file in files:
+            name = file.path.rpartition("/")[2]
+            with told(folder / name):
+                os.replace(asides[file.path], name, src_dir_fd=fd, dst_dir_fd=fd)
+        with told(folder):
+            os.fsync(fd)
+        undo.pop_all()
+
+
+def _write_aside(
+    fd: int, folder: Path, files: Sequence[Put], undo: ExitStack
+) -> Mapping[str, Path]:
+    """The temporary names of ``files``, whose bytes are on the disk."""
+    each = len(files) < _ALONE
+    asides = {}
+    for file in files:
+        aside = Path(f".tmp-{secrets.token_hex(8)}")
+        attire = file.attire
+        with _shown(folder):
+            write_new(
+                aside,
+                file.content,
+                mode=attire.mode,
+                uid=attire.uid,
+                gid=attire.gid,
+                sync=each,
+                dir_fd=fd,
+            )
+        undo.callback(discard, aside, dir_fd=fd)
+        asides[file.path] = aside
+    if not each:
+        _sync_all(fd, folder, asides.values())
+    return asides
+
+
+@contextmanager
+def _shown(folder: Path) -> Iterator[None]:
+    """Name the folder in a failure: a temporary name below it means nothing to anybody."""
+    try:
+        yield
+    except OperationError as error:
+        error.message = f"{error.message} (in {folder})"
+        error.args = (error.message,)
+        raise
+
+
+def _sync_all(fd: int, folder: Path, asides: Iterable[Path]) -> None:
+    with told(folder):
+        if sync_file_system(fd):
+            return
+        for aside in asides:
+            one = os.open(aside, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=fd)
+            try:
+                os.fsync(one)
+            finally:
+                os.close(one)

@@ -1,0 +1,35 @@
+"""The log of the library, on the screen while a command runs."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from synthstore.render.screen import Line, Screen
+
+
+class _ScreenHandler(logging.Handler):
+    def __init__(self, screen: Screen) -> None:
+        super().__init__(logging.DEBUG if screen.verbose else logging.WARNING)
+        self._screen = screen
+
+    def emit(self, record: logging.LogRecord) -> None:
+        # What is critical is raised as well, and told then.
+        if record.levelno < logging.CRITICAL:
+            message = f"{record.levelname.lower()}: {record.getMessage()}"
+            self._screen.notes([Line(message, "dim")])
+
+
+@contextmanager
+def logged_to(screen: Screen) -> Iterator[None]:
+    """Show warnings, with ``-v`` everything, on stderr; nothing where quiet."""
+    logger, handler = logging.getLogger("synthstore"), _ScreenHandler(screen)
+    level = logger.level
+    logger.addHandler(handler)
+    logger.setLevel(handler.level)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(level)

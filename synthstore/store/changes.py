@@ -1,0 +1,222 @@
+"""The log of changes that an open library made and that catalog and index do not show yet.
+
+A line is written before the change that it announces, so the log knows at least as much as the
+files. Each line carries its own checksum: what a crash tore is passed over. Folding turns pending
+lines into the catalog and the index and leaves only what must be remembered longer, namely which
+entities were deleted.
+"""
+
+from __future__ import annotations
+
+import os
+import zlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+
+import orjson
+
+from synthstore.errors import SynthstoreError
+from synthstore.files.appending import GrowingFile
+from synthstore.files.durable import atomic_write
+from synthstore.files.walk import look, read_file
+from synthstore.layout.base import OWN_FOLDER
+from synthstore.model.ids import EntityRef
+from synthstore.store.admission import PRIVATE_FILE, Custody
+
+LOG = f"{OWN_FOLDER}/changes.log"
+REMEMBERED = 5_000
+"""How many deletions are remembered after they were folded."""
+
+_CRC = b',"crc":"'
+_KINDS = ("memory", "assembly")
+
+
+class Deed(StrEnum):
+    """What a line announces."""
+
+    SAVE = "save"
+    DELETE = "delete"
+    GONE = "gone"
+    """A deletion that was folded: nothing is pending, but the entity must not come back."""
+
+
+@dataclass(frozen=True, slots=True)
+class Logged:
+    """One line."""
+
+    deed: Deed
+    ref: EntityRef
+    sha256: str | None = None
+    """Of the bytes that a save was about to write."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """What a log comes to: the last word on each entity."""
+
+    last: Mapping[EntityRef, Logged] = field(default_factory=dict)
+    """In the order in which the entities were first named."""
+
+    @property
+    def saved(self) -> Mapping[EntityRef, Logged]:
+        """Entities whose last change was a save."""
+        return {ref: line for ref, line in self.last.items() if line.deed is Deed.SAVE}
+
+    @property
+    def deleted(self) -> frozenset[EntityRef]:
+        """Entities whose deletion the files may not show yet."""
+        return frozenset(ref for ref, line in self.last.items() if line.deed is Deed.DELETE)
+
+    @property
+    def gone(self) -> frozenset[EntityRef]:
+        """Entities that were deleted, folded or not."""
+        return frozenset(ref for ref, line in self.last.items() if line.deed is not Deed.SAVE)
+
+    @property
+    def open(self) -> int:
+        """How many entities catalog and index are behind with."""
+        return sum(line.deed is not Deed.GONE for line in self.last.values())
+
+
+def pending_of(lines: Iterable[Logged]) -> Pending:
+    """Bring lines together, the later ones counting."""
+    return Pending({line.ref: line for line in lines})
+
+
+def read_log(root: Path) -> Pending:
+    """What the log of the store at ``root`` says; nothing where it is closed to this user."""
+    try:
+        raw, _ = read_file(root, LOG)
+    except (FileNotFoundError, SynthstoreError):
+        return Pending()
+    return pending_of(parse_lines(raw))
+
+
+def parse_lines(raw: bytes) -> Iterator[Logged]:
+    """The lines that are whole; torn and foreign ones are passed over."""
+    for text in raw.split(b"\n"):
+        line = _parse(text)
+        if line is not None:
+            yield line
+
+
+def spell(line: Logged) -> bytes:
+    """One line with its checksum, newline included."""
+    document = {"op": line.deed.value, "kind": line.ref.kind, "id": line.ref.id}
+    if line.sha256 is not None:
+        document["sha256"] = line.sha256
+    body = orjson.dumps(document)[:-1]
+    return b'%b%b%08x"}\n' % (body, _CRC, zlib.crc32(body))
+
+
+def _parse(text: bytes) -> Logged | None:
+    body, found, check = text.rpartition(_CRC)
+    if not found or check != b'%08x"}' % zlib.crc32(body):
+        return None
+    document = orjson.loads(body + b"}")
+    kind, sha256 = document.get("kind"), document.get("sha256")
+    if kind not in _KINDS or document.get("op") not in set(Deed):
+        return None
+    return Logged(Deed(document["op"]), EntityRef(kind, document["id"]), sha256)
+
+
+class ChangeLog:
+    """The log as one process follows it; appended to only under the store's write lock."""
+
+    def __init__(self, root: Path, custody: Custody, *, flush_threshold: int) -> None:
+        self._root, self._custody = root, custody
+        self._threshold = flush_threshold
+        self._file: GrowingFile | None = None
+        self._mark: tuple[int, int] | None = None
+        self._read_to = 0
+        self._unsynced = 0
+        self._last: dict[EntityRef, Logged] = {}
+
+    @property
+    def pending(self) -> Pending:
+        """All that was read and written so far."""
+        return Pending(self._last)
+
+    def line(self, ref: EntityRef) -> Logged | None:
+        """The last word on ``ref``."""
+        return self._last.get(ref)
+
+    def stale(self) -> bool:
+        """Whether another process wrote to the log or folded it since ``refresh``."""
+        try:
+            now = os.lstat(self._root / LOG)
+        except OSError:
+            return self._mark is not None
+        return (now.st_dev, now.st_ino) != self._mark or now.st_size != self._read_to
+
+    def refresh(self) -> bool:
+        """Read what is new; True where the log was folded, so that the catalog is another."""
+        entry = look(self._root, LOG)
+        raw = b"" if entry is None else read_file(self._root, LOG)[0]
+        mark = None if entry is None else _mark(self._root / LOG)
+        folded = mark != self._mark or len(raw) < self._read_to
+        if folded:
+            self._last = {}
+            self._read_to = 0
+            self._mark = mark
+        whole = raw.rfind(b"\n") + 1
+        fresh = pending_of(parse_lines(raw[self._read_to : whole])).last
+        self._last = {**self._last, **fresh}
+        # A torn tail is read over again until somebody completes or buries it.
+        self._read_to = len(raw) if whole == len(raw) else whole
+        return folded
+
+    def append(self, lines: Sequence[Logged], *, sync: bool = False) -> None:
+        """Announce changes; durable at once where ``sync`` says so or enough have gathered.
+
+        A save of what the log says was deleted is durable at once: without its line a crash would
+        leave only the deletion.
+        """
+        file = self._open()
+        sync = sync or any(self._revives(line) for line in lines)
+        data = b"".join(map(spell, lines))
+        file.append(data)
+        self._unsynced += len(lines)
+        if sync or self._unsynced >= self._threshold:
+            self.sync()
+        self._last = {**self._last, **{line.ref: line for line in lines}}
+        self._read_to = os.lstat(self._root / LOG).st_size
+
+    def _revives(self, line: Logged) -> bool:
+        known = self._last.get(line.ref)
+        return line.deed is Deed.SAVE and known is not None and known.deed is not Deed.SAVE
+
+    def _open(self) -> GrowingFile:
+        if self._file is None or not self._file.current:
+            self.close()
+            custody = self._custody
+            self._file = GrowingFile(self._root / LOG, uid=custody.uid, gid=custody.gid)
+            self._unsynced = 0
+            self._mark = _mark(self._root / LOG)
+        return self._file
+
+    def sync(self) -> None:
+        """Make all appended lines durable."""
+        if self._file is not None and self._unsynced:
+            self._file.sync()
+            self._unsynced = 0
+
+    def close(self) -> None:
+        """Let the file go."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+
+def _mark(path: Path) -> tuple[int, int]:
+    found = os.lstat(path)
+    return found.st_dev, found.st_ino
+
+
+def settle_log(root: Path, custody: Custody, folded: Pending) -> None:
+    """Replace the log by what must be remembered of it; the write lock must be held."""
+    gone = [ref for ref, line in folded.last.items() if line.deed is not Deed.SAVE]
+    kept = b"".join(spell(Logged(Deed.GONE, ref)) for ref in gone[-REMEMBERED:])
+    atomic_write(root / LOG, kept, PRIVATE_FILE, uid=custody.uid, gid=custody.gid)

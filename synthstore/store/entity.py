@@ -1,0 +1,54 @@
+"""The bytes of one entity file, judged."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import replace
+
+from synthstore.files.jsonio import Parsed, ParseFailure, TooDeep, parse
+from synthstore.layout.base import Layout
+from synthstore.model.embedding import EmbeddingState, FloatVector, judge
+from synthstore.model.facts import EntityFile, FileStatus, Stat
+from synthstore.model.ids import Kind
+
+Seen = tuple[EntityFile, FloatVector | None]
+"""A file as judged, and its embedding where that is valid."""
+
+
+def facts_of(layout: Layout, kind: Kind, path: str, raw: bytes, stat: Stat) -> Seen:
+    """Judge the bytes of one entity file; the vector is set when the embedding is valid."""
+    digest = hashlib.sha256(raw).hexdigest()
+    if not raw:
+        empty = EntityFile(kind, path, FileStatus.EMPTY, stat, digest, "the file is empty")
+        return empty, None
+    try:
+        parsed = parse(raw)
+    except TooDeep as error:
+        deep = EntityFile(kind, path, FileStatus.OPAQUE, stat, digest, rigid=(str(error),))
+        return deep, None
+    except ParseFailure as error:
+        return EntityFile(kind, path, FileStatus.TORN, stat, digest, str(error)), None
+    return _judge_document(layout, EntityFile(kind, path, FileStatus.WHOLE, stat, digest), parsed)
+
+
+def _judge_document(layout: Layout, file: EntityFile, parsed: Parsed) -> Seen:
+    document = parsed.value
+    if not isinstance(document, dict):
+        problem = f"holds a JSON {type(document).__name__}, not an object"
+        hurt = replace(file, status=FileStatus.INCOMPLETE, problem=problem, rigid=parsed.rigid)
+        return hurt, None
+    record = layout.read_record(file.kind, document)
+    judged = judge(document.get(layout.embedding_key(file.kind)))
+    judged_file = replace(
+        file,
+        status=FileStatus.INCOMPLETE if record.missing else FileStatus.WHOLE,
+        problem=f"required and missing or mistyped: {', '.join(record.missing)}"
+        if record.missing
+        else None,
+        record=record,
+        rigid=parsed.rigid,
+        embedding=judged.state,
+        dim=judged.dim,
+        norm=judged.norm,
+    )
+    return judged_file, judged.vector if judged.state is EmbeddingState.VALID else None

@@ -1,0 +1,190 @@
+"""rebuild-index: catalog and vectors from the entity files alone, nothing else touched."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+from typing import Literal
+
+import pytest
+
+from synthstore.checks.report import RepairReport
+from synthstore.errors import RefusedError, UsageError
+from synthstore.repair.rebuild import RebuildOptions, rebuild_index
+from synthstore.store.vectors import read_index
+from tests.damages import acts
+from tests.damages.vectors import add_orphan, drop_vector
+from tests.operate import codes, look, take_back
+from tests.spelling import Name
+from tests.stores import Built, build
+from tests.trees import changed, sha_tree
+
+LAYOUTS: tuple[Name, ...] = ("native", "core-4", "core-3")
+Part = Literal["memory-index", "vectors"]
+
+
+@pytest.fixture(params=LAYOUTS)
+def built(request: pytest.FixtureRequest, tmp_path: Path) -> Built:
+    return build(request.param, tmp_path / "store")
+
+
+def do(
+    built: Built,
+    only: Part | None = None,
+    *,
+    factory: str | None = None,
+    metric: str | None = None,
+    allow_shrink: bool = False,
+    dry_run: bool = False,
+) -> RepairReport:
+    options = RebuildOptions(
+        only=only,
+        factory=factory,
+        metric=metric,
+        allow_shrink=allow_shrink,
+        dry_run=dry_run,
+        jobs=1,
+    )
+    return asyncio.run(rebuild_index(built.root, options, confirm=lambda _: True))
+
+
+def index_of(built: Built) -> tuple[str, str, int]:
+    facts = read_index(built.root, built.index.relative_to(built.root).as_posix())
+    return facts.description, facts.metric, facts.ntotal
+
+
+def test_a_healthy_store_gets_the_same_bytes(built: Built) -> None:
+    before = sha_tree(built.root)
+    report = do(built)
+    assert sha_tree(built.root) == before
+    assert report.run is None
+
+
+def test_all_parts_gone_come_back_from_the_files(built: Built) -> None:
+    files = sha_tree(built.root)
+    for part in (built.catalog, built.index, built.mapping):
+        part.unlink()
+    do(built)
+    assert not look(built.root).findings
+    touched = changed(files, sha_tree(built.root))
+    assert touched <= built.parts
+
+
+def test_garbage_in_both_is_replaced_and_undone(built: Built) -> None:
+    built.catalog.write_bytes(b"{ torn")
+    built.index.write_bytes(b"garbage")
+    hurt = sha_tree(built.root)
+    do(built)
+    assert not look(built.root).findings
+    take_back(built.root)
+    assert sha_tree(built.root) == hurt
+
+
+def test_only_the_catalog(built: Built) -> None:
+    acts.forget_row(built, built.memories[1])
+    add_orphan(built)
+    index = built.index.read_bytes()
+    report = do(built, "memory-index")
+    assert built.index.read_bytes() == index
+    assert "M002" not in codes(report)
+    assert "V004" in codes(report)
+
+
+def test_only_the_vectors(built: Built) -> None:
+    acts.forget_row(built, built.memories[1])
+    add_orphan(built)
+    drop_vector(built, built.memories[2])
+    catalog = built.catalog.read_bytes()
+    report = do(built, "vectors")
+    assert built.catalog.read_bytes() == catalog
+    assert codes(report) == {"M002": 1}
+
+
+def test_type_and_metric_are_kept_unless_told(built: Built) -> None:
+    was = index_of(built)
+    add_orphan(built)
+    do(built, "vectors")
+    assert index_of(built) == was
+
+
+@pytest.mark.parametrize(
+    ("factory", "description"), [("IDMap2,HNSW8,Flat", "HNSW8"), ("IDMap2,IVF2,Flat", "IVF2")]
+)
+def test_another_type_on_demand(built: Built, factory: str, description: str) -> None:
+    report = do(built, "vectors", factory=factory)
+    assert description in index_of(built)[0]
+    assert index_of(built)[2] == 14
+    assert not report.findings
+    add_orphan_free = do(built, "vectors")
+    assert description in index_of(built)[0], add_orphan_free.actions
+    take_back(built.root)
+
+
+def test_another_metric_on_demand(built: Built) -> None:
+    other = "l2" if index_of(built)[1] == "ip" else "ip"
+    do(built, "vectors", metric=other)
+    assert index_of(built)[1:] == (other, 14)
+
+
+def test_an_unknown_type_is_wrong_usage_and_changes_nothing(built: Built) -> None:
+    before = sha_tree(built.root)
+    with pytest.raises(UsageError, match="Nonsense7"):
+        do(built, "vectors", factory="Nonsense7")
+    assert sha_tree(built.root) == before
+
+
+def test_too_few_vectors_to_train_says_how_many(built: Built) -> None:
+    with pytest.raises(UsageError, match="14") as error:
+        do(built, "vectors", factory="IDMap2,IVF64,Flat")
+    assert "64" in (error.value.hint or "")
+
+
+def test_the_only_copy_of_an_embedding_is_not_dropped(built: Built) -> None:
+    memory = built.memories[3]
+    built.edit(memory, lambda doc: doc.update({built.embedding_key(memory): None}))
+    before = sha_tree(built.root)
+    with pytest.raises(RefusedError, match="only copy"):
+        do(built, "vectors")
+    assert sha_tree(built.root) == before
+    do(built, "vectors", allow_shrink=True)
+    assert index_of(built)[2] == 13
+
+
+def test_rot_keeps_its_row_and_its_vector(tmp_path: Path) -> None:
+    built = build("native", tmp_path / "store")
+    memory = built.memories[4]
+    row = built.row(memory)
+    raw = built.file(memory).read_bytes()
+    built.file(memory).write_bytes(raw.replace(b'"content": "', b'"content": "~', 1))
+    report = do(built)
+    assert codes(report) == {"M004": 1}
+    assert built.row(memory) == row
+    assert index_of(built)[2] == 14
+
+
+def test_rows_that_would_go_are_counted(tmp_path: Path) -> None:
+    built = build("core-4", tmp_path / "store", memories=40, assemblies=0)
+    for memory in built.memories[:12]:
+        acts.unlink(built, memory)
+    with pytest.raises(RefusedError, match="12 of 40"):
+        do(built, "memory-index")
+
+
+def test_unknown_keys_of_rows_survive(tmp_path: Path) -> None:
+    built = build("native", tmp_path / "store")
+    memory = built.memories[0]
+    changes = {"pinned": True, "created_at": "1999-01-01T00:00:00"}
+    built.edit_rows(lambda rows: rows[memory].update(changes), memory)
+    do(built, "memory-index")
+    row = json.loads(built.catalog.read_text())["memories"][memory]
+    assert row["pinned"] is True
+    assert row["created_at"] != "1999-01-01T00:00:00"
+
+
+def test_a_dry_run_builds_nothing(built: Built) -> None:
+    add_orphan(built)
+    before = sha_tree(built.root, skip="")
+    report = do(built, dry_run=True)
+    assert {a.kind for a in report.actions} == {"write-index"}
+    assert sha_tree(built.root, skip="") == before
