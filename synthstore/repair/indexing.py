@@ -13,8 +13,9 @@ from synthstore.checks.finding import Subject
 from synthstore.checks.ownership import SEQUENTIAL_BELOW
 from synthstore.checks.report import Action
 from synthstore.model.embedding import EmbeddingState, FloatMatrix, FloatVector, IdArray
-from synthstore.model.facts import IndexFacts, MappingFacts, PartStatus
+from synthstore.model.facts import IndexFacts, PartStatus
 from synthstore.model.ids import EntityRef, numeric_id, vector_id
+from synthstore.repair.mapping import stale_mappings
 from synthstore.repair.state import Basis, Entities, IndexTarget
 
 INDEX = "index"
@@ -47,7 +48,6 @@ class _Indexer:
         self.actions: list[Action] = []
         self.gone = 0
         self.sole = 0
-        self._changed = False
         self.heirs = basis.heirs(entities)
         self.frozen = frozenset(basis.frozen_paths.values())
 
@@ -70,8 +70,11 @@ class _Indexer:
         ids, vectors = self._joined(kept, vectors, added)
         entries = self._entries(kept, added, ids)
         write = self._must_write(rebuild, kept, vectors, len(ids))
-        self._changed = write
-        mappings = self._stale_mappings(entries, write=write)
+        blind = self._absent and rebuild is None
+        mappings = () if blind else stale_mappings(self.basis, entries, index_written=write)
+        for path in mappings:
+            why = f"{len(entries)} entries, in step with the index"
+            self._act("write-mapping", Subject("mapping", path), why, path)
         return IndexTarget(
             ids, vectors, entries, write, mappings, self.gone, self.sole, self.actions
         )
@@ -307,33 +310,6 @@ class _Indexer:
         orphans = {int(n) for ref, n in zip(owners, ids, strict=True) if ref is None}
         old = self.basis.ownership.entries.items()
         return {**{name: n for name, n in old if n in orphans and name not in named}, **named}
-
-    def _stale_mappings(self, entries: dict[str, int], *, write: bool) -> tuple[str, ...]:
-        if self._absent and not write:
-            return ()
-        paths = [
-            mapping.path
-            for mapping in self.inventory.mappings
-            if mapping.path not in self.basis.closed and self._stale_mapping(mapping, entries)
-        ]
-        primary = self.inventory.layout.mapping_paths[0]
-        known = {m.path for m in self.inventory.mappings}
-        if (paths or write) and primary not in known:
-            paths.insert(0, primary)
-        for path in paths:
-            why = f"{len(entries)} entries, in step with the index"
-            self._act("write-mapping", Subject("mapping", path), why, path)
-        return tuple(paths)
-
-    def _stale_mapping(self, mapping: MappingFacts, entries: dict[str, int]) -> bool:
-        if (
-            mapping.entries is not None
-            and not mapping.duplicate_keys
-            and mapping.entries == entries
-        ):
-            return False
-        code = "V007" if mapping.status is PartStatus.OK else "V006"
-        return self._changed or self.wishes.wants(code, mapping.path, mapping.path)
 
     # Words
 

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 from synthstore.checks.catalogue import twin
 from synthstore.checks.standing import rows_of
-from synthstore.files.jsonio import Style, dump, parse, salvage, splice_field
+from synthstore.files.jsonio import Style, dump, splice_field
 from synthstore.layout.base import Place
 from synthstore.model.catalog import Row
-from synthstore.model.embedding import EmbeddingState, FloatVector
+from synthstore.model.embedding import EmbeddingState
 from synthstore.model.facts import EntityFile, FileStatus, StrayKind
 from synthstore.model.ids import EntityRef, id_problem
 from synthstore.model.paths import confined, folder_of
 from synthstore.model.times import instant_us
+from synthstore.repair.healing import (
+    agrees,
+    better_embedding,
+    floats,
+    salvage_story,
+    salvaged,
+)
 from synthstore.repair.sources import NO_STAT, Copy, Rank, best
 from synthstore.repair.state import Basis, Entities
 from synthstore.scan.shard import facts_of
@@ -143,14 +149,14 @@ class _Mender:
         self._recover_hurt(file, ref, code)
 
     def _recover_hurt(self, file: EntityFile, ref: EntityRef, code: str) -> None:
-        document = self._salvaged(file, ref)
+        document = salvaged(self.basis, file, ref)
         found = self._best(ref, document)
         if found and (found[1] < Rank.SALVAGE or document is None):
             older = ", an older state" if found[1] is Rank.OLDER else ""
             self._place(ref, file.path, found[0], f"{file.problem}{older}")
         elif document is not None:
             self._write(ref, file.path, dump(document, Style()))
-            self.out.act("salvage-file", ref, file.path, _salvage_story(file, document), file.path)
+            self.out.act("salvage-file", ref, file.path, salvage_story(file, document), file.path)
         elif file.rigid:
             self.out.held[ref] = file
         else:
@@ -161,23 +167,6 @@ class _Mender:
         if drop is not None:
             self.out.dropped[ref] = drop
         self.out.act("quarantine-file", ref, file.path, why)
-
-    def _salvaged(self, file: EntityFile, ref: EntityRef) -> dict[str, object] | None:
-        """Whole fields out of a hurt file, if they make an entity; no value is ever guessed."""
-        raw = self.basis.raw.get(file.path)
-        if raw is None or file.rigid:
-            return None
-        fields: dict[str, object] = dict(salvage(raw))
-        key = self.layout.id_key(ref.kind)
-        if fields.get(key) not in (ref.id, None) and isinstance(fields[key], str):
-            return None
-        document = {key: ref.id, **{k: v for k, v in fields.items() if k != key}}
-        embedding = self.layout.embedding_key(ref.kind)
-        vector = self.basis.vector(ref)
-        if vector is not None and not isinstance(document.get(embedding), list):
-            document[embedding] = floats(vector)
-        missing = self.layout.read_record(ref.kind, document).missing
-        return None if missing or id_problem(ref.id, kind=ref.kind) else document
 
     # Rows without a file, and members without a row
 
@@ -251,21 +240,13 @@ class _Mender:
         if file.rigid or not self.wishes.wants(code, ref.id, file.path):
             return
         raw = self.basis.raw.get(file.path)
-        vector, source = self._better_embedding(file, ref)
+        vector, source = better_embedding(self.basis, file, ref)
         if raw is None or vector is None:
             return
         key = self.layout.embedding_key(ref.kind)
         self._write(ref, file.path, splice_field(raw, key, floats(vector)))
         because = "its embedding is missing" if code == "E001" else "NaN or infinity in it"
         self.out.act("heal-embedding", ref, file.path, because, source)
-
-    def _better_embedding(self, file: EntityFile, ref: EntityRef) -> tuple[FloatVector | None, str]:
-        record = file.record
-        for copy in self.basis.copies.get(ref, ()):
-            same = copy.file.record is not None and record is not None
-            if same and copy.vector is not None and _same_state(copy.file, file):
-                return copy.vector, copy.source
-        return self.basis.vector(ref), self.basis.inventory.index.path
 
     # Shared
 
@@ -275,7 +256,7 @@ class _Mender:
         row = self.rows.get(ref)
         row_us = instant_us(row.updated_at) if row is not None else None
         found = best(self.basis.copies.get(ref, ()), row, row_us)
-        if found and found[1] is Rank.OLDER and survived and _agrees(found[0], survived):
+        if found and found[1] is Rank.OLDER and survived and agrees(found[0], survived):
             return found[0], Rank.SAME_TIME
         return found
 
@@ -292,29 +273,3 @@ class _Mender:
         self.occupied.add(path)
         if vector is not None:
             self.out.vectors[path] = vector
-
-
-def floats(vector: FloatVector) -> list[float]:
-    """Spell a float32 vector as every writer of these stores does: widened to double."""
-    return [float(x) for x in vector]
-
-
-def _same_state(one: EntityFile, other: EntityFile) -> bool:
-    a, b = one.record, other.record
-    return a is not None and b is not None and a.updated_us == b.updated_us is not None
-
-
-def _agrees(copy: Copy, survived: Mapping[str, object]) -> bool:
-    """Whether a copy says the same in every field that survived in the hurt file."""
-    document = parse(copy.content).value
-    if not isinstance(document, dict):
-        return False
-    return all(key in document and document[key] == value for key, value in survived.items())
-
-
-def _salvage_story(file: EntityFile, document: Iterable[str]) -> str:
-    return f"{file.problem}; fields that survived whole: {', '.join(map(_plain, document))}"
-
-
-def _plain(text: str) -> str:
-    return "".join(c if unicodedata.category(c)[0] != "C" else "?" for c in text)

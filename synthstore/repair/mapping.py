@@ -1,0 +1,40 @@
+"""Which mapping files must be written for a given state of the index. No I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from synthstore.model.facts import MappingFacts, PartStatus
+from synthstore.repair.state import Basis
+
+
+def stale_mappings(
+    basis: Basis, entries: Mapping[str, int], *, index_written: bool
+) -> tuple[str, ...]:
+    """Paths of the mapping files that do not hold ``entries``.
+
+    Memory Cores write one name and read another, so all that exist are kept in step, and where one
+    is written the primary one is there afterwards.
+    """
+    found = basis.inventory.mappings
+    paths = [
+        mapping.path
+        for mapping in found
+        if mapping.path not in basis.closed and _stale(basis, mapping, entries, index_written)
+    ]
+    primary = basis.inventory.layout.mapping_paths[0]
+    if (paths or index_written) and primary not in {mapping.path for mapping in found}:
+        paths.insert(0, primary)
+    return tuple(paths)
+
+
+def _stale(
+    basis: Basis, mapping: MappingFacts, entries: Mapping[str, int], index_written: bool
+) -> bool:
+    sound = not (mapping.duplicate_keys or mapping.bad_entries)
+    if sound and mapping.entries is not None and mapping.entries == entries:
+        return False
+    if mapping.status is PartStatus.MISSING and not entries:
+        return False
+    code = "V007" if mapping.status is PartStatus.OK else "V006"
+    return index_written or basis.wishes.wants(code, mapping.path, mapping.path)
