@@ -45,24 +45,33 @@ class Entity:
 
 def entities(root: Path, layout: Name) -> dict[str, Entity]:
     """Every entity file that parses and bears an id, by path."""
-    folder = "" if layout == "core-3" else "memories"
-    found = [*_in(root, folder, is_memory=True), *_in(root, "assemblies", is_memory=False)]
-    return {entity.path: entity for entity in found}
-
-
-def _in(root: Path, folder: str, *, is_memory: bool) -> Iterator[Entity]:
-    for path in sorted((root / folder).glob("*.json")):
-        if path.is_symlink() or not path.is_file() or path.name.startswith(PARTS):
-            continue
-        try:
-            raw = path.read_bytes()
-            doc = json.loads(raw)
-        except (OSError, ValueError, RecursionError):
-            continue
-        entity_id = _id(doc) if isinstance(doc, dict) else None
+    found = {}
+    for path, (raw, doc) in _parsed(root, layout).items():
+        entity_id = _id(doc)
         if entity_id is not None:
-            where = path.relative_to(root).as_posix()
-            yield Entity(where, entity_id, is_memory, doc, raw)
+            found[path] = Entity(path, entity_id, not path.startswith("assemblies/"), doc, raw)
+    return found
+
+
+def documents(root: Path, layout: Name) -> dict[str, Doc]:
+    """Every entity file that parses to an object, whatever that says, by path."""
+    return {path: doc for path, (_, doc) in _parsed(root, layout).items()}
+
+
+def _parsed(root: Path, layout: Name) -> dict[str, tuple[bytes, Doc]]:
+    found = {}
+    for folder in ("" if layout == "core-3" else "memories", "assemblies"):
+        for path in sorted((root / folder).glob("*.json")):
+            if path.is_symlink() or not path.is_file() or path.name.startswith(PARTS):
+                continue
+            try:
+                raw = path.read_bytes()
+                doc = json.loads(raw)
+            except (OSError, ValueError, RecursionError):
+                continue
+            if isinstance(doc, dict):
+                found[path.relative_to(root).as_posix()] = (raw, doc)
+    return found
 
 
 def _id(doc: Doc) -> str | None:

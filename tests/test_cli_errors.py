@@ -121,14 +121,15 @@ def test_ctrl_c(cli: Program) -> None:
 
 
 def test_ctrl_c_while_it_waits_for_a_lock(tmp_path: Path) -> None:
-    built = build("native", tmp_path / "store")
+    built = build("core-4", tmp_path / "store")
     built.catalog.unlink()
     assert spawn("repair", built.root, "-y").returncode == 0
     built.catalog.unlink()
     before = sha_tree(built.root)
     with Lock(built.root / ".synthstore" / "lock"):
-        terminal = on_terminal("repair", built.root, "-y", "--lock-wait", "2s")
-        time.sleep(1)
+        terminal = on_terminal("repair", built.root, "-y", "--lock-wait", "3s")
+        terminal.expect("stop the Memory Core")
+        time.sleep(0.5)
         terminal.interrupt()
         assert terminal.finish() == 130
     assert "the store is as it was" in terminal.seen

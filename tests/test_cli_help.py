@@ -6,6 +6,7 @@ import re
 import shlex
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -14,6 +15,7 @@ from synthstore.cli.app import COMMANDS, program
 from synthstore.cli.described import described
 from synthstore.config import COMMAND_LINE_ONLY
 from tests.program import Program, Terminal, on_terminal
+from tests.stores import build
 
 NAMES = [name for name, _, _ in COMMANDS]
 
@@ -118,3 +120,20 @@ def test_every_example_is_a_call_that_can_be_made(cli: Program) -> None:
             assert (first, second) == ("synthstore", name)
             with commands[name].make_context(name, rest):
                 pass
+
+
+def test_every_kind_of_option_can_be_set_by_variable_and_file(cli: Program, tmp_path: Path) -> None:
+    store = build("native", tmp_path / "store", memories=14)
+    for entity_id in store.memories[2:]:
+        store.file(entity_id).unlink()
+    store.edit_catalog(lambda document: document["metadata"].update(memory_count=99))
+    cli.env(SYNTHSTORE_VERIFY_VERBOSE="1", SYNTHSTORE_VERIFY_SELECT="M001,C")
+    result = cli("verify", store.root)
+    assert sum(line.startswith("error M001") for line in result.lines) == 12
+    assert "C004" in result.out
+    cli.monkeypatch.delenv("SYNTHSTORE_VERIFY_SELECT")
+    cli.config('[verify]\nselect = ["M001", "V"]\njson = true\nverbose = 0\nquick = true')
+    assert set(cli("verify", store.root).document["summary"]["by_code"]) == {"M001"}
+    assert cli("verify", store.root).document["quick"]
+    cli.config('[verify]\nselect = "C004"\nid = "x"')
+    assert cli("verify", store.root).code == 0

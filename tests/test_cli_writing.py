@@ -198,6 +198,7 @@ def test_undo_refuses_what_changed_since(cli: Program, hurt: Built) -> None:
     result = cli("undo", hurt.root, "-y")
     assert result.code == 12
     assert "--force" in result.err
+    assert hurt.catalog.name in result.err
     assert cli("undo", hurt.root, "-y", "--force", "-q").out == ""
 
 
@@ -261,3 +262,13 @@ def test_prune_asks(hurt: Built, cli: Program) -> None:
     terminal.expect("let them go? [y/N]")
     terminal.type("n\n")
     assert terminal.finish() == 130
+
+
+def test_redact_hides_ids_in_errors(cli: Program, hurt: Built) -> None:
+    cli("repair", hurt.root, "-y")
+    hurt.overwrite(hurt.memories[0], b"{}")
+    cli("repair", hurt.root, "-y")
+    hurt.file(hurt.memories[0]).write_bytes(b"[]")
+    result = cli("undo", hurt.root, "-y", "--redact")
+    assert result.code == 12
+    assert hurt.memories[0] not in result.err

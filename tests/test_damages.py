@@ -63,7 +63,7 @@ def test_damage(damage: Damage, layout: Name, place: Path) -> None:
     built = build(layout, place)
     damage.apply(built)
     hurt = sha_tree(built.root)
-    hurt_docs = _docs(built)
+    hurt_docs = oracle.documents(built.root, layout)
     everything = sha_tree(built.root, skip="")
     said(damage, built)
     assert sha_tree(built.root, skip="") == everything, "verify wrote"
@@ -164,10 +164,6 @@ def same(one: Any, other: Any) -> bool:
             np.array(one, dtype=np.float32), np.array(other, dtype=np.float32), equal_nan=True
         )
     return json.dumps(one) == json.dumps(other)
-
-
-def _docs(built: Built) -> dict[str, Doc]:
-    return {path: e.doc for path, e in oracle.entities(built.root, built.layout).items()}
 
 
 def assert_in_step(damage: Damage, built: Built) -> None:

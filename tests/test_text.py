@@ -6,7 +6,7 @@ import json
 import unicodedata
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from synthstore.render.json import dumps
@@ -16,6 +16,7 @@ TEXT = st.text(st.characters())
 """Lone surrogates included."""
 
 
+@settings(deadline=None)  # the machine may be busy
 @given(TEXT)
 def test_nothing_that_a_terminal_obeys_is_left(text: str) -> None:
     shown = printable(text)
@@ -41,6 +42,7 @@ def test_it_is_shown_escaped(text: str, shown: str) -> None:
     assert printable(text) == shown
 
 
+@settings(deadline=None)
 @given(st.recursive(TEXT | st.integers() | st.none(), lambda s: st.dictionaries(TEXT, s)))
 def test_json_means_the_same_and_is_safe_to_show(value: object) -> None:
     text = dumps({"value": value})

@@ -91,6 +91,7 @@ class Call:
     screen: Screen = field(default_factory=Screen)
     writes: bool = False
     """Whether the store may have been changed by now."""
+    redact: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +154,7 @@ def with_common(function: CommandFunction, *, writes: bool) -> Callable[..., int
 
     def call(ctx: typer.Context, **given: Any) -> int:
         shared = {name: given.pop(name) for name in SHARED}
-        ctx.obj.writes = writes
+        ctx.obj.writes, ctx.obj.redact = writes, shared["redact"]
         ctx.obj.screen = Screen(
             json=shared["json"],
             quiet=shared["quiet"],

@@ -84,6 +84,10 @@ def wants_json(args: Sequence[str], environ: Mapping[str, str]) -> bool:
 
 
 def _tell(call: Call, error: SynthstoreError) -> int:
+    if call.redact:
+        from synthstore.render.redact import redacted  # noqa: PLC0415
+
+        error = redacted(error)
     if call.screen.json:
         from synthstore.render.documents import error_document  # noqa: PLC0415
 

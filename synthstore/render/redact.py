@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Mapping
+from copy import copy
 from dataclasses import replace
 from functools import singledispatch
 from typing import TypeVar, cast
@@ -12,6 +13,7 @@ from typing import TypeVar, cast
 from synthstore.checks.catalogue import CATALOGUE
 from synthstore.checks.finding import Finding, Subject
 from synthstore.checks.report import Action, RepairReport, Report
+from synthstore.errors import SynthstoreError
 from synthstore.repair.undoing import UndoReport
 
 T = TypeVar("T")
@@ -87,6 +89,13 @@ def _undo_report(value: UndoReport) -> UndoReport:
         files=tuple(replace(file, path=redacted_path(file.path)) for file in value.files),
         conflicts=tuple(map(redacted_path, value.conflicts)),
     )
+
+
+@_redacted.register
+def _error(value: SynthstoreError) -> SynthstoreError:
+    shown = copy(value)
+    shown.message = redacted_text(value.message)
+    return shown
 
 
 def _finding(finding: Finding) -> Finding:

@@ -152,8 +152,7 @@ class _Mender:
         document = salvaged(self.basis, file, ref)
         found = self._best(ref, document)
         if found and (found[1] < Rank.SALVAGE or document is None):
-            older = ", an older state" if found[1] is Rank.OLDER else ""
-            self._place(ref, file.path, found[0], f"{file.problem}{older}")
+            self._place(ref, file.path, found[0], f"{file.problem}{self._age(ref, found[1])}")
         elif document is not None:
             self._write(ref, file.path, dump(document, Style()))
             self.out.act("salvage-file", ref, file.path, salvage_story(file, document), file.path)
@@ -185,8 +184,8 @@ class _Mender:
         path = self._home(row)
         found = self._best(ref)
         if found is not None and path is not None:
-            older = "an older state; " if found[1] is Rank.OLDER else ""
-            self._place(ref, path, found[0], f"{older}the catalog lists it, but it had no file")
+            why = "the catalog lists it, but it had no file"
+            self._place(ref, path, found[0], f"{why}{self._age(ref, found[1])}")
         elif found is None:
             self.out.dropped[ref] = code
 
@@ -259,6 +258,14 @@ class _Mender:
         if found and found[1] is Rank.OLDER and survived and agrees(found[0], survived):
             return found[0], Rank.SAME_TIME
         return found
+
+    def _age(self, ref: EntityRef, rank: Rank) -> str:
+        """What is to be said of a copy that may not be the last state."""
+        if rank not in (Rank.OLDER, Rank.QUARANTINED):
+            return ""
+        row = self.rows.get(ref)
+        dated = row is not None and instant_us(row.updated_at) is not None
+        return "; the copy is older" if dated else "; the copy may be older, nothing tells"
 
     def _place(self, ref: EntityRef, path: str, copy: Copy, because: str) -> None:
         self._write(ref, path, copy.content)

@@ -13,6 +13,7 @@ from synthstore.checks.report import Action, RepairReport
 from synthstore.errors import InterruptedByUserError, OperationError, RefusedError
 from synthstore.layout.base import Layout
 from synthstore.progress import Progress
+from synthstore.repair.holding import held
 from synthstore.repair.plan import IndexWish
 from synthstore.repair.planning import Planned, plan_repair
 from synthstore.repair.wishes import Wishes
@@ -97,7 +98,6 @@ class Job:
     dry_run: bool
     rebuild: frozenset[str] = frozenset()
     """Parts to build anew whatever state they are in: ``catalog``, ``index``."""
-    argv: tuple[str, ...] = ()
 
 
 async def repair(
@@ -126,11 +126,8 @@ async def mend_store(
         seen = await look(job.root, job.layout, job.look, progress)
         planned = await asyncio.to_thread(plan_repair, job.root, seen.inventory, job)
         return _report(job, seen, planned, before=seen.findings)
-    session = await asyncio.to_thread(Session.open, job.root, wait=lock_wait, command=job.command)
-    try:
+    async with held(job.root, wait=lock_wait, command=job.command) as session:
         return await _under_lock(job, session, confirm, progress)
-    finally:
-        await asyncio.to_thread(session.close)
 
 
 async def _under_lock(
@@ -228,7 +225,8 @@ def _report(
 def _next(job: Job, findings: Sequence[Finding], planned: Planned, run: str | None) -> str | None:
     store = shlex.quote(str(job.store))
     if job.dry_run:
-        return f"synthstore {job.command} {store}" if planned.changes else None
+        go = planned.changes and planned.refusal is None
+        return f"synthstore {job.command} {store}" if go else None
     if run is not None and next_command(job.store, findings) is None:
         return f"synthstore undo {store} --dry-run"
     return next_command(job.store, findings)

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Literal
 
 from synthstore.errors import InterruptedByUserError, RefusedError
+from synthstore.repair.holding import held
 from synthstore.store.runs import (
     Change,
     FilesChanged,
-    Pruned,
     RunInfo,
     list_runs,
     newest_undoable,
@@ -77,15 +77,12 @@ async def undo(
     root = find_root(store)
     if dry_run:
         return (await asyncio.to_thread(_plan, store, root, run, force)).report
-    session = await asyncio.to_thread(Session.open, root, wait=lock_wait, command="undo")
-    try:
+    async with held(root, wait=lock_wait, command="undo") as session:
         planned = await asyncio.to_thread(_plan, store, root, run, force)
         # Asked in the thread of the event loop, where Ctrl-C arrives.
         if not confirm(planned.report):
             raise InterruptedByUserError("declined; nothing was changed")
         result = await asyncio.to_thread(_apply, session, planned)
-    finally:
-        await asyncio.to_thread(session.close)
     return replace(planned.report, run=result.run, dry_run=False, conflicts=result.conflicts)
 
 
@@ -130,12 +127,9 @@ async def runs(store: Path) -> tuple[RunInfo, ...]:
 async def prune(store: Path, *, lock_wait: float = 0.0, dry_run: bool = False) -> PruneReport:
     """Forget the runs that need not be kept, and the quarantine of runs that are gone."""
     root = find_root(store)
-    pruned = await asyncio.to_thread(_prune, root, lock_wait, dry_run)
-    return PruneReport(str(store), pruned.removed, pruned.kept, pruned.freed_bytes)
-
-
-def _prune(root: Path, lock_wait: float, dry_run: bool) -> Pruned:
     if dry_run:
-        return to_prune(root)
-    with Session(root, wait=lock_wait, command="undo --prune") as session:
-        return session.prune()
+        pruned = await asyncio.to_thread(to_prune, root)
+    else:
+        async with held(root, wait=lock_wait, command="undo --prune") as session:
+            pruned = await asyncio.to_thread(session.prune)
+    return PruneReport(str(store), pruned.removed, pruned.kept, pruned.freed_bytes)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -33,11 +34,24 @@ def executor_for(files: int, jobs: int | None) -> Iterator[Executor]:
     """Give processes where they pay, else one thread; parsing holds the GIL."""
     workers = jobs or usable_cores()
     if workers > 1 and files >= PROCESSES_PAY_FROM:
-        # Never fork: this process has threads by now, and a forked lock may never be freed.
-        context = multiprocessing.get_context("forkserver")
-        context.set_forkserver_preload(["synthstore.scan.shard"])
-        with ProcessPoolExecutor(workers, mp_context=context) as processes:
-            yield processes
+        executor = _processes(workers)
     else:
-        with ThreadPoolExecutor(1, thread_name_prefix="synthstore-scan") as thread:
-            yield thread
+        executor = ThreadPoolExecutor(1, thread_name_prefix="synthstore-scan")
+    try:
+        yield executor
+    finally:
+        executor.shutdown(cancel_futures=True)
+
+
+def _processes(workers: int) -> Executor:
+    # Never fork: this process has threads by now, and a forked lock may never be freed.
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["synthstore.scan.shard"])
+    processes = ProcessPoolExecutor(workers, mp_context=context)
+    # Ctrl-C goes to the whole group: the server starts with it blocked, and so do its children.
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        processes.submit(usable_cores)
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    return processes

@@ -31,6 +31,7 @@ __all__ = [
     "read_shard",
 ]
 
+
 @dataclass(frozen=True, slots=True)
 class Candidate:
     """A regular file where an entity belongs, as the listing saw it."""

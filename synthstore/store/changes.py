@@ -85,13 +85,27 @@ def pending_of(lines: Iterable[Logged]) -> Pending:
     return Pending({line.ref: line for line in lines})
 
 
-def read_log(root: Path) -> Pending:
-    """What the log of the store at ``root`` says; nothing where it is closed to this user."""
+def load_log(root: Path) -> Pending:
+    """What the log of the store at ``root`` says; raises OperationError where it is unreadable."""
     try:
         raw, _ = read_file(root, LOG)
-    except (FileNotFoundError, SynthstoreError):
+    except FileNotFoundError:
         return Pending()
     return pending_of(parse_lines(raw))
+
+
+def read_log(root: Path) -> Pending:
+    """As ``load_log``, for whoever only looks: nothing where it is closed to this user."""
+    try:
+        return load_log(root)
+    except SynthstoreError:
+        return Pending()
+
+
+def has_pending(root: Path) -> bool:
+    """Whether the log of the store at ``root`` holds anything that is not folded."""
+    entry = look(root, LOG)
+    return entry is not None and entry.stat.size > 0 and read_log(root).open > 0
 
 
 def parse_lines(raw: bytes) -> Iterator[Logged]:
@@ -131,13 +145,15 @@ class ChangeLog:
         self._file: GrowingFile | None = None
         self._mark: tuple[int, int] | None = None
         self._read_to = 0
+        self._seen = 0
         self._unsynced = 0
         self._last: dict[EntityRef, Logged] = {}
 
     @property
     def pending(self) -> Pending:
         """All that was read and written so far."""
-        return Pending(self._last)
+        # A copy: whoever goes through it may be another thread than the one that appends.
+        return Pending(dict(self._last))
 
     def line(self, ref: EntityRef) -> Logged | None:
         """The last word on ``ref``."""
@@ -149,7 +165,7 @@ class ChangeLog:
             now = os.lstat(self._root / LOG)
         except OSError:
             return self._mark is not None
-        return (now.st_dev, now.st_ino) != self._mark or now.st_size != self._read_to
+        return (now.st_dev, now.st_ino) != self._mark or now.st_size != self._seen
 
     def refresh(self) -> bool:
         """Read what is new; True where the log was folded, so that the catalog is another."""
@@ -163,9 +179,9 @@ class ChangeLog:
             self._mark = mark
         whole = raw.rfind(b"\n") + 1
         fresh = pending_of(parse_lines(raw[self._read_to : whole])).last
-        self._last = {**self._last, **fresh}
-        # A torn tail is read over again until somebody completes or buries it.
-        self._read_to = len(raw) if whole == len(raw) else whole
+        self._last.update(fresh)
+        # A torn tail is read again once somebody has completed or buried it.
+        self._read_to, self._seen = whole, len(raw)
         return folded
 
     def append(self, lines: Sequence[Logged], *, sync: bool = False) -> None:
@@ -181,8 +197,8 @@ class ChangeLog:
         self._unsynced += len(lines)
         if sync or self._unsynced >= self._threshold:
             self.sync()
-        self._last = {**self._last, **{line.ref: line for line in lines}}
-        self._read_to = os.lstat(self._root / LOG).st_size
+        self._last.update((line.ref, line) for line in lines)
+        self._read_to = self._seen = os.lstat(self._root / LOG).st_size
 
     def _revives(self, line: Logged) -> bool:
         known = self._last.get(line.ref)

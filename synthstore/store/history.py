@@ -9,7 +9,10 @@ from typing import Literal
 
 from synthstore.errors import OperationError, PermissionDeniedError
 from synthstore.files.lock import is_locked
-from synthstore.store.journal import COMMITTED, DONE, LOCK, RunFolder, run_folders
+from synthstore.store.journal import COMMITTED, DONE, LOCK, WRITE_LOCK, RunFolder, run_folders
+
+FOLD = "fold"
+"""The command of runs that only bring catalog and index up to what a library saved."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,5 +85,5 @@ def unfinished_runs(root: Path) -> list[Unfinished]:
         begun = [run for run in run_folders(root) if run.has(COMMITTED) and not run.has(DONE)]
     except PermissionDeniedError:
         return []
-    alive = bool(begun) and is_locked(root / LOCK) is not None
+    alive = bool(begun) and any(is_locked(root / lock) for lock in (LOCK, WRITE_LOCK))
     return [Unfinished(folder.run, _info(folder).command, alive) for folder in begun]

@@ -21,6 +21,8 @@ from synthstore.store.plan import Copy, Item, Plan
 RUNS = f"{OWN_FOLDER}/runs"
 QUARANTINE = f"{OWN_FOLDER}/quarantine"
 LOCK = f"{OWN_FOLDER}/lock"
+WRITE_LOCK = f"{OWN_FOLDER}/write.lock"
+"""Held by a library around each of its changes."""
 COMMITTED = "committed"
 DONE = "done"
 

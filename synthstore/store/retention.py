@@ -9,12 +9,14 @@ from pathlib import Path
 
 from synthstore.files.durable import remove_tree
 from synthstore.files.walk import list_folder
-from synthstore.store.history import RunInfo, list_runs
+from synthstore.store.history import FOLD, RunInfo, list_runs
 from synthstore.store.journal import COMMITTED, QUARANTINE, RunFolder, time_of
 
 KEEP_LAST = 10
 KEEP_WITHIN = timedelta(days=30)
 KEEP_BYTES = 10 * 2**30
+KEEP_FOLDS = 2
+"""A library folds often, each time displacing a whole index; repairs must not go for that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,16 +35,24 @@ def expendable(runs: Sequence[RunInfo], now: datetime) -> list[RunInfo]:
     """The finished runs that need not be kept, oldest first.
 
     Kept are the last 10 and all younger than 30 days, of those only the newest 10 GB; never is the
-    newest run removed, or one that is not finished.
+    newest run removed, or one that is not finished. Of folds the last two are kept.
     """
+    newest_first = sorted(runs, key=lambda info: info.run, reverse=True)
+    folds = [run for run in newest_first if run.command == FOLD and run.state == "done"]
+    going = folds[KEEP_FOLDS:]
+    others = [run for run in newest_first if run not in going]
+    return sorted((*going, *_beyond(others, now)), key=lambda info: info.run)
+
+
+def _beyond(newest_first: Sequence[RunInfo], now: datetime) -> list[RunInfo]:
     kept_bytes = 0
     going = []
-    for rank, run in enumerate(sorted(runs, key=lambda info: info.run, reverse=True)):
+    for rank, run in enumerate(newest_first):
         kept_bytes += run.bytes
         young = rank < KEEP_LAST or now - time_of(run.run) < KEEP_WITHIN
         if rank > 0 and run.state != "unfinished" and not (young and kept_bytes <= KEEP_BYTES):
             going.append(run)
-    return going[::-1]
+    return going
 
 
 def to_prune(root: Path, now: datetime | None = None) -> Pruned:

@@ -9,26 +9,28 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from synthstore.errors import OperationError
+from synthstore.errors import OperationError, SynthstoreError
 from synthstore.files.durable import remove_tree
 from synthstore.files.inside import Tree
 from synthstore.files.lock import Lock
 from synthstore.layout.base import OWN_FOLDER
 from synthstore.store.admission import Custody, admit
 from synthstore.store.applying import completable, complete
+from synthstore.store.changes import has_pending
 from synthstore.store.history import list_runs
 from synthstore.store.journal import (
     COMMITTED,
     DONE,
     LOCK,
     RUNS,
+    WRITE_LOCK,
     Done,
     RunFolder,
     next_run,
@@ -53,6 +55,11 @@ from synthstore.store.staging import (
 from synthstore.store.undoing import made_folders
 
 _log = logging.getLogger("synthstore")
+
+CHANGE_WAIT = 60.0
+"""Seconds that one library waits for the change of another: a full repair may take that long."""
+
+_CHANGE_PAUSE = 0.001
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,36 +92,88 @@ class _Intent:
 
 
 class Session:
-    """An open store, as a context manager; the constructor touches nothing."""
+    """An open store, as a context manager; the constructor touches nothing.
 
-    def __init__(self, root: Path, *, wait: float = 0.0, command: str | None = None) -> None:
+    A command's is exclusive. Libraries share a store, and change it in turn within ``changing``.
+    """
+
+    def __init__(
+        self, root: Path, *, wait: float = 0.0, command: str | None = None, shared: bool = False
+    ) -> None:
         self.root = root
         self.recovered: tuple[RolledForward, ...] = ()
         self._wait = wait
         self._command = command
+        self._shared = shared
         self._held: tuple[Lock, Custody] | None = None
+        self._changing: Lock | None = None
 
     @classmethod
-    def open(cls, root: Path, *, wait: float = 0.0, command: str | None = None) -> Self:
+    def open(
+        cls, root: Path, *, wait: float = 0.0, command: str | None = None, shared: bool = False
+    ) -> Self:
         """Make ``.synthstore``, take the lock, and settle what earlier sessions left.
 
         Raises LockedError after ``wait`` seconds, PermissionDeniedError for a store that is not
         safely ours to write, OperationError where the system fails.
         """
-        return cls(root, wait=wait, command=command).__enter__()
+        return cls(root, wait=wait, command=command, shared=shared).__enter__()
 
     def __enter__(self) -> Self:
         custody = admit(self.root)
         custody.make_private(self.root / OWN_FOLDER)
-        lock = Lock(self.root / LOCK, command=self._command, uid=custody.uid, gid=custody.gid)
+        lock = self._lock(LOCK, custody, shared=self._shared)
         lock.acquire(self._wait)
         with ExitStack() as undo:
-            undo.callback(lock.release)
+            self._held = lock, custody
+            undo.callback(self.close)
             custody.make_private(self.root / RUNS)
-            self.recovered = tuple(_settle_runs(self.root, custody))
+            if self._shared:
+                with self.changing():
+                    self._settle(custody)
+            else:
+                self._settle(custody)
+                self._settle_changes()
             undo.pop_all()
-        self._held = lock, custody
         return self
+
+    def _lock(self, path: str, custody: Custody, *, shared: bool = False) -> Lock:
+        return Lock(
+            self.root / path,
+            shared=shared,
+            command=self._command,
+            uid=custody.uid,
+            gid=custody.gid,
+            pause=_CHANGE_PAUSE,
+        )
+
+    @contextmanager
+    def changing(self, wait: float = CHANGE_WAIT) -> Iterator[Custody]:
+        """Be the only library that changes the store, for as long as the body lasts."""
+        custody = self.custody
+        lock = self._lock(WRITE_LOCK, custody)
+        lock.acquire(wait)
+        self._changing = lock
+        try:
+            yield custody
+        finally:
+            self._changing = None
+            lock.release()
+
+    def _settle(self, custody: Custody) -> None:
+        self.recovered += tuple(_settle_runs(self.root, custody))
+
+    def _settle_changes(self) -> None:
+        """Fold what a library left in its log when it died; failing at that stops no command."""
+        if not has_pending(self.root):
+            return
+        # Only where there is something to fold is numpy worth importing.
+        from synthstore.store.folding import fold_left_over  # noqa: PLC0415
+
+        try:
+            fold_left_over(self)
+        except SynthstoreError as error:
+            _log.warning("pending changes could not be folded: %s", error.message)
 
     def __exit__(
         self,
@@ -143,8 +202,13 @@ class Session:
         Raises FilesChanged, DiskFullError and the like with the store untouched; an OperationError
         that comes later leaves a committed run, which the next session completes.
         """
-        custody = self._custody()
+        custody = self.custody
         require_sound(changes)
+        if self._shared:
+            if self._changing is None:
+                raise ValueError("a shared session changes a store only within changing()")
+            # What another library left when it died comes first.
+            self._settle(custody)
         intent = _Intent(command, dict(note or {}), undoes)
         with Tree(self.root) as tree:
             prepared = self._prepare(tree, intent, [c for c in changes if not c.idle], custody)
@@ -157,7 +221,9 @@ class Session:
         self._retire()
         return _result(plan.items, done)
 
-    def _custody(self) -> Custody:
+    @property
+    def custody(self) -> Custody:
+        """Who owns what is made here; raises ValueError where the session is not open."""
         if self._held is None:
             raise ValueError("the session is not open")
         return self._held[1]
@@ -203,7 +269,7 @@ class Session:
 
     def prune(self) -> Pruned:
         """Remove the runs that need not be kept, and the quarantine of runs that are gone."""
-        self._custody()
+        _ = self.custody
         going = to_prune(self.root)
         remove_runs(self.root, going.removed)
         remove_quarantines(self.root, going.quarantines)

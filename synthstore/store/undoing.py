@@ -10,15 +10,18 @@ from typing import BinaryIO
 from synthstore.errors import OperationError, RefusedError, UsageError
 from synthstore.files.durable import copier, hash_file
 from synthstore.files.inside import Found, Tree
-from synthstore.store.history import RunInfo, list_runs
+from synthstore.store.history import FOLD, RunInfo, list_runs
 from synthstore.store.journal import RunFolder, run_folders
 from synthstore.store.plan import ENTITY, REMOVAL, Change, Copy, Item
 
 
 def newest_undoable(root: Path) -> str:
-    """The newest finished run that is neither undone nor an undo; UsageError if there is none."""
+    """The newest finished run that is neither undone nor an undo; UsageError if there is none.
+
+    A fold is passed over: nobody asked for it, and without it the files are still as saved.
+    """
     for run in reversed(list_runs(root)):
-        if run.state == "done" and run.undoes is None:
+        if run.state == "done" and run.undoes is None and run.command != FOLD:
             return run.run
     raise UsageError(f"no run to undo in {root}")
 

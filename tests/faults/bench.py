@@ -10,7 +10,17 @@ from tempfile import TemporaryDirectory
 
 from tests.faults.actions import Action, Fault
 from tests.faults.calls import Call
-from tests.faults.checker import STORE, Truth, committed, lost, moment, open_runs, photograph, same
+from tests.faults.checker import (
+    STORE,
+    Truth,
+    committed,
+    lost,
+    moment,
+    open_runs,
+    photograph,
+    same,
+    settled,
+)
 from tests.faults.scenario import Act, Mutant, Scenario, State, Step
 from tests.faults.seccomp import SYNCS
 from tests.faults.supervisor import Outcome, apart, observe
@@ -65,9 +75,8 @@ class Bench:
         problems = [*_misbehaviour(outcome, fault), *moment(self.truth, self._arena)]
         if outcome.code == 0:
             problems += same(self.truth.after, photograph(self._arena))
-        over = outcome.code == 0 and not self.scenario.repeatable
         # What is wrong already only gets more confusing by going on.
-        return outcome, problems or ([] if over else list(self._sequels(mutant)))
+        return outcome, problems or list(self._sequels(mutant))
 
     def _run(self, fault: Fault | None, mutant: Mutant | None) -> Outcome:
         _clone(self._before, self._arena)
@@ -76,6 +85,8 @@ class Bench:
 
     def _sequels(self, mutant: Mutant | None) -> Iterator[str]:
         past = committed(self.truth, self._arena)
+        if not self.scenario.repeatable and settled(self.truth, self._arena):
+            return
         for steps in self.scenario.sequels:
             _clone(self._arena, self._sequel)
             yield from self._follow(steps, mutant, past=past)

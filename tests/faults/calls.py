@@ -94,17 +94,21 @@ def _targets(notice: Notice) -> Iterator[str]:
         base = f"/proc/{notice.tid}/cwd" if number == AT else f"/proc/{notice.tid}/fd/{number}"
         address = notice.args[name]
         # futimens is utimensat without a path.
-        yield _resolved(base, _text(notice.tid, address)) if address else os.readlink(base)
+        yield _resolved(base, _text(notice.tid, address)) if address else _link(base)
 
 
 def _resolved(base: str, text: str) -> str:
     """Resolve all but the last component: the call acts on a link itself, not on its target."""
-    folder, name = os.path.split(os.path.join(os.readlink(base), text).rstrip("/"))
-    return os.path.normpath(os.path.join(os.path.realpath(folder), name))
+    path = Path(_link(base)) / text
+    return os.path.normpath(path.parent.resolve() / path.name)
 
 
 def _open_path(tid: int, number: int) -> str:
-    return os.readlink(f"/proc/{tid}/fd/{number}").removesuffix(" (deleted)")
+    return _link(f"/proc/{tid}/fd/{number}").removesuffix(" (deleted)")
+
+
+def _link(path: str) -> str:
+    return str(Path(path).readlink())
 
 
 def _text(tid: int, address: int) -> str:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import atexit
 import math
 import multiprocessing
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
+from functools import cache
 from itertools import groupby
 from pathlib import Path
 from typing import ParamSpec, TypeVar
@@ -22,6 +24,9 @@ from tests.faults.supervisor import Outcome, observe
 
 P = ParamSpec("P")
 T = TypeVar("T")
+
+_benches = ExitStack()
+atexit.register(_benches.close)
 
 _ONE_THREAD = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
 _SHOWN = 5
@@ -117,11 +122,17 @@ def do(task: Task) -> Tally:
     """Do one task in this process, which must have no threads."""
     start = time.perf_counter()
     mutant = MUTANTS[task.mutant] if task.mutant else None
-    with bench(SCENARIOS[task.scenario]) as at:
-        calls = at.calls(mutant)
-        chosen = _chosen(task, points(task.action, calls))
-        tried, bad = _try_all(at, [Fault(task.action, point) for point in chosen], mutant)
+    at = _at(task.scenario)
+    calls = at.calls(mutant)
+    chosen = _chosen(task, points(task.action, calls))
+    tried, bad = _try_all(at, [Fault(task.action, point) for point in chosen], mutant)
     return Tally(task, len(calls), tried, bad, time.perf_counter() - start)
+
+
+@cache
+def _at(scenario: str) -> Bench:
+    """The scenario's bench, set up once a worker and cleared away when that ends."""
+    return _benches.enter_context(bench(SCENARIOS[scenario]))
 
 
 def _try_all(

@@ -92,6 +92,12 @@ def committed(truth: Truth, arena: Path) -> bool:
     return bool(begun) or visible(photograph(arena)) != visible(truth.before)
 
 
+def settled(truth: Truth, arena: Path) -> bool:
+    """Whether the command is done and on record as done, though it may not have told so."""
+    left = open_runs(arena) - truth.open_runs
+    return not left and visible(photograph(arena)) == visible(truth.after)
+
+
 def open_runs(arena: Path) -> frozenset[str]:
     """The runs that are committed and not done."""
     runs = arena / STORE / ".synthstore" / "runs"

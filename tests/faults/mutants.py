@@ -26,7 +26,7 @@ Rename = Callable[[Path, Path], None]
 _apply = applying._apply
 _fsync = os.fsync
 _replace = os.replace
-_stage = session.stage
+_stage = staging.stage
 _write = os.write
 _write_plan = RunFolder.write_plan
 
@@ -75,7 +75,7 @@ def _rename_by(rename: Rename, where: Callable[[Path], bool]) -> None:
 
 
 def _full(path: Path | str, folder: int | None) -> Path:
-    return Path(path) if folder is None else Path(os.readlink(f"/proc/self/fd/{folder}"), path)
+    return Path(path) if folder is None else Path(f"/proc/self/fd/{folder}").readlink() / path
 
 
 def swallow_fsync() -> None:
@@ -166,7 +166,9 @@ def _set(owner: object, name: str, value: object) -> None:
 
 _ALL = ("session", "repair", "rebuild-index", "undo")
 _REMOVING = ("session", "repair")
-"""Commands whose scenarios add or remove entity files together with their rows."""
+"""Commands whose scenarios remove entity files together with their rows."""
+_ADDING = ("session",)
+"""Commands whose scenarios add entity files together with their rows."""
 
 MUTANTS = (
     Mutant("write in place", Action.TORN, _ALL, write_in_place),
@@ -177,7 +179,7 @@ MUTANTS = (
     Mutant("applied before commit", Action.KILL, _ALL, apply_before_commit),
     Mutant("done before it is", Action.KILL, _ALL, done_before_apply),
     Mutant("deletions first", Action.KILL, _REMOVING, delete_first),
-    Mutant("catalog first", Action.KILL, _REMOVING, catalog_first),
+    Mutant("catalog first", Action.KILL, _ADDING, catalog_first),
     Mutant("old bytes not kept", Action.KILL, _ALL, forget_old_bytes),
     Mutant("no roll-forward", Action.KILL, _ALL, never_roll_forward),
 )

@@ -42,7 +42,7 @@ def touches_everything(folder: Path) -> None:
     os.fchmod(number, 0o600)
     os.utime(number)
     os.link("file", "sub/other", src_dir_fd=fd, dst_dir_fd=fd)
-    os.symlink("file", folder / "link")
+    (folder / "link").symlink_to("file")
     os.rename("sub/other", "sub/renamed", src_dir_fd=fd, dst_dir_fd=fd)
     os.fsync(fd)
     os.unlink("sub/renamed", dir_fd=fd)

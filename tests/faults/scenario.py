@@ -52,7 +52,7 @@ class Scenario:
     origin: Act | None = None
     """For an undo: makes the store that must come back, byte for byte."""
     repeatable: bool = True
-    """Whether the command may be given again after it has succeeded, with the same end."""
+    """Whether the command may be given again after it is done, with the same end."""
 
     @property
     def name(self) -> str:

@@ -42,7 +42,7 @@ OLD: Mapping[str, bytes] = {
 }
 NEW: Mapping[str, bytes | None] = {
     "memories/rewritten.json": b"new",
-    "memories/grown.json": b"large" * (1 << 18),
+    "memories/grown.json": b"large" * (1 << 14),
     "memories/removed.json": None,
     "memories/added.json": b"not there before",
     "attic/deep/note.json": b"in folders that are not there",

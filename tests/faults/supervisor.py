@@ -69,7 +69,7 @@ class _Supervision:
     told: bytearray = field(default_factory=bytearray)
 
     def run(self, target: Target) -> Outcome:
-        if len(os.listdir("/proc/self/task")) > 1:
+        if len(list(Path("/proc/self/task").iterdir())) > 1:
             raise RuntimeError("the supervisor forks, so its process must not have threads")
         ours, theirs = socket.socketpair()
         pid = os.fork()
@@ -131,7 +131,7 @@ class _Supervision:
             seccomp.answer(listener, notice, reply)
 
     def _decide(self, notice: seccomp.Notice) -> seccomp.Reply:
-        call = locate(notice, self.root)
+        call = locate(notice, self.root) if self.root else None
         if call is None:
             return PROCEED
         self.calls.append(call)
@@ -158,7 +158,7 @@ def _become(target: Target, channel: socket.socket, *, watched: bool) -> None:
         _hand_over([seccomp.install()] if watched else [], channel)
         if callable(target):
             os._exit(_call(target, channel))
-        os.execvp(target[0], list(target))
+        os.execvp(target[0], list(target))  # noqa: S606 - it is to become the program
     finally:
         os._exit(127)
 
