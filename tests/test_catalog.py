@@ -133,9 +133,9 @@ def test_rows_that_stand_twice_are_malformed(tmp_path: Path) -> None:
     assert catalog is not None
     problems = {row.id: row.problems for row in catalog.rows}
     assert problems == {
-        "a": ("is listed twice",),
-        "b": (),
-        "c": ("filepath stands twice",),
+        "a": ("content_hash is missing", "is listed twice"),
+        "b": ("content_hash is missing",),
+        "c": ("content_hash is missing", "filepath stands twice"),
         "s": (),
     }
     assert catalog.rows[0].path == "memories/c.json"

@@ -86,7 +86,8 @@ def test_a_right_row_is_left_alone(layout: Layout) -> None:
     ref = EntityRef("memory", "mem_000000000002")
     file = whole(layout, layout.path_for(ref), doc)
     raw = row(name, doc, file.path, b"")
-    raw.pop("content_hash", None)
+    if "content_hash" in raw:
+        raw["content_hash"] = f"sha256:{file.sha256}"
     old = relisted(layout, {**raw, "pinned": True}, ref)
     assert layout.row_problems(old, file) == ()
     assert layout.row_for(file, old, ()) == {**raw, "pinned": True}

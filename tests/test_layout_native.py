@@ -284,10 +284,12 @@ def test_hashes_of_the_content_are_left_but_wrong_ones_are_not() -> None:
     assert wrong["content_hash"] == f"sha256:{file.sha256}"
 
 
-def test_a_missing_hash_comes_with_the_next_change_only() -> None:
+def test_a_missing_hash_is_malformed_and_comes_back() -> None:
     file = whole(NATIVE, "memories/m1.json", MEMORY)
     without = {k: v for k, v in edited().raw.items() if k != "content_hash"}
-    assert NATIVE.row_for(file, relisted(NATIVE, without, M1), ()) == without
+    row = relisted(NATIVE, without, M1)
+    assert row.problems == ("content_hash is missing",)
+    assert NATIVE.row_for(file, row, ())["content_hash"] == f"sha256:{file.sha256}"
     stale = relisted(NATIVE, {**without, "quickrecal_score": 0.1}, M1)
     assert NATIVE.row_for(file, stale, ())["content_hash"] == f"sha256:{file.sha256}"
 

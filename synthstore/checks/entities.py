@@ -141,9 +141,10 @@ def ids_claimed_twice(inventory: Inventory) -> Iterator[Finding]:
 
 
 def fields_missing(inventory: Inventory) -> Iterator[Finding]:
-    """M007: files that parse, but lack a required field."""
+    """M007: files that parse, but lack a required field; ignores what rot took (M004)."""
+    frozen = frozen_paths(inventory)
     for ref, file in _odd_files(inventory):
-        if file.status is FileStatus.INCOMPLETE:
+        if file.status is FileStatus.INCOMPLETE and file.path not in frozen:
             missing = list(file.record.missing) if file.record is not None else []
             problem = file.problem or "a required field is missing or mistyped"
             yield finding(

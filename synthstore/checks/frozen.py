@@ -28,7 +28,7 @@ class Drift(NamedTuple):
 
 @once
 def drifts(inventory: Inventory) -> tuple[Drift, ...]:
-    """Every row whose whole file has other bytes than its content_hash says."""
+    """Every row whose file parses, but has other bytes than its content_hash says."""
     doomed = standing(inventory).doomed
     return tuple(
         Drift(claim, file, _newer(claim.row, file))
@@ -65,7 +65,8 @@ def _hashed(inventory: Inventory) -> Iterator[tuple[Claim, EntityFile]]:
 
 
 def _differs(row: Row, file: EntityFile) -> bool:
-    if file.record is None or file.sha256 is None or file.status is not FileStatus.WHOLE:
+    parses = file.status in (FileStatus.WHOLE, FileStatus.INCOMPLETE)
+    if file.record is None or file.sha256 is None or not parses:
         return False
     return row.content_hash not in (file.sha256, file.record.content_sha256)
 

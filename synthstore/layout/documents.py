@@ -14,10 +14,10 @@ import numpy as np
 
 from synthstore.layout.base import Layout
 from synthstore.layout.fields import number
-from synthstore.layout.times import instant_us, iso_text, seconds
 from synthstore.model.embedding import FloatVector, judge
 from synthstore.model.entities import Entity, MemoryAssembly, MemoryEntry
 from synthstore.model.ids import EntityRef, Kind
+from synthstore.model.times import instant_us, iso_text, seconds
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -146,7 +146,9 @@ def _memory(memory_id: str, values: Mapping[str, Any]) -> MemoryEntry:
     )
 
 
-def _assembly(assembly_id: str, values: Mapping[str, Any], members: Sequence[str]) -> MemoryAssembly:
+def _assembly(
+    assembly_id: str, values: Mapping[str, Any], members: Sequence[str]
+) -> MemoryAssembly:
     tags = values.get("tags")
     return MemoryAssembly(
         str(values.get("name", "")),

@@ -202,6 +202,9 @@ def _row(kind: Kind, entity_id: str, raw: object) -> Row:
     problems = tuple(f"{key} is mistyped" for key in malformed)
     if raw.get("filepath") is None:
         problems += ("filepath is missing",)
+    if kind == "memory" and raw.get("content_hash") is None:
+        # Without it, bit rot in the file would go unseen from now on.
+        problems += ("content_hash is missing",)
     return Row(
         kind,
         entity_id,
@@ -235,7 +238,7 @@ def _claims(file: EntityFile) -> dict[str, object]:
 def _hash_is_due(file: EntityFile, row: Mapping[str, object], *, changed: bool) -> bool:
     listed = digest(row.get("content_hash"))
     if listed is None:
-        return changed
+        return changed or file.kind == "memory"
     legacy = file.record.content_sha256 if file.record is not None else None
     return listed not in (file.sha256, legacy)
 

@@ -92,12 +92,12 @@ class _Mender:
             self.out.held[row.ref] = file
 
     def _judge(self, file: EntityFile) -> None:
-        if file.status.hurt:
+        if file.path in self.basis.frozen_paths:
+            self._frozen(file)
+        elif file.status.hurt:
             self._hurt(file)
         elif file.status.sealed:
             self.out.held.setdefault(self.basis.standing.bears[file.path], file)
-        elif file.path in self.basis.frozen_paths:
-            self._frozen(file)
         elif file.path in self.basis.standing.losers:
             self._loser(file)
         elif file.ref is not None:
@@ -119,8 +119,11 @@ class _Mender:
         found = self._best(ref)
         if found and found[1] is Rank.SAME_BYTES and self.wishes.wants(code, ref.id, file.path):
             self._place(ref, file.path, found[0], "its bytes had changed; this copy has the hash")
-        elif self.wishes.accepts(code, ref.id) and file.ref is not None:
-            self._whole(file, file.ref)
+        elif self.wishes.accepts(code, ref.id):
+            if file.ref is not None:
+                self._whole(file, file.ref)
+            else:
+                self._recover_hurt(file, ref, code)
         else:
             self.out.held[ref] = file
 

@@ -22,7 +22,7 @@ from synthstore.layout.documents import stamp_catalog
 from synthstore.model.catalog import Catalog, Row
 from synthstore.model.embedding import FloatVector
 from synthstore.model.facts import IndexFacts, MappingFacts, PartStatus
-from synthstore.model.ids import EntityRef, vector_id
+from synthstore.model.ids import EntityRef, numeric_id, vector_id
 from synthstore.model.paths import confined
 from synthstore.store.admission import Custody
 from synthstore.store.after import Seen, may_follow, rows_after, vectors_after, whole
@@ -31,6 +31,7 @@ from synthstore.store.changes import Deed, Pending, load_log, settle_log
 from synthstore.store.entity import facts_of
 from synthstore.store.evidence import recognise
 from synthstore.store.history import FOLD
+from synthstore.store.mapping import MappingStyle
 from synthstore.store.runs import CATALOG, INDEX, MAPPING, REMOVAL, Change, FilesChanged
 from synthstore.store.vectors import mapping_content, read_index, read_mapping, rebuild_content
 
@@ -133,7 +134,7 @@ class _Fold:
         if not may_follow(index, present, alone=alone):
             _log.warning("%s: not fit to take pending vectors; repair it", index.path)
             return
-        scale = _Scale(self.root, self.layout, self.rows, self.pending, index, present)
+        scale = _Scale(self, index, present)
         after = vectors_after(index, present, self.pending, self.seen, scale)
         if not after.changed and not (index.status is PartStatus.OK and not present):
             return
@@ -152,15 +153,12 @@ class _Fold:
     def _mappings(
         self, mappings: Sequence[MappingFacts], entries: Mapping[str, int]
     ) -> Iterator[Change]:
-        default = "native" if self.layout.name == "native" else "core"
+        native, primary = self.layout.name == "native", self.layout.mapping_paths[0]
         for mapping in mappings:
-            primary = mapping.path == self.layout.mapping_paths[0]
-            if mapping.status is PartStatus.OK or (
-                primary and mapping.status is PartStatus.MISSING
-            ):
-                content = mapping_content(
-                    entries, mapping.raw, default="native" if default == "native" else "core"
-                )
+            missing = mapping.status is PartStatus.MISSING
+            if mapping.status is PartStatus.OK or (missing and mapping.path == primary):
+                default: MappingStyle = "native" if native else "core"
+                content = mapping_content(entries, mapping.raw, default=default)
                 yield Change(mapping.path, mapping.sha256, content, MAPPING)
 
     def removals(self) -> Iterator[Change]:
@@ -195,17 +193,10 @@ def _find(root: Path, layout: Layout, ref: EntityRef, row: Row | None) -> _Found
 class _Scale:
     """Gives a vector the length that the store's other vectors have."""
 
-    def __init__(
-        self,
-        root: Path,
-        layout: Layout,
-        rows: Mapping[EntityRef, Row],
-        pending: Pending,
-        index: IndexFacts,
-        mappings: Sequence[MappingFacts],
-    ) -> None:
-        self._where = root, layout
-        self._rows, self._pending, self._index, self._mappings = rows, pending, index, mappings
+    def __init__(self, fold: _Fold, index: IndexFacts, mappings: Sequence[MappingFacts]) -> None:
+        self._where = fold.root, fold.layout
+        self._rows, self._pending = fold.rows, fold.pending
+        self._index, self._mappings = index, mappings
         self._normalises: bool | None = None
 
     def __call__(self, vector: FloatVector) -> FloatVector:
@@ -238,7 +229,8 @@ class _Scale:
         if self._index.ids is None or self._index.vectors is None:
             return None
         name = vector_id(ref)
-        number = next((m.entries[name] for m in self._mappings if m.entries and name in m.entries), 0)
+        given = (m.entries.get(name) for m in self._mappings if m.entries)
+        number = next((n for n in given if n is not None), numeric_id(name))
         at = np.flatnonzero(self._index.ids == number)
         return np.asarray(self._index.vectors[at[0]]) if len(at) else None
 

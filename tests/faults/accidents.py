@@ -14,13 +14,14 @@ from tests.damages.model import in_turn, on
 from tests.spelling import Name
 from tests.stores import Built, build
 
-MEMORIES, ASSEMBLIES, DIM = 12, 2, 8
+MEMORIES, ASSEMBLIES, DIM = 13, 2, 8
 
 _entities = in_turn(
     on("m0", acts.unlink),
     on("m5", bodies.copy_as),
     on("m7", acts.by(lambda _: b"")),
     on("m8", acts.tail),
+    on("m12", acts.by(lambda _: b"")),
     structure.leave(lambda built: f"{structure.stem(built)}.1a2b3c4d.tmp"),
 )
 _parts = in_turn(
