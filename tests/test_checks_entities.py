@@ -150,7 +150,7 @@ CASES = (
     case("assembly-empty", overwrite("a1", b""), A009=1),
     case("no-content", lambda s: s.edit("m5", content=None), M007=1),
     case("no-content-and-unlisted", incomplete_and_unlisted, M007=1),
-    case("no-members", lambda s: s.edit("a1", memories=5, memory_ids=5), A007=1),
+    case("no-members", lambda s: s.edit("a1", memories={}, memory_ids={}), A007=1),
     case("hurt-beside-whole", hurt_beside_whole, CORE[:1], M009=1, M005=1),
     case("rot", lambda s: s.rot("m5", content="x"), NATIVE, M004=1),
     case("rot-in-embedding", lambda s: s.rot("m5", embedding=[0.0] * 8), NATIVE, M004=1),

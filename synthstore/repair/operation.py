@@ -101,9 +101,16 @@ class Job:
 
 
 async def repair(
-    store: Path, options: RepairOptions, *, confirm: Confirm, progress: Progress | None = None
+    store: Path,
+    options: RepairOptions,
+    *,
+    confirm: Confirm,
+    progress: Progress | None = None,
+    within: Session | None = None,
 ) -> RepairReport:
     """Repair the store at ``store``; ``confirm`` is shown the plan before the first change.
+
+    ``within`` is a session that may change the store already: a library repairs its own so.
 
     Raises RefusedError where it would lose data, LockedError, OperationError where the system
     fails, InterruptedByUserError when ``confirm`` declines.
@@ -115,6 +122,8 @@ async def repair(
         "repair", store, root, layout, options.look, options.wishes, IndexWish(), clock,
         options.dry_run,
     )  # fmt: skip
+    if within is not None:
+        return await _under_lock(job, within, confirm, progress)
     return await mend_store(job, options.lock_wait, confirm, progress)
 
 
