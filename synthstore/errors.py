@@ -6,6 +6,7 @@ synthstore could not look, or would not write.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import ClassVar
 
 
@@ -82,6 +83,27 @@ class RefusedError(SynthstoreError):
 
     exit_code = 12
     kind = "refused"
+
+
+class CorruptEntityError(OperationError):
+    """An entity's file is not what it should be; what is whole of it comes along.
+
+    ``fields`` are the fields that could be read whole, by the file's own keys.
+    """
+
+    kind = "corrupt-entity"
+
+    def __init__(
+        self, message: str, *, fields: Mapping[str, object], hint: str | None = None
+    ) -> None:
+        super().__init__(message, hint=hint)
+        self.fields = dict(fields)
+
+
+class ConflictError(RefusedError):
+    """The entity was changed by another writer since it was loaded; nothing was saved."""
+
+    kind = "conflict"
 
 
 class InterruptedByUserError(SynthstoreError):

@@ -30,13 +30,13 @@ def digit_at(raw: bytes, key: str) -> int:
 
 def flip_embedding(built: Built, entity_id: str) -> None:
     """Turn over one bit in a digit of the entity's embedding; the file still parses."""
-    raw = built.file(entity_id).read_bytes()
+    raw = built.raw(entity_id)
     built.overwrite(entity_id, flipped(raw, digit_at(raw, built.embedding_key(entity_id))))
 
 
 def rewrite(built: Built, entity_id: str, change: Callable[[bytes], bytes]) -> None:
     """Replace the bytes of an entity's file, mode and mtime kept."""
-    built.overwrite(entity_id, change(built.file(entity_id).read_bytes()))
+    built.overwrite(entity_id, change(built.raw(entity_id)))
 
 
 def cut(built: Built, entity_id: str, keep: int) -> None:

@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import random
+import stat
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -88,9 +89,16 @@ class Built:
         doc = self.docs[entity_id]
         return np.array(doc[self.embedding_key(entity_id)], dtype=np.float32)
 
+    def raw(self, entity_id: str) -> bytes:
+        """The bytes of the entity's file; OSError where that is none: a FIFO would block us."""
+        path = self.file(entity_id)
+        if not stat.S_ISREG(path.lstat().st_mode):
+            raise OSError(f"{path} is no regular file")
+        return path.read_bytes()
+
     def read(self, entity_id: str) -> Doc:
         """The entity's document as it is now."""
-        doc: Doc = json.loads(self.file(entity_id).read_bytes())
+        doc: Doc = json.loads(self.raw(entity_id))
         return doc
 
     def edit(self, entity_id: str, change: Callable[[Doc], object], *, listed: bool = True) -> None:
@@ -110,7 +118,7 @@ class Built:
 
     def relist(self, entity_id: str) -> None:
         """Bring the entity's row in line with its file; a file that does not parse: its hash."""
-        raw = self.file(entity_id).read_bytes()
+        raw = self.raw(entity_id)
         try:
             doc = json.loads(raw)
         except (ValueError, RecursionError):
@@ -203,6 +211,8 @@ def write(path: Path, raw: bytes, *, mode: int = FILE_MODE) -> None:
     if not path.parent.exists():
         path.parent.mkdir(parents=True)
         path.parent.chmod(FOLDER_MODE)
+    if path.is_symlink() or (path.exists() and not path.is_file()):
+        raise OSError(f"{path} is no regular file")
     path.write_bytes(raw)
     path.chmod(mode)
     moment = int(spelling.EPOCH.timestamp())

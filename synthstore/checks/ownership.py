@@ -242,7 +242,7 @@ def _settle_by_equality(
     orphans = [
         (position, number)
         for position, number in enumerate(numbers)
-        if owner_of[number] is None and number < SEQUENTIAL_BELOW
+        if owner_of[number] is None and 0 <= number < SEQUENTIAL_BELOW
     ]
     if vectors is None or not orphans:
         return

@@ -47,6 +47,7 @@ class Core(Layout):
     factory = "IDMap,Flat"
     has_content_hash = False
     backup_patterns = (
+        ".synthstore/index_backups/*.json",
         "index_backup_*/memory_index.json",
         "backups/memory_index.json",
         "backups/*/memory_index.json",

@@ -73,12 +73,14 @@ def refuse_nested(document: Mapping[str, object]) -> None:
 
 
 def read_row(entity_id: str, raw: object) -> Row:
-    """Read one row; its kind is what it says, else what its path or its id looks like."""
+    """Read one row; its kind is that of its path, else what it says, else what its id looks like."""
     if not isinstance(raw, dict):
         return Row(_kind_of(entity_id, {}), entity_id, None, {}, problems=("is no object",))
     found, malformed = sorted_out(raw, ROW_READERS)
     return Row(
-        found.get("type") or _kind_of(entity_id, raw),
+        _kind_of(entity_id, raw)
+        if "path" in found
+        else found.get("type", _kind_of(entity_id, raw)),
         entity_id,
         found.get("path"),
         raw,
@@ -89,7 +91,7 @@ def read_row(entity_id: str, raw: object) -> Row:
 
 
 def _kind_of(entity_id: str, raw: Mapping[str, object]) -> Kind:
-    """What a row that does not say it is a row of."""
+    """What a row is a row of, by its path and its id."""
     path = raw.get("path")
     pathless = not isinstance(path, str) and entity_id.startswith(ASSEMBLY_PREFIX)
     return "assembly" if _in_assemblies(path) or pathless else "memory"
@@ -105,6 +107,8 @@ def _problems(raw: Mapping[str, object], malformed: tuple[str, ...]) -> tuple[st
         problems += ("path is missing",)
     if raw.get("type") is None and not _in_assemblies(raw.get("path")):
         problems += ("type is missing",)
+    if _kind(raw.get("type")) not in (None, _kind_of("", raw)) and isinstance(raw.get("path"), str):
+        problems += ("type is not that of its path",)
     return problems
 
 

@@ -107,7 +107,7 @@ class _Mender:
         if ref in self.out.held or ref in self.out.dropped:
             return
         self.out.files[ref] = file
-        if file.embedding is EmbeddingState.NOT_FINITE:
+        if file.embedding in (EmbeddingState.NOT_FINITE, EmbeddingState.MISTYPED):
             self._heal(file, ref, "E003")
         elif file.embedding is EmbeddingState.MISSING:
             self._heal(file, ref, "E001")
@@ -247,7 +247,7 @@ class _Mender:
             return
         key = self.layout.embedding_key(ref.kind)
         self._write(ref, file.path, splice_field(raw, key, floats(vector)))
-        because = "its embedding is missing" if code == "E001" else "NaN or infinity in it"
+        because = "its embedding is missing" if code == "E001" else "its embedding is no vector"
         self.out.act("heal-embedding", ref, file.path, because, source)
 
     # Shared

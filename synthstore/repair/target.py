@@ -16,6 +16,9 @@ from synthstore.repair.mending import as_they_stand, mend
 from synthstore.repair.state import Basis, CatalogTarget, Entities, IndexTarget, Target
 from synthstore.scan.inventory import Inventory
 
+BROKEN = (EmbeddingState.NOT_FINITE, EmbeddingState.MISTYPED)
+"""Embeddings that no vector can be made of, though something stands there."""
+
 MANY = 10
 MANY_SHARE = 0.01
 
@@ -37,7 +40,7 @@ def needs(basis: Basis) -> frozenset[EntityRef]:
     for file in basis.inventory.files:
         if file.status.hurt:
             wanted.add(standing.bears[file.path])
-        elif file.embedding is EmbeddingState.NOT_FINITE and file.ref is not None:
+        elif file.embedding in BROKEN and file.ref is not None:
             wanted.add(file.ref)
         if basis.wishes.select and file.record is not None:
             wanted |= {EntityRef("memory", member) for member in file.record.members}
@@ -46,7 +49,7 @@ def needs(basis: Basis) -> frozenset[EntityRef]:
 
 def hurt_paths(inventory: Inventory) -> frozenset[str]:
     """Files whose bytes the target is computed from."""
-    wanting = (EmbeddingState.NOT_FINITE, EmbeddingState.MISSING)
+    wanting = (*BROKEN, EmbeddingState.MISSING)
     return frozenset(
         file.path
         for file in inventory.files

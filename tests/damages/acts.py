@@ -50,13 +50,13 @@ def forget_row(built: Built, entity_id: str) -> None:
 
 def tail(built: Built, entity_id: str) -> None:
     """Cut the file in its last field: all but that survives."""
-    raw = built.file(entity_id).read_bytes()
+    raw = built.raw(entity_id)
     harm.cut(built, entity_id, raw.rindex(b":") + 1)
 
 
 def head(built: Built, entity_id: str) -> None:
     """Cut the file in its second field: nothing but the id survives."""
-    raw = built.file(entity_id).read_bytes()
+    raw = built.raw(entity_id)
     harm.cut(built, entity_id, raw.index(b":", raw.index(b":") + 1) + 4)
 
 

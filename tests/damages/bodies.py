@@ -36,7 +36,7 @@ def newcomer(built: Built) -> None:
 
 def rot_beside_bak(built: Built, entity_id: str) -> None:
     """Bit rot, with a sound copy beside."""
-    raw = built.file(entity_id).read_bytes()
+    raw = built.raw(entity_id)
     harm.flip_embedding(built, entity_id)
     write(built.file(entity_id).with_suffix(".bak"), raw)
 
@@ -57,7 +57,7 @@ def rename_assembly_inside(built: Built, entity_id: str) -> None:
 
 def copy_as(built: Built, entity_id: str) -> None:
     """A copy of the file under a name that is another id's."""
-    raw = built.file(entity_id).read_bytes()
+    raw = built.raw(entity_id)
     write(built.root / spare_for(built, entity_id), raw)
 
 
@@ -197,6 +197,14 @@ DAMAGES = (
         after={"A005": 1},
         severities_after={"A005": "warning"},
         lost=("a1",),
+        composable=False,
+    ),
+    Damage(
+        name="file-renamed",
+        apply=on("m8", lambda b, i: b.file(i).rename(b.root / spare(b))),
+        codes={"M005": 1},
+        after={"M005": 1},
+        severities_after={"M005": "warning"},
         composable=False,
     ),
     *(

@@ -29,7 +29,7 @@ def poison(token: bytes) -> Callable[[Built, str], None]:
     """Put ``token`` in place of the first number of the embedding; the row follows."""
 
     def act(built: Built, entity_id: str) -> None:
-        raw = built.file(entity_id).read_bytes()
+        raw = built.raw(entity_id)
         start = raw.index(b"[", raw.index(f'"{built.embedding_key(entity_id)}"'.encode())) + 1
         end = raw.index(b",", start)
         built.overwrite(entity_id, raw[:start] + b"\n    " + token + raw[end:])
@@ -41,6 +41,12 @@ def poison(token: bytes) -> Callable[[Built, str], None]:
 def shorter(built: Built, entity_id: str) -> list[float]:
     """An embedding of half the store's dimension."""
     return spelling.numbers(unit_vectors(1, len(built.embedding(entity_id)) // 2, 4)[0])
+
+
+def halve(built: Built) -> None:
+    """Half of all embeddings of another dimension, so that no majority says which is right."""
+    for entity_id in [*built.docs][: len(built.docs) // 2]:
+        set_embedding(shorter)(built, entity_id)
 
 
 def zeros(built: Built, entity_id: str) -> list[float]:
@@ -116,6 +122,24 @@ DAMAGES = (
             after={code: 1},
         )
         for how, (value, code) in NO_VECTOR.items()
+    ),
+    *(
+        Damage(
+            name=f"embedding-{how}-and-a-vector",
+            apply=on("m8", set_embedding(value)),
+            codes={code: 1},
+            after={code: 1},
+            in_step=False,
+        )
+        for how, value, code in (("zero", zeros, "E004"), ("of-other-dimension", shorter, "E002"))
+    ),
+    Damage(
+        name="dimensions-tie",
+        apply=halve,
+        codes={"V009": 1},
+        after={"V009": 1},
+        refused=True,
+        composable=False,
     ),
     Damage(
         name="embedding-only-in-index",

@@ -52,9 +52,9 @@ def swap(make: Callable[[Path, Path], object]) -> Callable[[Built], None]:
     """Replace memory 8's file by what ``make(path, outside)`` puts there."""
 
     def apply(built: Built) -> None:
-        path = built.file(entity(built, "m8"))
+        raw, path = built.raw(entity(built, "m8")), built.file(entity(built, "m8"))
         outside = built.root.parent / f"{built.root.name}-outside.json"
-        outside.write_bytes(path.read_bytes())
+        outside.write_bytes(raw)
         path.unlink()
         make(path, outside)
 
@@ -124,6 +124,12 @@ def move_away(folder: str) -> Callable[[Built], None]:
         (built.root / folder).rename(built.root.parent / f"{built.root.name}-{folder}")
 
     return apply
+
+
+def link_folder(built: Built) -> None:
+    """The folder is elsewhere, and a link in its place."""
+    move_away("memories")(built)
+    (built.root / "memories").symlink_to(built.root.parent / f"{built.root.name}-memories")
 
 
 def empty(built: Built) -> None:
@@ -260,6 +266,15 @@ DAMAGES = (
         apply=move_away("memories"),
         codes={"S009": 1},
         after={"S009": 1},
+        layouts=FOLDERED,
+        refused=True,
+        composable=False,
+    ),
+    Damage(
+        name="memories-are-a-link",
+        apply=link_folder,
+        codes={"S004": 1, "S009": 1},
+        after={"S004": 1, "S009": 1},
         layouts=FOLDERED,
         refused=True,
         composable=False,

@@ -179,6 +179,19 @@ BAD_MAPPING: dict[str, Callable[[bytes], bytes]] = {
     "flipped": lambda raw: harm.flipped(raw, raw.rindex(b"}"), 2),
 }
 
+
+def flip_number(bit: int) -> Callable[[Built, str], None]:
+    """Turn over one bit of the number under which the entity's vector stands."""
+
+    def act(built: Built, entity_id: str) -> None:
+        flat = built.vectors()
+        bits = flat.ids.view(np.uint64)
+        bits[built.position(entity_id)] ^= np.uint64(1 << bit)
+        built.put_vectors(flat)
+
+    return act
+
+
 DAMAGES = (
     Damage(name="index-gone", apply=drop_index, codes={"V001": 1}),
     *(
@@ -235,6 +248,14 @@ DAMAGES = (
     ),
     Damage(name="number-twice-in-index", apply=on("m8", repeat), codes={"V008": 1}),
     Damage(name="number-twice-in-mapping", apply=on("m8", map_to_neighbour), codes={"V008": 1}),
+    *(
+        Damage(
+            name=f"mapping-number-{how}",
+            apply=on("m8", lambda b, i, v=value: b.edit_mapping(lambda m: m.update({i: v}))),  # type: ignore[misc]
+            codes={"V007": 1},
+        )
+        for how, value in {"negative": -1, "text": "x", "fraction": 1.5, "huge": 2**70}.items()
+    ),
     Damage(name="index-of-other-dimension", apply=other_dimension, codes={"V009": 1}),
     Damage(
         name="index-without-ids",
