@@ -36,9 +36,11 @@ class Lock:
         uid: int | None = None,
         gid: int | None = None,
         pause: float = _PAUSE,
+        signed: bool = True,
     ) -> None:
         self._path = path
         self._pause = pause
+        self._signed = signed
         self._how = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
         self._command = command or _own_command()
         self._dress = (mode, uid, gid)
@@ -71,7 +73,8 @@ class Lock:
         if not held:
             return False
         self._fd = fd
-        _sign(fd, self._command)
+        if self._signed:
+            _sign(fd, self._command)
         return True
 
     def release(self) -> None:

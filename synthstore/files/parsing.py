@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -21,6 +22,7 @@ MAX_DEPTH = 254
 
 _BEYOND_64_BITS = 2.0**63
 _MAX_DIGITS = 4300
+_STRING_OR_NAN = re.compile(rb'"(?:[^"\\]|\\.)*"|NaN|-?Infinity')
 _SEVERAL_BYTES_A_CHARACTER = ("utf-16", "utf-32")
 
 
@@ -252,8 +254,10 @@ def _children(node: object) -> list[object]:
 
 def _too_deep(raw: bytes) -> ParseFailure:
     """The failure that fits what no recursive parser can take: the depth, or damage besides."""
+    # The standard library's own NaN and infinities are no JSON to ijson.
+    strict = _STRING_OR_NAN.sub(lambda m: m[0] if m[0].startswith(b'"') else b"0", raw)
     try:
-        for _ in ijson.basic_parse(raw):
+        for _ in ijson.basic_parse(strict):
             pass
     except ijson.JSONError:
         return ParseFailure("deeply nested and no valid JSON", 0)

@@ -6,11 +6,14 @@ import unicodedata
 from collections.abc import Iterable, Mapping
 
 from synthstore.files.jsonio import parse, salvage
-from synthstore.model.embedding import FloatVector
+from synthstore.model.embedding import EmbeddingState, FloatVector, judge
 from synthstore.model.facts import EntityFile
 from synthstore.model.ids import EntityRef, id_problem
 from synthstore.repair.sources import Copy
 from synthstore.repair.state import Basis
+
+WANTING = (EmbeddingState.MISSING, EmbeddingState.NOT_FINITE, EmbeddingState.MISTYPED)
+"""Embeddings in whose place a vector is better."""
 
 
 def salvaged(basis: Basis, file: EntityFile, ref: EntityRef) -> dict[str, object] | None:
@@ -26,7 +29,7 @@ def salvaged(basis: Basis, file: EntityFile, ref: EntityRef) -> dict[str, object
     document = {key: ref.id, **{k: v for k, v in fields.items() if k != key}}
     embedding = layout.embedding_key(ref.kind)
     vector = basis.vector(ref)
-    if vector is not None and not isinstance(document.get(embedding), list):
+    if vector is not None and judge(document.get(embedding)).state in WANTING:
         document[embedding] = floats(vector)
     missing = layout.read_record(ref.kind, document).missing
     return None if missing or id_problem(ref.id, kind=ref.kind) else document

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from enum import IntEnum
 from pathlib import Path
 
+from synthstore.checks.standing import standing
 from synthstore.errors import SynthstoreError
 from synthstore.files.jsonio import dump, parse, style_of
 from synthstore.files.walk import list_folder, read_file
@@ -95,6 +96,17 @@ def bak_files(root: Path, inventory: Inventory, needs: frozenset[EntityRef]) -> 
                 yield copy
 
 
+def other_claimants(
+    root: Path, inventory: Inventory, needs: frozenset[EntityRef]
+) -> Iterator[Copy]:
+    """Files under another name that bear the id of an entity which another file stands for."""
+    for path, ref in standing(inventory).losers.items():
+        if ref in needs:
+            copy = _from_file(root, inventory.layout, ref.kind, path, path)
+            if copy is not None and copy.ref == ref:
+                yield copy
+
+
 def embedded_copies(
     root: Path, inventory: Inventory, needs: frozenset[EntityRef]
 ) -> Iterator[Copy]:
@@ -160,7 +172,7 @@ def _read(root: Path, path: str, kind: Kind) -> bytes | None:
         return None
 
 
-SOURCES: tuple[Source, ...] = (bak_files, embedded_copies, quarantined)
+SOURCES: tuple[Source, ...] = (other_claimants, bak_files, embedded_copies, quarantined)
 
 
 def surviving(
