@@ -19,7 +19,7 @@ from synthstore.store.runs import (
     to_prune,
     undo_changes,
 )
-from synthstore.store.session import RunResult, Session
+from synthstore.store.session import RolledForward, RunResult, Session
 from synthstore.verify import find_root
 
 __all__ = ["PruneReport", "RunInfo", "UndoReport", "UndoneFile", "prune", "runs", "undo"]
@@ -78,12 +78,31 @@ async def undo(
     if dry_run:
         return (await asyncio.to_thread(_plan, store, root, run, force)).report
     async with held(root, wait=lock_wait, command="undo") as session:
+        finished = _finished(session, run)
+        if finished is not None:
+            # It was asked for before and cut off; taking back one more would be a surprise.
+            return UndoReport(
+                str(store),
+                finished.undoes or "",
+                finished.run,
+                dry_run=False,
+                files=(),
+                conflicts=finished.conflicts,
+            )
         planned = await asyncio.to_thread(_plan, store, root, run, force)
         # Asked in the thread of the event loop, where Ctrl-C arrives.
         if not confirm(planned.report):
             raise InterruptedByUserError("declined; nothing was changed")
         result = await asyncio.to_thread(_apply, session, planned)
     return replace(planned.report, run=result.run, dry_run=False, conflicts=result.conflicts)
+
+
+def _finished(session: Session, run: str | None) -> RolledForward | None:
+    """The undo that was cut off and is complete now, if it is the one that is asked for."""
+    for recovered in reversed(session.recovered):
+        if recovered.undoes is not None and run in (None, recovered.undoes):
+            return recovered
+    return None
 
 
 @dataclass(frozen=True, slots=True)

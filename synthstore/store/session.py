@@ -69,6 +69,8 @@ class RolledForward:
     run: str
     command: str
     conflicts: tuple[str, ...] = ()
+    undoes: str | None = None
+    """The run that it took back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +147,8 @@ class Session:
             uid=custody.uid,
             gid=custody.gid,
             pause=_CHANGE_PAUSE,
+            # Signing costs as much as a small save: some file systems flush what was truncated.
+            signed=path != WRITE_LOCK,
         )
 
     @contextmanager
@@ -283,7 +287,7 @@ def _settle_runs(root: Path, custody: Custody) -> Iterator[RolledForward]:
             _remove(folder)
         elif not folder.has(DONE):
             done = complete(folder, folder.plan(), custody, again=True)
-            yield RolledForward(folder.run, done.command, done.conflicts)
+            yield RolledForward(folder.run, done.command, done.conflicts, done.undoes)
 
 
 def _remove(folder: RunFolder) -> None:

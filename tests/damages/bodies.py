@@ -156,6 +156,7 @@ DAMAGES = (
         for where, label, code, act in (
             ("in-embedding", "m8", "M004", harm.flip_embedding),
             ("in-text", "m8", "M004", by(other_letter)),
+            ("in-a-key", "m8", "M004", by(harm.replaced(b'"content"', b'"conuent"'))),
             ("in-composite", "a0", "A004", harm.flip_embedding),
         )
     ),

@@ -165,6 +165,18 @@ DAMAGES = (
         codes={"C003": 1},
         layouts=NATIVE,
     ),
+    Damage(
+        name="row-of-the-wrong-type",
+        apply=on("m8", set_row(type="assembly")),
+        codes={"C003": 1},
+        layouts=CORE,
+    ),
+    Damage(
+        name="row-without-hash",
+        apply=on("m8", drop_key("content_hash")),
+        codes={"C003": 1},
+        layouts=NATIVE,
+    ),
     Damage(name="count-wrong", apply=count_wrongly, codes={"C004": 1}, layouts=NATIVE),
     Damage(
         name="minor-version-newer",

@@ -162,7 +162,13 @@ DAMAGES = (
             codes={"E003": 1},
             touched=("m8",),
         )
-        for how, token in {"nan": b"NaN", "infinity": b"-Infinity", "overflow": b"1e400"}.items()
+        for how, token in {
+            "nan": b"NaN",
+            "infinity": b"-Infinity",
+            "overflow": b"1e400",
+            "text": b'"0.25"',
+            "list": b"[0.25]",
+        }.items()
     ),
     Damage(
         name="embedding-with-nan-and-no-vector",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 from tests.spelling import Name
 from tests.stores import Built
@@ -68,6 +68,9 @@ class Damage:
 
     def __repr__(self) -> str:
         return self.name
+
+    def _repr_pretty_(self, printer: Any, *_: object) -> None:
+        printer.text(self.name)
 
     def paths(self, built: Built) -> frozenset[str]:
         """The paths of ``touched``."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests import harm
-from tests.damages import acts, contents, structure, vectors
+from tests.damages import acts, bodies, contents, shapes, structure, vectors
 from tests.damages.model import CORE, NATIVE, Damage, How, in_turn, on
 from tests.interrupt import interrupt
 from tests.stores import Built
@@ -76,6 +76,29 @@ DAMAGES = (
         apply=in_turn(lambda b: harm.hurt_part(b.catalog, harm.nulled), on("m8", acts.tail)),
         codes={"C002": 1, "M003": 1},
         touched=("m8",),
+    ),
+    Damage(
+        name="file-cut-whose-embedding-is-bad",
+        apply=in_turn(on("m8", contents.poison(b"NaN")), on("m8", acts.tail)),
+        codes={"M003": 1},
+        touched=("m8",),
+    ),
+    Damage(
+        name="rotten-beside-a-good-copy-of-another-name",
+        apply=in_turn(on("m8", bodies.copy_as), on("m8", harm.flip_embedding)),
+        codes={"M004": 1, "M006": 1},
+        layouts=NATIVE,
+        touched=lambda b: ("m8", structure.spare(b)),
+    ),
+    Damage(
+        name="too-deep-and-nan",
+        apply=in_turn(
+            on("m8", acts.listed(shapes.with_field("[" * 5000 + "]" * 5000))),
+            on("m8", contents.poison(b"NaN")),
+        ),
+        codes={"M010": 1},
+        after={"M010": 1},
+        in_step=False,
     ),
     Damage(
         name="catalog-gone-and-member-gone",

@@ -250,6 +250,14 @@ DAMAGES = (
     Damage(name="number-twice-in-mapping", apply=on("m8", map_to_neighbour), codes={"V008": 1}),
     *(
         Damage(
+            name=f"number-flipped-in-bit-{bit}",
+            apply=on("m8", flip_number(bit)),
+            codes={"V003": 1, "V004": 1, "V007": 1},
+        )
+        for bit in (5, 40, 63)
+    ),
+    *(
+        Damage(
             name=f"mapping-number-{how}",
             apply=on("m8", lambda b, i, v=value: b.edit_mapping(lambda m: m.update({i: v}))),  # type: ignore[misc]
             codes={"V007": 1},

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -71,9 +71,9 @@ def _hunts(options: argparse.Namespace) -> Iterator[Task]:
     """Each mutant by the fault that must find it; with ``--all`` by every fault."""
     for scenario in _chosen(options):
         for mutant in MUTANTS.values():
-            if scenario.command in mutant.commands:
-                actions = list(Action) if options.all else [mutant.shown_by]
-                for action in options.action or actions:
+            actions = list(Action) if options.all else [mutant.shown_by]
+            for action in actions if scenario.command in mutant.commands else []:
+                if action in (options.action or Action):
                     yield Task(scenario.name, action, mutant=mutant.name)
 
 
@@ -99,23 +99,27 @@ def _line(*cells: object) -> None:
 
 def _summary(sound: Sequence[Tally], hunts: Sequence[Tally]) -> int:
     bad = [tally for tally in sound if tally.bad]
-    missed = sorted(_planted(hunts) - _planted(tally for tally in hunts if tally.bad))
+    planted = {_bug(tally) for tally in hunts if tally.task.action is _shown_by(tally)}
+    missed = sorted(planted - {_bug(tally) for tally in hunts if tally.bad})
     for tally in bad:
         sys.stdout.write(tally.told() + "\n")
     points = sum(tally.tried for tally in sound)
     states = sum(len(tally.bad) for tally in sound)
-    planted = len(_planted(hunts))
     sys.stdout.write(
         f"{points} points, {states} bad states; "
-        f"{planted - len(missed)} of {planted} planted bugs found\n"
+        f"{len(planted) - len(missed)} of {len(planted)} planted bugs found\n"
     )
     for scenario, mutant in missed:
         sys.stdout.write(f"not found in {scenario}: {mutant}\n")
     return 1 if bad or missed else 0
 
 
-def _planted(hunts: Iterable[Tally]) -> set[tuple[str, str]]:
-    return {(tally.task.scenario, tally.task.mutant or "") for tally in hunts}
+def _bug(hunt: Tally) -> tuple[str, str]:
+    return hunt.task.scenario, hunt.task.mutant or ""
+
+
+def _shown_by(hunt: Tally) -> Action:
+    return MUTANTS[hunt.task.mutant or ""].shown_by
 
 
 if __name__ == "__main__":

@@ -5,7 +5,6 @@ Trees are what ``tests.trees.sha_tree`` gives for the *arena*: the folder around
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -170,8 +169,3 @@ def _rows_of(document: object) -> Iterator[object]:
 
 def _shown(mark: tuple[str, int] | None) -> str:
     return "absent" if mark is None else f"{mark[0][:8]} mode {mark[1]:o}"
-
-
-def sha256(raw: bytes) -> str:
-    """The digest that trees hold for a file."""
-    return hashlib.sha256(raw).hexdigest()
