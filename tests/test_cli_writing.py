@@ -266,7 +266,7 @@ def test_prune_asks(hurt: Built, cli: Program) -> None:
 
 def test_redact_hides_ids_in_errors(cli: Program, hurt: Built) -> None:
     cli("repair", hurt.root, "-y")
-    hurt.overwrite(hurt.memories[0], b"{}")
+    hurt.overwrite(hurt.memories[0], b"{ torn")
     cli("repair", hurt.root, "-y")
     hurt.file(hurt.memories[0]).write_bytes(b"[]")
     result = cli("undo", hurt.root, "-y", "--redact")

@@ -37,8 +37,8 @@ def path_of(built: Built, name: str) -> Path:
 def borne_out(raw: bytes) -> object:
     """What of a catalog the rest of the store bears out; the bytes where it does not parse.
 
-    Not so ``version``, ``last_updated``, unknown keys, and whether a row has a ``content_hash``:
-    rows of other writers have none.
+    Not so ``version``, ``last_updated``, unknown keys, and whether an assembly's row has a
+    ``content_hash``: those of other writers have none.
     """
     try:
         document = json.loads(raw)
@@ -52,7 +52,8 @@ def borne_out(raw: bytes) -> object:
 def claims(row: Doc) -> list[object]:
     """What one row says of its file; times as instants."""
     times = [datetime.fromisoformat(row[key]) for key in TIMES]
-    return [*times, *(row.get(key) for key in CLAIMS)]
+    hashed = "content_hash" in row or "member_count" in row
+    return [*times, hashed, *(row.get(key) for key in CLAIMS)]
 
 
 @given(name=st.sampled_from(FILES), share=st.floats(0, 1, exclude_max=True), bit=st.integers(0, 7))

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
 from typing import Any, Self
 
 import numpy as np
+import numpy.typing as npt
 
 from synthstore.errors import UsageError
 from synthstore.model.embedding import FloatVector
 from synthstore.model.ids import EntityRef
 
 Time = datetime | str | None
-Numbers = FloatVector | Sequence[float] | None
+Numbers = npt.ArrayLike | None
 
 
 @dataclass(slots=True, eq=False)
@@ -44,35 +45,54 @@ class _Entity:
     __hash__ = None  # type: ignore[assignment]
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, init=False)
 class MemoryEntry(_Entity):
-    """One memory. Times are UTC (naive ones are taken for it), ISO text is understood.
-
-    Raises UsageError for a field of the wrong kind.
-    """
+    """One memory. Raises UsageError for a field of the wrong kind."""
 
     content: str
-    embedding: FloatVector | None = None
-    """float32, shape (dim,); any sequence of numbers is converted."""
-    memory_id: str = None  # type: ignore[assignment]
-    """1 to 200 bytes of UTF-8, no path separators; a new UUID where none is given."""
-    created_at: datetime | None = None
-    """Now, where none is given; None only where the file names none."""
-    updated_at: datetime | None = None
-    """As created_at where none is given; a save sets it to a later moment."""
-    quickrecal_score: float | None = 0.5
+    embedding: FloatVector | None
+    """float32, shape (dim,)."""
+    memory_id: str
+    """1 to 200 bytes of UTF-8, no path separators."""
+    created_at: datetime | None
+    """Aware; None only where the file names none."""
+    updated_at: datetime | None
+    """A save sets it to a later moment."""
+    quickrecal_score: float | None
     """0 to 1."""
-    metadata: dict[str, Any] = field(default_factory=dict)
-    access_count: int = 0
-    extra: dict[str, Any] = field(default_factory=dict)
+    metadata: dict[str, Any]
+    access_count: int
+    extra: dict[str, Any]
     """Fields of the file that have no attribute here, in their order."""
 
-    def __post_init__(self) -> None:
-        if not isinstance(self.content, str):
-            raise UsageError(f"a memory's content is a text, not {type(self.content).__name__}")
-        self.memory_id = _id(self.memory_id)
-        self.embedding = as_vector(self.embedding)
-        self.created_at, self.updated_at = _times(self.created_at, self.updated_at)
+    def __init__(
+        self,
+        content: str,
+        embedding: Numbers = None,
+        memory_id: str | None = None,
+        *,
+        created_at: Time = None,
+        updated_at: Time = None,
+        quickrecal_score: float | None = 0.5,
+        metadata: dict[str, Any] | None = None,
+        access_count: int = 0,
+        extra: dict[str, Any] | None = None,
+    ) -> None:
+        """Take any sequence of numbers as the embedding, and ISO text for times.
+
+        Naive times are UTC. Without a ``memory_id`` it gets a new UUID, without times it is now.
+        """
+        if not isinstance(content, str):
+            raise UsageError(f"a memory's content is a text, not {type(content).__name__}")
+        self._base = None
+        self.content = content
+        self.memory_id = _id(memory_id)
+        self.embedding = as_vector(embedding)
+        self.created_at, self.updated_at = _times(created_at, updated_at)
+        self.quickrecal_score = quickrecal_score
+        self.metadata = {} if metadata is None else metadata
+        self.access_count = access_count
+        self.extra = {} if extra is None else extra
 
     @property
     def ref(self) -> EntityRef:
@@ -84,30 +104,48 @@ class MemoryEntry(_Entity):
         self.updated_at = datetime.now(UTC)
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, init=False)
 class MemoryAssembly(_Entity):
-    """A named group of memories. Times as in ``MemoryEntry``."""
+    """A named group of memories. Raises UsageError for a field of the wrong kind."""
 
     name: str
-    memory_ids: list[str] = field(default_factory=list)
-    composite_embedding: FloatVector | None = None
-    """float32, shape (dim,); any sequence of numbers is converted."""
-    assembly_id: str = None  # type: ignore[assignment]
-    """As a memory's id; a new UUID where none is given."""
-    description: str = ""
-    created_at: datetime | None = None
-    updated_at: datetime | None = None
-    tags: list[str] = field(default_factory=list)
-    extra: dict[str, Any] = field(default_factory=dict)
+    memory_ids: list[str]
+    composite_embedding: FloatVector | None
+    """float32, shape (dim,)."""
+    assembly_id: str
+    """As a memory's id."""
+    description: str
+    created_at: datetime | None
+    updated_at: datetime | None
+    tags: list[str]
+    extra: dict[str, Any]
     """Fields of the file that have no attribute here, in their order."""
 
-    def __post_init__(self) -> None:
-        if not isinstance(self.name, str):
-            raise UsageError(f"an assembly's name is a text, not {type(self.name).__name__}")
-        self.assembly_id = _id(self.assembly_id)
-        self.memory_ids = list(self.memory_ids)
-        self.composite_embedding = as_vector(self.composite_embedding)
-        self.created_at, self.updated_at = _times(self.created_at, self.updated_at)
+    def __init__(
+        self,
+        name: str,
+        memory_ids: Iterable[str] = (),
+        composite_embedding: Numbers = None,
+        assembly_id: str | None = None,
+        *,
+        description: str = "",
+        created_at: Time = None,
+        updated_at: Time = None,
+        tags: Iterable[str] = (),
+        extra: dict[str, Any] | None = None,
+    ) -> None:
+        """Take what ``MemoryEntry`` takes."""
+        if not isinstance(name, str):
+            raise UsageError(f"an assembly's name is a text, not {type(name).__name__}")
+        self._base = None
+        self.name = name
+        self.memory_ids = list(memory_ids)
+        self.composite_embedding = as_vector(composite_embedding)
+        self.assembly_id = _id(assembly_id)
+        self.description = description
+        self.created_at, self.updated_at = _times(created_at, updated_at)
+        self.tags = list(tags)
+        self.extra = {} if extra is None else extra
 
     @property
     def ref(self) -> EntityRef:
@@ -124,9 +162,9 @@ Entity = MemoryEntry | MemoryAssembly
 
 def as_vector(value: Numbers) -> FloatVector | None:
     """``value`` as float32 of shape (dim,); raises UsageError for what is no such thing."""
-    if value is None or (
-        isinstance(value, np.ndarray) and value.dtype == np.float32 and value.ndim == 1
-    ):
+    if value is None:
+        return None
+    if isinstance(value, np.ndarray) and value.dtype == np.float32 and value.ndim == 1:
         return value
     try:
         vector = np.asarray(value, dtype=np.float32)

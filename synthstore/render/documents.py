@@ -14,6 +14,19 @@ from synthstore.errors import SynthstoreError
 if TYPE_CHECKING:
     from synthstore.repair.undoing import PruneReport, RunInfo, UndoReport
 
+__all__ = [
+    "Document",
+    "demo_document",
+    "error_document",
+    "fleet_document",
+    "known_document",
+    "prune_document",
+    "report_document",
+    "runs_document",
+    "undo_document",
+]
+
+
 def fleet_document(
     command: str,
     reports: Sequence[Report],

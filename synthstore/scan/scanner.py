@@ -26,10 +26,12 @@ from synthstore.model.facts import (
 from synthstore.progress import Progress, SilentProgress
 from synthstore.scan.inventory import AccessProblem, EmbeddingTable, Inventory, UnfinishedRun
 from synthstore.scan.listing import Listing, access_problem, list_store
+from synthstore.scan.pending import with_log
 from synthstore.scan.pool import executor_for, shards
 from synthstore.scan.shard import DEFAULT_CAPS, Candidate, Caps, ShardFacts, read_shard
 from synthstore.scan.strangers import part_strangers
 from synthstore.store.catalog import read_catalog
+from synthstore.store.changes import read_log
 from synthstore.store.runs import unfinished_runs
 from synthstore.store.vectors import read_index, read_mapping
 
@@ -73,6 +75,7 @@ async def scan(
     """Scan the store at ``root``; damage becomes facts, only inability to look raises."""
     options = options or ScanOptions()
     now_ns = time.time_ns()
+    before = await asyncio.to_thread(read_log, root)
     listing = await asyncio.to_thread(list_store, root, layout)
     chosen = [c for c in listing.candidates if options.parses(c.path)]
     with executor_for(len(chosen), options.jobs) as executor:
@@ -83,7 +86,9 @@ async def scan(
         facts = await entities
     unread = (_unread(c) for c in listing.candidates if not options.parses(c.path))
     files, strangers = part_strangers(layout, parts.catalog, _join_files(facts, unread))
-    return Inventory(
+    # Read last: a file that was seen was announced before it was written.
+    after = await asyncio.to_thread(read_log, root)
+    inventory = Inventory(
         layout=layout,
         files=files,
         strays=(*listing.strays, *strangers),
@@ -97,6 +102,7 @@ async def scan(
         now_ns=now_ns,
         quick=options.quick,
     )
+    return await asyncio.to_thread(with_log, root, inventory, before, after)
 
 
 async def _read_entities(

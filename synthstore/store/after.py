@@ -40,6 +40,10 @@ def rows_after(
             rows.pop(ref, None)
         elif line.deed is Deed.SAVE and file is not None and file.ref == ref:
             rows[ref] = _row(layout, catalog, file, old.get(ref), line)
+        elif line.deed is Deed.SAVE and file is not None and file.status is FileStatus.UNREAD:
+            # Nobody looked into the file, but the log knows its hash.
+            said = {"content_hash": f"sha256:{line.sha256}"} if layout.has_content_hash else {}
+            rows.setdefault(ref, {**layout.row_for(file, None, catalog.rows), **said})
     return rows
 
 
@@ -48,7 +52,9 @@ def _row(
 ) -> Mapping[str, object]:
     row = layout.row_for(file, old, catalog.rows)
     known = {line.sha256, old.content_hash if old is not None else None, None}
-    if layout.has_content_hash and line.sha256 is not None and file.sha256 not in known:
+    newer = line.at is not None and ((file.record and file.record.updated_us) or 0) > line.at
+    hashed = layout.has_content_hash and line.sha256 is not None
+    if hashed and file.sha256 not in known and not newer:
         # Neither what stood there nor what was saved: the row keeps to the save, so that M004 says
         # that the bytes have changed since.
         row["content_hash"] = f"sha256:{line.sha256}"

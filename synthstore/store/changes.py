@@ -50,6 +50,8 @@ class Logged:
     ref: EntityRef
     sha256: str | None = None
     """Of the bytes that a save was about to write."""
+    at: int | None = None
+    """Their ``updated_at``, in microseconds since the epoch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,9 +120,15 @@ def parse_lines(raw: bytes) -> Iterator[Logged]:
 
 def spell(line: Logged) -> bytes:
     """One line with its checksum, newline included."""
-    document = {"op": line.deed.value, "kind": line.ref.kind, "id": line.ref.id}
+    document: dict[str, str | int] = {
+        "op": line.deed.value,
+        "kind": line.ref.kind,
+        "id": line.ref.id,
+    }
     if line.sha256 is not None:
         document["sha256"] = line.sha256
+    if line.at is not None:
+        document["at"] = line.at
     body = orjson.dumps(document)[:-1]
     return b'%b%b%08x"}\n' % (body, _CRC, zlib.crc32(body))
 
@@ -130,10 +138,11 @@ def _parse(text: bytes) -> Logged | None:
     if not found or check != b'%08x"}' % zlib.crc32(body):
         return None
     document = orjson.loads(body + b"}")
-    kind, sha256 = document.get("kind"), document.get("sha256")
+    kind = document.get("kind")
     if kind not in _KINDS or document.get("op") not in set(Deed):
         return None
-    return Logged(Deed(document["op"]), EntityRef(kind, document["id"]), sha256)
+    ref = EntityRef(kind, document["id"])
+    return Logged(Deed(document["op"]), ref, document.get("sha256"), document.get("at"))
 
 
 class ChangeLog:
@@ -147,6 +156,7 @@ class ChangeLog:
         self._read_to = 0
         self._seen = 0
         self._unsynced = 0
+        self._settled = 0
         self._last: dict[EntityRef, Logged] = {}
 
     @property
@@ -154,6 +164,11 @@ class ChangeLog:
         """All that was read and written so far."""
         # A copy: whoever goes through it may be another thread than the one that appends.
         return Pending(dict(self._last))
+
+    @property
+    def open(self) -> int:
+        """How many entities catalog and index are behind with, or a few more."""
+        return len(self._last) - self._settled
 
     def line(self, ref: EntityRef) -> Logged | None:
         """The last word on ``ref``."""
@@ -180,6 +195,8 @@ class ChangeLog:
         whole = raw.rfind(b"\n") + 1
         fresh = pending_of(parse_lines(raw[self._read_to : whole])).last
         self._last.update(fresh)
+        if folded:
+            self._settled = len(self._last) - self.pending.open
         # A torn tail is read again once somebody has completed or buried it.
         self._read_to, self._seen = whole, len(raw)
         return folded

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -16,12 +17,12 @@ import numpy as np
 
 from synthstore.errors import OperationError, SynthstoreError
 from synthstore.files.jsonio import dump, style_of
-from synthstore.files.walk import read_file
+from synthstore.files.walk import open_folder, read_at
 from synthstore.layout.base import Layout, Place
 from synthstore.layout.documents import stamp_catalog
 from synthstore.model.catalog import Catalog, Row
 from synthstore.model.embedding import FloatVector
-from synthstore.model.facts import IndexFacts, MappingFacts, PartStatus
+from synthstore.model.facts import IndexFacts, MappingFacts, PartStatus, Stat
 from synthstore.model.ids import EntityRef, numeric_id, vector_id
 from synthstore.model.paths import confined
 from synthstore.store.admission import Custody
@@ -110,11 +111,12 @@ class _Fold:
     def __init__(self, root: Path, layout: Layout, pending: Pending, catalog: Catalog) -> None:
         self.root, self.layout, self.pending, self.catalog = root, layout, pending, catalog
         self.rows: dict[EntityRef, Row] = {row.ref: row for row in catalog.rows}
-        self.found = {
-            ref: _find(root, layout, ref, self.rows.get(ref))
-            for ref, line in pending.last.items()
-            if line.deed is not Deed.GONE
-        }
+        with _Reader(root) as reader:
+            self.found = {
+                ref: _find(reader, layout, ref, self.rows.get(ref))
+                for ref, line in pending.last.items()
+                if line.deed is not Deed.GONE
+            }
         self.seen: Mapping[EntityRef, Seen] = {ref: f.seen for ref, f in self.found.items()}
 
     def catalog_change(self, loaded: LoadedCatalog) -> Iterator[Change]:
@@ -171,19 +173,34 @@ class _Fold:
                 yield Change(found.path, found.sha256, None, REMOVAL)
 
 
-def path_of(layout: Layout, ref: EntityRef, row: Row | None) -> str:
+def path_of(layout: Layout, ref: EntityRef, said: str | None) -> str:
     """Where an entity's file is: where its row says, if that is a place for it, else at home."""
-    path = confined(row.path) if row is not None and row.path is not None else None
+    path = confined(said) if said is not None else None
     place = Place.MEMORY if ref.kind == "memory" else Place.ASSEMBLY
     if path is not None and layout.place(path) is place:
         return path
     return layout.path_for(ref)
 
 
-def _find(root: Path, layout: Layout, ref: EntityRef, row: Row | None) -> _Found:
-    path = path_of(layout, ref, row)
+class _Reader(ExitStack):
+    """Reads files of a store, each of whose folders it opens but once."""
+
+    def __init__(self, root: Path) -> None:
+        super().__init__()
+        self._root = root
+        self._folders: dict[str, int] = {}
+
+    def read(self, path: str) -> tuple[bytes, Stat]:
+        folder, _, name = path.rpartition("/")
+        if folder not in self._folders:
+            self._folders[folder] = self.enter_context(open_folder(self._root, folder))
+        return read_at(self._folders[folder], name, self._root / path)
+
+
+def _find(reader: _Reader, layout: Layout, ref: EntityRef, row: Row | None) -> _Found:
+    path = path_of(layout, ref, row.path if row is not None else None)
     try:
-        raw, stat = read_file(root, path)
+        raw, stat = reader.read(path)
     except (FileNotFoundError, SynthstoreError):
         return _Found(path, (None, None), None)
     file, vector = facts_of(layout, ref.kind, path, raw, stat)
@@ -194,7 +211,7 @@ class _Scale:
     """Gives a vector the length that the store's other vectors have."""
 
     def __init__(self, fold: _Fold, index: IndexFacts, mappings: Sequence[MappingFacts]) -> None:
-        self._where = fold.root, fold.layout
+        self._root, self._layout = fold.root, fold.layout
         self._rows, self._pending = fold.rows, fold.pending
         self._index, self._mappings = index, mappings
         self._normalises: bool | None = None
@@ -216,7 +233,8 @@ class _Scale:
     def _witness(self, ref: EntityRef) -> bool | None:
         if ref in self._pending.last:
             return None
-        file, embedding = _find(*self._where, ref, self._rows[ref]).seen
+        with _Reader(self._root) as reader:
+            file, embedding = _find(reader, self._layout, ref, self._rows[ref]).seen
         vector = self._vector(ref)
         if not whole(file) or embedding is None or vector is None:
             return None

@@ -19,15 +19,16 @@ import numpy.typing as npt
 
 from synthstore.errors import OperationError, UsageError
 from synthstore.files.durable import atomic_write, make_dirs
-from synthstore.model.embedding import FloatMatrix, FloatVector, IdArray
+from synthstore.model.embedding import FloatMatrix, IdArray
 from synthstore.model.facts import IndexFacts, MappingFacts, PartStatus
 from synthstore.model.ids import numeric_id
 from synthstore.store.flat_index import DESCRIPTIONS, flat_content
+from synthstore.store.vector_files import nothing, problems_of, table_of
 from synthstore.store.vector_table import FaissTable, FlatTable, Table
 from synthstore.store.vectors import mapping_content, read_index, read_mapping
 
 Hit = tuple[str, float]
-Vector = FloatVector | Sequence[float]
+Vector = npt.ArrayLike
 
 INDEX_NAME = "memory_vectors.faiss"
 MAPPING_NAME = "mapping.json"
@@ -66,6 +67,8 @@ class MemoryVectorIndex:
         self._numbers: dict[str, int] = {}
         self._names: dict[int, str] = {}
         self._mapping: MappingFacts | None = None
+        self._hidden: set[int] = set()
+        """Numbers of vectors that are in the table, but not of the index any more."""
 
     # What it holds
 
@@ -96,9 +99,7 @@ class MemoryVectorIndex:
         """Add one vector, float32 of shape (dim,); UsageError where the id has one already."""
         await self.add_vectors([vector_id], [vector])
 
-    async def add_vectors(
-        self, vector_ids: Sequence[str], vectors: FloatMatrix | Sequence[Vector]
-    ) -> None:
+    async def add_vectors(self, vector_ids: Sequence[str], vectors: npt.ArrayLike) -> None:
         """Add vectors, float32 of shape (n, dim), all or none; UsageError for an id that has one.
 
         Raises UsageError for vectors of another dimension, or with NaN or infinity.
@@ -113,7 +114,7 @@ class MemoryVectorIndex:
         """Remove a vector; False where the id has none."""
         return await asyncio.to_thread(self.drop, vector_id)
 
-    def _add(self, names: list[str], vectors: FloatMatrix | Sequence[Vector]) -> None:
+    def _add(self, names: list[str], vectors: npt.ArrayLike) -> None:
         with self._lock:
             known = [name for name in names if name in self._numbers]
             if known or len(set(names)) < len(names):
@@ -123,25 +124,33 @@ class MemoryVectorIndex:
             matrix = self._checked(vectors, len(names))
             self._put_all(names, matrix)
 
-    def put(self, name: str, vector: Vector) -> None:
-        """As ``update_vector``, in this thread."""
+    def put(self, name: str, vector: Vector, *, hide: bool = False) -> None:
+        """As ``update_vector``, in this thread; ``hide`` as for ``drop``."""
         with self._lock:
             matrix = self._checked([vector], 1)
-            self.drop(name)
+            self.drop(name, hide=hide)
             self._put_all([name], matrix)
 
-    def drop(self, name: str) -> bool:
-        """As ``remove_vector``, in this thread."""
+    def drop(self, name: str, *, hide: bool = False) -> bool:
+        """As ``remove_vector``, in this thread.
+
+        With ``hide``, a vector that its type of index cannot let go is only never found again.
+        """
         with self._lock:
             number = self._numbers.get(name)
             if number is None or self._table is None:
                 return False
-            self._table.remove(number)
+            try:
+                self._table.remove(number)
+            except OperationError:
+                if not hide:
+                    raise
+                self._hidden.add(number)
             del self._numbers[name]
             del self._names[number]
             return True
 
-    def _checked(self, vectors: FloatMatrix | Sequence[Vector], count: int) -> FloatMatrix:
+    def _checked(self, vectors: npt.ArrayLike, count: int) -> FloatMatrix:
         try:
             matrix = np.asarray(vectors, dtype=np.float32)
         except (TypeError, ValueError) as error:
@@ -164,7 +173,7 @@ class MemoryVectorIndex:
     def _number(self, name: str) -> int:
         number = numeric_id(name)
         # Sequential numbers of old stores could, by a chance of 1 in 2**63 each, be in the way.
-        while number in self._names:
+        while number in self._names or number in self._hidden:
             number = (number + 1) % (2**63 - 1)
         return number
 
@@ -193,12 +202,12 @@ class MemoryVectorIndex:
             if self._table is None or not self.ntotal:
                 return []
             matrix = self._checked([query], 1)
-            numbers, scores = self._table.search(matrix[0], min(k, self.ntotal))
-            return [
-                (self._names[number], score)
-                for number, score in zip(numbers.tolist(), scores.tolist(), strict=True)
-                if number in self._names
-            ]
+            # Vectors without a name may be in between.
+            asked = min(k + len(self._hidden), self.ntotal + len(self._hidden))
+            numbers, scores = self._table.search(matrix[0], asked)
+            found = zip(numbers.tolist(), scores.tolist(), strict=True)
+            named = [(self._names[n], score) for n, score in found if n in self._names]
+            return named[:k]
 
     # Disk
 
@@ -221,7 +230,7 @@ class MemoryVectorIndex:
     def take(self, root: Path, index: IndexFacts, mappings: Iterable[MappingFacts]) -> None:
         """Become what was read of a sound or missing index; vectors without a name are left out."""
         with self._lock:
-            self._numbers, self._names, self._table = {}, {}, None
+            self._numbers, self._names, self._table, self._hidden = {}, {}, None, set()
             mappings = list(mappings)
             self._mapping = mappings[0] if mappings else None
             if index.status is not PartStatus.OK or index.ids is None or index.vectors is None:
@@ -229,7 +238,7 @@ class MemoryVectorIndex:
             self._sort = _Sort(index.description, index.metric)
             if index.ntotal:
                 self._name(index.ids, mappings)
-                self._table = _table_of(root, index)
+                self._table = table_of(root, index)
 
     def _name(self, ids: IdArray, mappings: Iterable[MappingFacts]) -> None:
         there = set(ids.tolist())
@@ -238,6 +247,7 @@ class MemoryVectorIndex:
                 if number in there and number not in self._names and name not in self._numbers:
                     self._numbers[name] = number
                     self._names[number] = name
+        self._hidden = there - self._names.keys()
 
     async def save(self) -> None:
         """Write index and mapping durably; cut at any point, both can be loaded together."""
@@ -263,14 +273,14 @@ class MemoryVectorIndex:
         dim = self.dimension or 0
         if isinstance(self._table, FaissTable):
             return self._table.serialized()
-        ids, vectors = self.arrays() if self._table is not None else _nothing(dim)
+        ids, vectors = self.arrays() if self._table is not None else nothing(dim)
         description = "IDMap2,Flat" if self._sort.description == "Flat" else self._sort.description
         return flat_content(description, self._sort.metric, ids, vectors)
 
     def arrays(self) -> tuple[IdArray, FloatMatrix]:
         """Numbers (n,) and vectors (n, dim) of a flat index, as copies."""
         if not isinstance(self._table, FlatTable):
-            return _nothing(self.dimension or 0)
+            return nothing(self.dimension or 0)
         return self._table.arrays()
 
     def _home(self) -> Path:
@@ -282,28 +292,7 @@ class MemoryVectorIndex:
 
     async def verify(self) -> list[str]:
         """What is wrong with the files in the folder, one sentence each; nothing for sound ones."""
-        return await asyncio.to_thread(self._verify)
-
-    def _verify(self) -> list[str]:
-        folder = self._home()
-        index, mapping = read_index(folder, INDEX_NAME), read_mapping(folder, MAPPING_NAME)
-        problems = [
-            f"{part.path}: {part.problem or 'missing'}"
-            for part in (index, mapping)
-            if part.status is not PartStatus.OK
-        ]
-        if problems or index.ids is None or mapping.entries is None:
-            return problems
-        ids, named = index.ids.tolist(), set(mapping.entries.values())
-        if len(set(ids)) < len(ids):
-            problems.append(f"{index.path}: a numeric id stands twice")
-        if unnamed := set(ids) - named:
-            problems.append(f"{mapping.path}: {len(unnamed)} vectors have no name")
-        if empty := named - set(ids):
-            problems.append(f"{mapping.path}: {len(empty)} names have no vector")
-        if index.vectors is not None and not np.isfinite(index.vectors).all():
-            problems.append(f"{index.path}: NaN or infinity in a vector")
-        return problems
+        return await asyncio.to_thread(problems_of, self._home(), INDEX_NAME, MAPPING_NAME)
 
     async def rebuild(self, vectors: Mapping[str, Vector]) -> None:
         """Hold exactly ``vectors`` (id → float32 of shape (dim,)) from now on; all or nothing."""
@@ -319,16 +308,3 @@ class MemoryVectorIndex:
             except UsageError:
                 self._numbers, self._names, self._table, self._dimension = before
                 raise
-
-
-def _table_of(root: Path, index: IndexFacts) -> Table:
-    if index.ids is None or index.vectors is None:
-        raise OperationError(f"{root / index.path} gives no vectors", hint="rebuild the index")
-    if index.description in DESCRIPTIONS:
-        return FlatTable.of(index.metric, index.ids, index.vectors)
-    return FaissTable.read(root / index.path, index)
-
-
-def _nothing(dim: int) -> tuple[IdArray, FloatMatrix]:
-    vectors: npt.NDArray[np.float32] = np.zeros((0, dim), dtype=np.float32)
-    return np.zeros(0, dtype=np.int64), vectors
