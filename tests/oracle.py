@@ -47,7 +47,7 @@ def entities(root: Path, layout: Name) -> dict[str, Entity]:
     """Every entity file that parses and bears an id, by path."""
     found = {}
     for path, (raw, doc) in _parsed(root, layout).items():
-        entity_id = _id(doc)
+        entity_id = id_of(doc)
         if entity_id is not None:
             found[path] = Entity(path, entity_id, not path.startswith("assemblies/"), doc, raw)
     return found
@@ -74,7 +74,7 @@ def _parsed(root: Path, layout: Name) -> dict[str, tuple[bytes, Doc]]:
     return found
 
 
-def _id(doc: Doc) -> str | None:
+def id_of(doc: Doc) -> str | None:
     """The id that a document bears, whatever its layout calls it."""
     for key in ("memory_id", "id", "assembly_id"):
         if isinstance(doc.get(key), str):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from enum import IntEnum
 from typing import NamedTuple
 
@@ -38,31 +39,36 @@ class Judged(NamedTuple):
 
 NUMBERS = frozenset({float, int})
 
+_SMALL, _LARGE = 1e-30, 1e30
+"""Between these norms no part overflows float32, and not all of them vanish in it."""
+
 
 def judge(value: object) -> Judged:
     """Judge a parsed ``embedding`` value.
 
     Values that overflow float32 count as not finite, since no index can hold them.
     """
-    if value is None or value == []:
-        return Judged(EmbeddingState.MISSING, 0, 0.0, None)
-    # numpy would take true for 1.0 and "1" for a number; the set of types is a cheap guard.
-    if not isinstance(value, list) or not NUMBERS.issuperset(map(type, value)):
-        length = len(value) if isinstance(value, list) else 0
-        return Judged(EmbeddingState.MISTYPED, length, 0.0, None)
+    if not value or not isinstance(value, list):
+        missing = value is None or value == []
+        state = EmbeddingState.MISSING if missing else EmbeddingState.MISTYPED
+        return Judged(state, 0, 0.0, None)
     try:
-        with np.errstate(over="ignore"):
-            vector = np.array(value, dtype=np.float64).astype(np.float32)
-            norm = float(np.sqrt(np.dot(vector, vector)))
+        # Strings and lists are no numbers to hypot, though numpy would read them; true is one.
+        norm = math.hypot(*value)
+    except TypeError:
+        return Judged(EmbeddingState.MISTYPED, len(value), 0.0, None)
     except OverflowError:
         return Judged(EmbeddingState.NOT_FINITE, len(value), 0.0, None)
-    return Judged(_state(vector, norm), len(value), norm, vector)
+    if not NUMBERS.issuperset(map(type, value)):
+        return Judged(EmbeddingState.MISTYPED, len(value), 0.0, None)
+    with np.errstate(over="ignore"):
+        vector = np.array(value, dtype=np.float64).astype(np.float32)
+    if _SMALL < norm < _LARGE:
+        return Judged(EmbeddingState.VALID, len(value), norm, vector)
+    return Judged(_state(vector), len(value), norm, vector)
 
 
-def _state(vector: FloatVector, norm: float) -> EmbeddingState:
-    # A finite norm proves every part finite, and one above zero that some part is not zero.
-    if not np.isfinite(norm) and not np.isfinite(vector).all():
+def _state(vector: FloatVector) -> EmbeddingState:
+    if not np.isfinite(vector).all():
         return EmbeddingState.NOT_FINITE
-    if norm == 0.0 and not vector.any():
-        return EmbeddingState.ZERO
-    return EmbeddingState.VALID
+    return EmbeddingState.VALID if vector.any() else EmbeddingState.ZERO

@@ -219,6 +219,8 @@ class _Mender:
             if file.record is not None and file.kind == "assembly"
             for member in file.record.members
         }
+        # What our own log says was deleted stays so.
+        missing -= self.basis.inventory.deleted
         for ref in sorted(missing - self.out.files.keys() - self.out.held.keys()):
             if ref in self.out.dropped or not self.wishes.wants_explicitly("A020", ref.id):
                 continue

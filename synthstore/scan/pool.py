@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import multiprocessing
 import os
 import signal
@@ -47,7 +48,8 @@ def _processes(workers: int) -> Executor:
     # Never fork: this process has threads by now, and a forked lock may never be freed.
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["synthstore.scan.shard"])
-    processes = ProcessPoolExecutor(workers, mp_context=context)
+    # Facts make no cycles, and a worker lives for one scan.
+    processes = ProcessPoolExecutor(workers, mp_context=context, initializer=gc.disable)
     # Ctrl-C goes to the whole group: the server starts with it blocked, and so do its children.
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:

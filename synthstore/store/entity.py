@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import replace
+from typing import NamedTuple
 
 from synthstore.files.jsonio import Parsed, ParseFailure, TooDeep, parse
 from synthstore.layout.base import Layout
@@ -28,27 +28,38 @@ def facts_of(layout: Layout, kind: Kind, path: str, raw: bytes, stat: Stat) -> S
         return deep, None
     except ParseFailure as error:
         return EntityFile(kind, path, FileStatus.TORN, stat, digest, str(error)), None
-    return _judge_document(layout, EntityFile(kind, path, FileStatus.WHOLE, stat, digest), parsed)
+    return _judge_document(layout, _Hashed(kind, path, stat, digest), parsed)
 
 
-def _judge_document(layout: Layout, file: EntityFile, parsed: Parsed) -> Seen:
+class _Hashed(NamedTuple):
+    kind: Kind
+    path: str
+    stat: Stat
+    sha256: str
+
+
+def _judge_document(layout: Layout, file: _Hashed, parsed: Parsed) -> Seen:
     document = parsed.value
+    kind, path, stat, digest = file
     if not isinstance(document, dict):
         problem = f"holds a JSON {type(document).__name__}, not an object"
-        hurt = replace(file, status=FileStatus.INCOMPLETE, problem=problem, rigid=parsed.rigid)
-        return hurt, None
-    record = layout.read_record(file.kind, document)
-    judged = judge(document.get(layout.embedding_key(file.kind)))
-    judged_file = replace(
-        file,
-        status=FileStatus.INCOMPLETE if record.missing else FileStatus.WHOLE,
-        problem=f"required and missing or mistyped: {', '.join(record.missing)}"
+        status = FileStatus.INCOMPLETE
+        return EntityFile(kind, path, status, stat, digest, problem, rigid=parsed.rigid), None
+    record = layout.read_record(kind, document)
+    judged = judge(document.get(layout.embedding_key(kind)))
+    judged_file = EntityFile(
+        kind,
+        path,
+        FileStatus.INCOMPLETE if record.missing else FileStatus.WHOLE,
+        stat,
+        digest,
+        f"required and missing or mistyped: {', '.join(record.missing)}"
         if record.missing
         else None,
-        record=record,
-        rigid=parsed.rigid,
-        embedding=judged.state,
-        dim=judged.dim,
-        norm=judged.norm,
+        record,
+        parsed.rigid,
+        judged.state,
+        judged.dim,
+        judged.norm,
     )
     return judged_file, judged.vector if judged.state is EmbeddingState.VALID else None

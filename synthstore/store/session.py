@@ -122,6 +122,8 @@ class Session:
         return cls(root, wait=wait, command=command, shared=shared).__enter__()
 
     def __enter__(self) -> Self:
+        if self._held is not None:
+            return self
         custody = admit(self.root)
         custody.make_private(self.root / OWN_FOLDER)
         lock = self._lock(LOCK, custody, shared=self._shared)

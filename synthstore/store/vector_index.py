@@ -99,7 +99,7 @@ class MemoryVectorIndex:
         """Add one vector, float32 of shape (dim,); UsageError where the id has one already."""
         await self.add_vectors([vector_id], [vector])
 
-    async def add_vectors(self, vector_ids: Sequence[str], vectors: npt.ArrayLike) -> None:
+    async def add_vectors(self, vector_ids: Sequence[str], vectors: npt.ArrayLike | Sequence[Vector]) -> None:
         """Add vectors, float32 of shape (n, dim), all or none; UsageError for an id that has one.
 
         Raises UsageError for vectors of another dimension, or with NaN or infinity.
@@ -114,7 +114,7 @@ class MemoryVectorIndex:
         """Remove a vector; False where the id has none."""
         return await asyncio.to_thread(self.drop, vector_id)
 
-    def _add(self, names: list[str], vectors: npt.ArrayLike) -> None:
+    def _add(self, names: list[str], vectors: npt.ArrayLike | Sequence[Vector]) -> None:
         with self._lock:
             known = [name for name in names if name in self._numbers]
             if known or len(set(names)) < len(names):
@@ -150,7 +150,7 @@ class MemoryVectorIndex:
             del self._names[number]
             return True
 
-    def _checked(self, vectors: npt.ArrayLike, count: int) -> FloatMatrix:
+    def _checked(self, vectors: npt.ArrayLike | Sequence[Vector], count: int) -> FloatMatrix:
         try:
             matrix = np.asarray(vectors, dtype=np.float32)
         except (TypeError, ValueError) as error:

@@ -1,0 +1,96 @@
+"""Rotated copies of the catalog, taken before it is replaced.
+
+They stand in ``backups/index/`` natively. In a Memory Core's store they stand in our own folder:
+whatever lies in its ``backups/`` it takes for whole stores.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Protocol
+
+from synthstore.files.durable import atomic_write, fsync_dir, make_dirs, remove
+from synthstore.files.walk import list_folder
+from synthstore.layout.base import OWN_FOLDER, Layout
+from synthstore.model.facts import PartStatus
+from synthstore.store.admission import PRIVATE_FILE, PRIVATE_FOLDER, Custody
+from synthstore.store.catalog import load_catalog, read_catalog
+
+KEEP = 3
+"""How many copies are kept where nobody says otherwise."""
+
+INTERVAL = 3600
+"""Seconds between two copies where nobody says otherwise."""
+
+FOLDERS = {"native": "backups/index"}
+OWN_BACKUPS = f"{OWN_FOLDER}/index_backups"
+
+_STAMP = "%Y%m%dT%H%M%S%fZ"
+_NAME = re.compile(r"memory_index\.(\d{8}T\d{12}Z)\.json")
+
+
+class Keeper(Protocol):
+    """What taking a copy needs of a session."""
+
+    root: Path
+
+    @property
+    def custody(self) -> Custody:
+        """Who owns what is made."""
+
+
+def keep_copy(
+    session: Keeper, layout: Layout, count: int = KEEP, interval: float = INTERVAL
+) -> str | None:
+    """Copy the catalog if it is a good one and the last copy is ``interval`` seconds old.
+
+    Good is a catalog that parses, whose counts are right and which lists something; no other one
+    is copied, so none ever takes the place of a good copy. Of the copies the newest ``count`` are
+    kept. Gives the new copy's path, None where there is none.
+    """
+    if count < 1:
+        return None
+    folder = FOLDERS.get(layout.name, OWN_BACKUPS)
+    copies = _copies(session.root, folder)
+    now = datetime.now(UTC)
+    if copies and (now - copies[-1][0]).total_seconds() < interval:
+        return None
+    raw = _good(session.root, layout)
+    if raw is None:
+        return None
+    path = f"{folder}/memory_index.{now:{_STAMP}}.json"
+    custody = session.custody
+    make_dirs(session.root / folder, PRIVATE_FOLDER, uid=custody.uid, gid=custody.gid)
+    atomic_write(session.root / path, raw, PRIVATE_FILE, uid=custody.uid, gid=custody.gid)
+    _rotate(session.root, folder, count)
+    return path
+
+
+def _good(root: Path, layout: Layout) -> bytes | None:
+    """The catalog's bytes, if it is worth keeping."""
+    loaded = load_catalog(root, layout.catalog_path)
+    catalog = read_catalog(root, layout, loaded).catalog
+    if loaded.status is not PartStatus.OK or catalog is None:
+        return None
+    return None if catalog.count_problems or not catalog.rows else loaded.raw
+
+
+def _copies(root: Path, folder: str) -> list[tuple[datetime, str]]:
+    """The copies that there are, oldest first."""
+    found = []
+    for entry in list_folder(root, folder):
+        name = _NAME.fullmatch(entry.path.rpartition("/")[2])
+        if entry.kind == "file" and name is not None:
+            taken = datetime.strptime(name[1], _STAMP).replace(tzinfo=UTC)
+            found.append((taken, entry.path))
+    return sorted(found)
+
+
+def _rotate(root: Path, folder: str, count: int) -> None:
+    going = _copies(root, folder)[:-count]
+    for _, path in going:
+        remove(root / path)
+    if going:
+        fsync_dir(root / folder)
