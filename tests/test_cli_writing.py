@@ -241,7 +241,7 @@ def test_no_on_a_terminal(hurt: Built, answer: str) -> None:
     terminal.expect("apply? [y/N]")
     terminal.type(answer)
     assert terminal.finish() == 130
-    assert "declined; nothing was changed" in terminal.seen
+    assert "\nsynthstore: declined; nothing was changed" in terminal.seen
     assert "\x1b" not in terminal.seen
     assert sha_tree(hurt.root) == before
 
@@ -253,6 +253,7 @@ def test_ctrl_c_at_the_prompt(hurt: Built) -> None:
     terminal.interrupt()
     assert terminal.finish() == 130
     assert "nothing was changed" in terminal.seen
+    assert "\nsynthstore: interrupted" in terminal.seen
     assert sha_tree(hurt.root) == before
 
 

@@ -64,8 +64,16 @@ def test_what_was_not_looked_at_is_said() -> None:
     lines = text(report_blocks(partial, verbose=False, quiet=False))
     assert "quick look" in lines[0]
     assert "1 known finding not shown" in lines
-    assert lines[-1] == "clean, with 2 errors, 1 warning"
+    assert lines[-1] == "2 errors, 1 warning, all below --fail-on"
     assert any(line.startswith("not everything was looked at") for line in lines)
+
+
+def test_a_quiet_report_among_others_names_its_store() -> None:
+    alone = text(report_blocks(REPORT, verbose=False, quiet=True))
+    among = text(report_blocks(REPORT, verbose=False, quiet=True, among_others=True))
+    assert among == ["/data/a store:", *alone]
+    clean = replace(REPORT, clean=True)
+    assert not text(report_blocks(clean, verbose=False, quiet=True, among_others=True))
 
 
 def test_a_plan_is_grouped_by_kind() -> None:

@@ -155,6 +155,12 @@ def test_depth_beyond_every_parser(depth: int) -> None:
         jsonio.parse(b'{"a":' + b"[" * depth + b"]" * depth + b"}")
 
 
+def test_a_cut_string_is_told_in_good_english() -> None:
+    with pytest.raises(ParseFailure) as raised:
+        parse(b'{"content": "cut')
+    assert str(raised.value) == "unterminated string starting at byte 12"
+
+
 def test_a_failure_never_quotes_the_content() -> None:
     with pytest.raises(ParseFailure) as caught:
         jsonio.parse(b'{"secret": "hunter2"')

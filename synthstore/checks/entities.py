@@ -177,7 +177,7 @@ def files_empty(inventory: Inventory) -> Iterator[Finding]:
     for ref, file in _odd_files(inventory):
         if file.status is FileStatus.EMPTY:
             yield finding(
-                twin("M009", ref.kind), ref, file.path, "the file is empty: its content is lost"
+                twin("M009", ref.kind), ref, file.path, "the file is empty: nothing is left to read"
             )
 
 

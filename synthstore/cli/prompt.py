@@ -30,5 +30,9 @@ def ask(question: str, cancelled: Callable[[], bool]) -> bool:
     sys.stderr.flush()
     while not select.select([sys.stdin], [], [], _LOOK_SECONDS)[0]:
         if cancelled():
+            sys.stderr.write("\n")
             raise InterruptedByUserError("interrupted at the prompt; nothing was changed")
-    return sys.stdin.readline().strip().lower() in {"y", "yes"}
+    answer = sys.stdin.readline()
+    if not answer.endswith("\n"):
+        sys.stderr.write("\n")
+    return answer.strip().lower() in {"y", "yes"}

@@ -157,7 +157,11 @@ def _show(
         )
         return code
     for report in shown if not silent else ():
-        screen.results(report_blocks(report, verbose=screen.verbose > 0, quiet=screen.quiet))
+        screen.results(
+            report_blocks(
+                report, verbose=screen.verbose > 0, quiet=screen.quiet, among_others=fleet
+            )
+        )
     for store, error in errors:
         screen.errors(error_blocks(error, store))
     return code

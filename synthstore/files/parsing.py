@@ -41,7 +41,8 @@ class ParseFailure(Exception):  # noqa: N818 - a verdict on the bytes, turned in
     """The bytes are no JSON document; ``reason`` never quotes them."""
 
     def __init__(self, reason: str, offset: int) -> None:
-        super().__init__(f"{reason} at byte {offset}")
+        # The standard library's "unterminated string starting at" brings its own preposition.
+        super().__init__(f"{reason.removesuffix(' at')} at byte {offset}")
         self.reason = reason
         self.offset = offset
 

@@ -21,12 +21,16 @@ _TONES: dict[Severity, Tone] = {
 }
 
 
-def report_blocks(report: Report, *, verbose: bool, quiet: bool) -> Iterator[Block]:
+def report_blocks(
+    report: Report, *, verbose: bool, quiet: bool, among_others: bool = False
+) -> Iterator[Block]:
     """A report of verify; nothing at all where it is clean and ``quiet``."""
     if quiet and report.clean:
         return
     if not quiet:
         yield _headline(report)
+    elif among_others:
+        yield Line(f"{report.store}:", "head")
     yield from _findings(report, verbose=verbose, quiet=quiet)
     yield from _verdict(report, quiet=quiet)
     if report.next is not None:
@@ -158,7 +162,7 @@ def _verdict(report: Report, *, quiet: bool) -> Iterator[Block]:
     ]
     said = ", ".join(counts)
     if report.clean:
-        yield Line(f"clean, with {said}" if said else "clean", "good")
+        yield Line(f"{said}, all below --fail-on" if said else "clean", "plain" if said else "good")
     else:
         yield Line(said)
 

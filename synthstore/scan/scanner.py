@@ -82,8 +82,13 @@ async def scan(
         entities = asyncio.create_task(
             _read_entities(executor, (root, layout, options.caps), chosen, progress)
         )
-        parts = await asyncio.to_thread(_read_parts, root, layout, quick=options.quick)
-        facts = await entities
+        try:
+            parts = await asyncio.to_thread(_read_parts, root, layout, quick=options.quick)
+            facts = await entities
+        finally:
+            # Left alone it would go on submitting to an executor that is shut down.
+            entities.cancel()
+            await asyncio.gather(entities, return_exceptions=True)
     unread = (_unread(c) for c in listing.candidates if not options.parses(c.path))
     files, strangers = part_strangers(layout, parts.catalog, _join_files(facts, unread))
     # Read last: a file that was seen was announced before it was written.
