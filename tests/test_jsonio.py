@@ -157,7 +157,7 @@ def test_depth_beyond_every_parser(depth: int) -> None:
 
 def test_a_cut_string_is_told_in_good_english() -> None:
     with pytest.raises(ParseFailure) as raised:
-        parse(b'{"content": "cut')
+        jsonio.parse(b'{"content": "cut')
     assert str(raised.value) == "unterminated string starting at byte 12"
 
 

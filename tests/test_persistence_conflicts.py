@@ -19,7 +19,6 @@ from tests import oracle
 from tests.operate import codes
 from tests.persistence_stores import ROOT, catalog, memories, memory, quarantined, rows
 
-
 WRITERS = 4
 OPERATIONS = int(os.environ.get("SYNTHSTORE_STRESS", "100"))
 """How much each writer does; 500 is the full stress."""

@@ -57,11 +57,7 @@ async def test_a_disk_that_fills_up_meanwhile_loses_nothing(
         root = disk / "store"
         p = await MemoryPersistence(root).open()
         monkeypatch.setattr("synthstore.persistence.saving.require_room", lambda *_, **__: None)
-        saved = 0
-        with pytest.raises(DiskFullError):
-            for n in range(10_000):
-                await p.save_memory(memory(n, metadata={"text": "x" * 50_000}))
-                saved += 1
+        saved = await save_until_full(p)
         assert saved > 5
         assert [m.memory_id async for m in p.load_memories()] == [
             f"memory-{n}" for n in range(saved)
@@ -72,6 +68,16 @@ async def test_a_disk_that_fills_up_meanwhile_loses_nothing(
         await p.close()
         assert oracle.problems(root, "native") == []
         assert catalog(root)["metadata"]["memory_count"] == saved - 1
+
+
+async def save_until_full(p: MemoryPersistence) -> int:
+    """How many saves returned before the disk was full."""
+    for n in range(10_000):
+        try:
+            await p.save_memory(memory(n, metadata={"text": "x" * 50_000}))
+        except DiskFullError:
+            return n
+    raise AssertionError("the disk is never full")
 
 
 async def test_a_fold_without_room_leaves_everything_pending(tmp_path: Path) -> None:
@@ -95,18 +101,15 @@ async def test_a_fold_without_room_leaves_everything_pending(tmp_path: Path) -> 
 async def test_a_read_only_disk_is_told(tmp_path: Path) -> None:
     with small_disk(tmp_path / "disk", "size=2m") as disk:
         root = disk / "store"
-        p = await MemoryPersistence(root).open()
-        await p.save_memory(memory())
+        async with MemoryPersistence(root) as p:
+            await p.save_memory(memory())
         subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)  # noqa: ASYNC221
-        with pytest.raises(PermissionDeniedError, match="[Rr]ead-only") as error:
-            await p.save_memory(memory(1))
-        assert "remount" in str(error.value.hint)
-        assert await p.load_memory("memory-0") is not None
-        with pytest.raises(PermissionDeniedError):
+        with pytest.raises(PermissionDeniedError, match="read-only") as error:
             await MemoryPersistence(root).open()
+        assert "remount" in str(error.value.hint)
         subprocess.run(["mount", "-o", "remount,rw", str(disk)], check=True)  # noqa: ASYNC221
-        await p.save_memory(memory(1))
-        await p.close()
+        async with MemoryPersistence(root) as p:
+            await p.save_memory(memory(1))
         assert oracle.problems(root, "native") == []
 
 
@@ -137,7 +140,7 @@ async def test_a_folder_that_is_gone_is_not_made_anew(tmp_path: Path) -> None:
         await p.save_memories_batch(memories(3))
         await p.flush()
         (tmp_path / "memories").rename(tmp_path / "elsewhere")
-        with pytest.raises(OperationError, match="unmounted|missing"):
+        with pytest.raises(OperationError, match="is missing"):
             await p.save_memory(memory(4))
         (tmp_path / "elsewhere").rename(tmp_path / "memories")
         assert await p.save_memory(memory(4)) is True

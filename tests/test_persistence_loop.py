@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sys
+import threading
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
@@ -46,7 +48,7 @@ def large_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ids = np.array([spelling.numeric(name) for name in names], dtype=np.int64)
     vectors = unit_vectors(ROWS, DIM, seed=1)
     (root / "vector_index" / "memory_vectors.faiss").write_bytes(
-        Flat("IxM2", False, ids, vectors).dump()  # noqa: FBT003
+        Flat("IxM2", False, ids, vectors).dump()
     )
     mapping = dict(zip(names, ids.tolist(), strict=True))
     (root / "vector_index" / "mapping.json").write_text(json.dumps(mapping))
@@ -54,22 +56,27 @@ def large_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 async def longest_gap(act: Act) -> float:
-    """For how long at most the loop could do nothing else while ``act`` ran, in seconds."""
+    """For how long at most ``act`` kept the loop from running, in seconds.
+
+    Only as much counts as this process worked meanwhile: what other processes take is not ours.
+    """
     worst = 0.0
 
     async def watch() -> None:
         nonlocal worst
-        before = time.perf_counter()
+        before = time.perf_counter(), time.process_time()
         while True:
-            await asyncio.sleep(0)
-            now = time.perf_counter()
-            worst, before = max(worst, now - before), now
+            await asyncio.sleep(0.0005)
+            now = time.perf_counter(), time.process_time()
+            worst = max(worst, min(now[0] - before[0], now[1] - before[1]))
+            before = now
 
     watcher = asyncio.create_task(watch())
     await asyncio.sleep(0.01)
     worst = 0.0
     try:
         await act()
+        await asyncio.sleep(0.002)
     finally:
         watcher.cancel()
         with suppress(asyncio.CancelledError):
@@ -79,15 +86,28 @@ async def longest_gap(act: Act) -> float:
 
 async def require_smooth(act: Act) -> None:
     """Fail if ``act`` holds the loop up every time; a busy machine does so now and then."""
-    gaps = []
-    for _ in range(ATTEMPTS):
+    gaps: list[float] = []
+    while not gaps or gaps[-1] > LIMIT:
+        if len(gaps) == ATTEMPTS:
+            pytest.fail(f"the loop stood still for {[round(gap * 1000, 1) for gap in gaps]} ms")
         gaps.append(await longest_gap(act))
-        if gaps[-1] <= LIMIT:
-            return
-    idle = min([await longest_gap(lambda: asyncio.sleep(1)) for _ in range(3)])
-    if idle > LIMIT / 2:
-        pytest.skip(f"even an idle loop stands still for {idle * 1000:.0f} ms here")
-    pytest.fail(f"the loop stood still for {[round(gap * 1000, 1) for gap in gaps]} ms")
+
+
+class Audit:
+    """What the loop's own thread opens, renames, removes or starts, while it is on."""
+
+    def __init__(self) -> None:
+        self.on = False
+        self.seen: list[str] = []
+        self._thread = threading.get_ident()
+        sys.addaudithook(self._hear)
+
+    def _hear(self, event: str, args: tuple[object, ...]) -> None:
+        if self.on and threading.get_ident() == self._thread and event.startswith(_BLOCKING):
+            self.seen.append(f"{event} {args[:1]}")
+
+
+_BLOCKING = ("open", "os.", "subprocess.", "import", "shutil.", "time.sleep")
 
 
 def fresh(count: int) -> list[MemoryEntry]:
@@ -98,45 +118,66 @@ def fresh(count: int) -> list[MemoryEntry]:
 
 async def test_the_watch_sees_what_blocks() -> None:
     async def block() -> None:
-        time.sleep(0.05)  # noqa: ASYNC251
+        end = time.process_time() + 0.05
+        while time.process_time() < end:
+            pass
 
     assert await longest_gap(block) > 0.04
 
 
-async def test_nothing_blocks_the_loop(large_store: Path) -> None:
-    config = StoreConfig(storage_path=large_store, auto_repair=False)
-    p = MemoryPersistence(config)
-    batches = iter([fresh(1000) for _ in range(ATTEMPTS)])
-    single = iter(fresh(300))
-    query = unit_vectors(1, DIM, seed=5)[0]
+class Acts:
+    """What a busy program does with a store."""
 
-    async def save() -> None:
-        for _ in range(20):
-            await p.save_memory(next(single))
+    def __init__(self, p: MemoryPersistence) -> None:
+        self.p = p
+        self.query = unit_vectors(1, DIM, seed=5)[0]
 
-    async def load() -> None:
-        for row in (await p.list_memories())[-100:]:
-            await p.load_memory(row.id)
+    async def save(self) -> None:
+        for entry in fresh(20):
+            await self.p.save_memory(entry)
 
-    async def search() -> None:
+    async def batch(self) -> None:
+        await self.p.save_memories_batch(self.made)
+
+    async def load(self) -> None:
+        for row in (await self.p.list_memories())[-100:]:
+            await self.p.load_memory(row.id)
+
+    async def stream(self) -> None:
+        ids = [row.id for row in (await self.p.list_memories())[-200:]]
+        assert len([m async for m in self.p.load_memories(ids)]) == 200
+
+    async def search(self) -> None:
         for _ in range(5):
-            await p.search(query, 10)
+            await self.p.search(self.query, 10)
 
-    async def batch() -> None:
-        await p.save_memories_batch(next(batches))
+    async def delete(self) -> None:
+        for row in (await self.p.list_memories())[-5:]:
+            assert await self.p.delete_memory(row.id)
 
-    async def stream() -> None:
-        ids = [row.id for row in (await p.list_memories())[-200:]]
-        assert len([m async for m in p.load_memories(ids)]) == 200
+    @property
+    def all(self) -> tuple[Act, ...]:
+        self.made = fresh(1000)
+        return (self.save, self.batch, self.load, self.stream, self.search, self.delete)
 
-    async def opened() -> None:
-        await p.close()
-        await p.open()
 
-    await p.open()
-    try:
-        await p.search(query, 1)
-        for act in (save, batch, load, stream, search, opened):
+async def test_nothing_blocks_the_loop(large_store: Path) -> None:
+    async with MemoryPersistence(StoreConfig(storage_path=large_store, auto_repair=False)) as p:
+        acts = Acts(p)
+        await p.search(acts.query, 1)
+        for act in acts.all:
             await require_smooth(act)
-    finally:
-        await p.close()
+        await require_smooth(p.flush)
+
+
+async def test_the_loop_itself_touches_no_file(large_store: Path) -> None:
+    audit = Audit()
+    async with MemoryPersistence(StoreConfig(storage_path=large_store, auto_repair=False)) as p:
+        acts = Acts(p)
+        for act in acts.all:
+            await act()
+        audit.on = True
+        for act in (*acts.all, p.flush):
+            await act()
+        audit.on = False
+    assert audit.seen == []

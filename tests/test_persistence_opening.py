@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import subprocess
 import sys
 from datetime import UTC, datetime
@@ -33,7 +32,6 @@ from tests.persistence_stores import (
     rows,
     run_count,
 )
-
 from tests.stores import build
 
 
@@ -90,8 +88,8 @@ def test_pending_changes_are_no_findings_while_somebody_holds_the_store(tmp_path
     waiting = SAVED + (
         f"import subprocess, sys\n"
         f"for quick in ([], ['--quick']):\n"
-        f"    done = subprocess.run([sys.executable, '-m', 'synthstore', 'verify', {str(tmp_path)!r},"
-        f" '--json', *quick], stdout=subprocess.PIPE)\n"
+        f"    done = subprocess.run([sys.executable, '-m', 'synthstore', 'verify',"
+        f" {str(tmp_path)!r}, '--json', *quick], stdout=subprocess.PIPE)\n"
         f"    open({str(tmp_path / '..' / 'said')!r} + str(len(quick)), 'wb').write(done.stdout)\n"
     )
     die(tmp_path, waiting)
@@ -292,7 +290,7 @@ def test_names_of_backups_sort_by_time(tmp_path: Path) -> None:
     stamps = [path.name.split(".")[1] for path in copies(built.root)]
     assert stamps == sorted(stamps)
     assert stamps[0][:4] == str(datetime.now(UTC).year)
-    assert os.listdir(built.root / "backups") == ["index"]
+    assert [path.name for path in (built.root / "backups").iterdir()] == ["index"]
 
 
 def test_a_store_that_only_began_is_begun_again(tmp_path: Path) -> None:

@@ -26,7 +26,7 @@ from tests.trees import Tree, changed, sha_tree
 
 BENIGN = frozenset(
     {"S003", "S004", "S006", "S007", "S008", "A020", "A021", "A022", "A023", "M008", "A008"}
-    | {"E001", "E005", "E006"}
+    | {"E001", "E005", "E006", "M005", "A005"}
 )
 """What may be left in a store whose files, rows, vectors and mapping agree."""
 

@@ -31,7 +31,7 @@ def report_document(report: Report) -> Document:
     }
     if isinstance(report, RepairReport):
         document |= _repair_members(report)
-    document["findings"] = [_finding(finding) for finding in report.findings]
+    document["findings"] = [finding_document(finding) for finding in report.findings]
     return document
 
 
@@ -44,11 +44,12 @@ def _repair_members(report: RepairReport) -> Document:
         "bytes_needed": report.bytes_needed,
         "refused": report.refused,
         "recovered_runs": list(report.recovered_runs),
-        "actions": [_action(action) for action in report.actions],
+        "actions": [action_document(action) for action in report.actions],
     }
 
 
-def _finding(finding: Finding) -> Document:
+def finding_document(finding: Finding) -> Document:
+    """One finding, as every document has it."""
     return {
         "code": finding.code,
         "rule": finding.rule,
@@ -65,7 +66,8 @@ def _subject(subject: Subject) -> Document:
     return {"kind": subject.kind, "id": subject.id}
 
 
-def _action(action: Action) -> Document:
+def action_document(action: Action) -> Document:
+    """One action, as every document has it."""
     return {
         "kind": action.kind,
         "subject": _subject(action.subject),

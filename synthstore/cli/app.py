@@ -8,7 +8,17 @@ import typer
 from typer.main import get_command
 
 from synthstore import __version__
-from synthstore.cli import demo, rebuild_index, repair, undo, verify
+from synthstore.cli import (
+    backup,
+    demo,
+    diff,
+    rebuild_index,
+    repair,
+    restore,
+    snapshots,
+    undo,
+    verify,
+)
 from synthstore.cli.command import Command, CommandFunction, Group, with_common
 from synthstore.cli.manual import Manual
 
@@ -16,6 +26,10 @@ COMMANDS: tuple[tuple[str, CommandFunction, Manual], ...] = (
     ("verify", verify.verify, verify.MANUAL),
     ("repair", repair.repair, repair.MANUAL),
     ("rebuild-index", rebuild_index.rebuild_index, rebuild_index.MANUAL),
+    ("backup", backup.backup, backup.MANUAL),
+    ("restore", restore.restore, restore.MANUAL),
+    ("snapshots", snapshots.snapshots, snapshots.MANUAL),
+    ("diff", diff.diff, diff.MANUAL),
     ("undo", undo.undo, undo.MANUAL),
     ("demo", demo.demo, demo.MANUAL),
 )

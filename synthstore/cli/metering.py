@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from synthstore.backup.report import BackupReport
 from synthstore.checks.report import Report
 from synthstore.cli.command import Common
 from synthstore.errors import InterruptedByUserError, OperationError, SynthstoreError, UsageError
@@ -31,6 +32,10 @@ class Meter:
         """Note how the command went on ``store``."""
         report = result if isinstance(result, Report) else None
         self.ran[str(store)] = Ran(self.command, str(store), result.exit_code, report)
+
+    def add_backup(self, store: Path, report: BackupReport) -> None:
+        """Note how a backup of ``store`` went."""
+        self.ran[str(store)] = Ran(self.command, str(store), report.exit_code, backup=report)
 
 
 def outside(option: str, file: Path, stores: Sequence[Path]) -> None:

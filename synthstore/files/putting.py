@@ -13,8 +13,10 @@ from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 
-from synthstore.errors import OperationError
+from synthstore.errors import OperationError, PermissionDeniedError
 from synthstore.files.durable import discard, told, write_new
+from synthstore.files.failure import access_remedy
+from synthstore.files.space import require_writable
 from synthstore.files.syncing import sync_file_system
 from synthstore.files.walk import open_folder
 from synthstore.model.paths import folder_of
@@ -68,11 +70,20 @@ def take_file(root: Path, path: str) -> bool:
 def _opened(root: Path, folder: str) -> Iterator[int]:
     try:
         with open_folder(root, folder, listing=True) as fd:
+            _require_writable(fd, root / folder)
             yield fd
     except FileNotFoundError as error:
         raise OperationError(
             f"{root / folder} is no folder", hint="bring the folder back, then try again"
         ) from error
+
+
+def _require_writable(fd: int, folder: Path) -> None:
+    """Raise PermissionDeniedError with the remedy for the folder; a failed call names less."""
+    if not os.access(".", os.W_OK | os.X_OK, dir_fd=fd):
+        require_writable(folder)
+        remedy = access_remedy(folder, os.fstat(fd), write=True)
+        raise PermissionDeniedError(f"cannot write in {folder}", hint=remedy)
 
 
 def _put_into(fd: int, folder: Path, files: Sequence[Put]) -> None:

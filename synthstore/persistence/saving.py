@@ -16,7 +16,7 @@ from synthstore.errors import OperationError
 from synthstore.files.inside import Tree
 from synthstore.files.jsonio import ParseFailure, parse
 from synthstore.files.putting import Attire, Put, put_files, take_file
-from synthstore.files.space import require_room
+from synthstore.files.space import require_room, require_writable
 from synthstore.files.walk import is_folder, read_file
 from synthstore.layout.base import Layout
 from synthstore.layout.documents import Members, embeds_members
@@ -123,6 +123,7 @@ class Writer:
         """All that can be refused, and the losers' bytes, before the first change."""
         sizes = [len(draft.content) for draft in drafts]
         sizes += [len(draft.displaced) for draft in drafts if draft.displaced is not None]
+        require_writable(self._root)
         require_room(self._root, sizes, files=len(sizes) + 2)
         for folder in {folder_of(draft.path) for draft in drafts if draft.stands}:
             self._require_folder(folder, custody)

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from synthstore.backup.report import BackupReport
 from synthstore.checks.report import Report
 from synthstore.render.text import printable
 
@@ -20,6 +21,10 @@ _HELP = {
     "bytes": "Size of all of them.",
     "findings": "Findings by severity; of a repair: those left.",
     "findings_by_code": "Findings by code; of a repair: those left.",
+    "snapshot_timestamp_seconds": "When the newest snapshot was taken.",
+    "snapshot_added_bytes": "What it added to the repository.",
+    "snapshot_unread_files": "Files that it lacks, since they could not be read.",
+    "repository_damage": "What the last check found to be lost or damaged.",
 }
 _LAST_SUCCESS = "last_success_timestamp_seconds"
 
@@ -33,6 +38,8 @@ class Ran:
     exit_code: int
     report: Report | None = None
     """None where it failed."""
+    backup: BackupReport | None = None
+    """Set for a backup that did not fail."""
 
 
 def textfile(runs: Sequence[Ran], now: float, old: str = "") -> str:
@@ -63,6 +70,28 @@ def _samples(run: Ran, now: float, old: str) -> Iterator[tuple[str, str, str]]:
         yield _LAST_SUCCESS, labels, success
     if run.report is not None:
         yield from _report(run.report, own)
+    if run.backup is not None:
+        yield from _backup(run.backup, own)
+
+
+def _backup(
+    report: BackupReport, own: tuple[tuple[str, str], ...]
+) -> Iterator[tuple[str, str, str]]:
+    snapshot, labels = report.snapshot, _labels(own)
+    yield "elapsed_seconds", labels, str(report.elapsed_seconds)
+    yield "memories", labels, str(snapshot.memories)
+    yield "assemblies", labels, str(snapshot.assemblies)
+    yield "vectors", labels, str(snapshot.vectors)
+    yield "bytes", labels, str(snapshot.bytes)
+    yield "findings", _labels((*own, ("severity", "error"))), str(snapshot.errors)
+    for code, count in snapshot.findings.items():
+        yield "findings_by_code", _labels((*own, ("code", code))), str(count)
+    yield "snapshot_timestamp_seconds", labels, f"{snapshot.time.timestamp():.3f}"
+    yield "snapshot_added_bytes", labels, str(report.bytes_added)
+    yield "snapshot_unread_files", labels, str(len(report.problems))
+    if report.checked is not None:
+        lost = len(report.checked.lost) + len(report.checked.problems)
+        yield "repository_damage", labels, str(lost)
 
 
 def _report(report: Report, own: tuple[tuple[str, str], ...]) -> Iterator[tuple[str, str, str]]:

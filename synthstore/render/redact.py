@@ -10,9 +10,12 @@ from dataclasses import replace
 from functools import singledispatch
 from typing import TypeVar, cast
 
+from synthstore.backup.report import BackupReport, CheckReport
+from synthstore.backup.restore import RestoreReport
 from synthstore.checks.catalogue import CATALOGUE
 from synthstore.checks.finding import Finding, Subject
 from synthstore.checks.report import Action, RepairReport, Report
+from synthstore.diff import DiffReport
 from synthstore.errors import SynthstoreError
 from synthstore.repair.undoing import UndoReport
 
@@ -89,6 +92,45 @@ def _undo_report(value: UndoReport) -> UndoReport:
         files=tuple(replace(file, path=redacted_path(file.path)) for file in value.files),
         conflicts=tuple(map(redacted_path, value.conflicts)),
     )
+
+
+@_redacted.register
+def _backup_report(value: BackupReport) -> BackupReport:
+    return replace(
+        value,
+        problems=_problems(value.problems),
+        skipped=tuple(map(redacted_path, value.skipped)),
+        checked=None if value.checked is None else _check_report(value.checked),
+    )
+
+
+@_redacted.register
+def _check_report(value: CheckReport) -> CheckReport:
+    lost = (
+        replace(one, path=redacted_path(one.path), id=hashed(one.id), problem=one.problem)
+        for one in value.lost
+    )
+    return replace(value, lost=tuple(lost))
+
+
+@_redacted.register
+def _restore_report(value: RestoreReport) -> RestoreReport:
+    return replace(
+        value,
+        actions=tuple(map(_action, value.actions)),
+        lost=_problems(value.lost),
+        findings=tuple(map(_finding, value.findings)),
+    )
+
+
+@_redacted.register
+def _diff_report(value: DiffReport) -> DiffReport:
+    differences = (replace(one, id=hashed(one.id)) for one in value.differences)
+    return replace(value, differences=tuple(differences), unread=_problems(value.unread))
+
+
+def _problems(value: Mapping[str, str]) -> dict[str, str]:
+    return {redacted_path(path): redacted_text(why) for path, why in value.items()}
 
 
 @_redacted.register

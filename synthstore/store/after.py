@@ -36,7 +36,7 @@ def rows_after(
     rows: Rows = {ref: row.raw for ref, row in old.items()}
     for ref, line in pending.last.items():
         file = seen[ref][0] if ref in seen else None
-        if line.deed is Deed.DELETE:
+        if line.deed is Deed.DELETE or (file is None and line.revives):
             rows.pop(ref, None)
         elif line.deed is Deed.SAVE and file is not None and file.ref == ref:
             rows[ref] = _row(layout, catalog, file, old.get(ref), line)
@@ -104,7 +104,7 @@ def vectors_after(
             continue
         name = vector_id(ref)
         file, vector = seen.get(ref, (None, None))
-        if line.deed is Deed.DELETE:
+        if line.deed is Deed.DELETE or (file is None and line.revives):
             table.remove(name)
         elif file is not None and file.ref == ref:
             if vector is not None and len(vector) == table.dim:

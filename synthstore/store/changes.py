@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 
@@ -52,6 +52,8 @@ class Logged:
     """Of the bytes that a save was about to write."""
     at: int | None = None
     """Their ``updated_at``, in microseconds since the epoch."""
+    revives: bool = field(default=False, compare=False)
+    """Whether the log has its deletion before: without a file the entity is gone. Not spelt."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +86,16 @@ class Pending:
 
 def pending_of(lines: Iterable[Logged]) -> Pending:
     """Bring lines together, the later ones counting."""
-    return Pending({line.ref: line for line in lines})
+    last: dict[EntityRef, Logged] = {}
+    _merge(last, lines)
+    return Pending(last)
+
+
+def _merge(last: dict[EntityRef, Logged], lines: Iterable[Logged]) -> None:
+    for line in lines:
+        known = last.get(line.ref)
+        gone = known is not None and (known.deed is Deed.DELETE or known.revives)
+        last[line.ref] = replace(line, revives=True) if gone and line.deed is Deed.SAVE else line
 
 
 def load_log(root: Path) -> Pending:
@@ -193,8 +204,7 @@ class ChangeLog:
             self._read_to = 0
             self._mark = mark
         whole = raw.rfind(b"\n") + 1
-        fresh = pending_of(parse_lines(raw[self._read_to : whole])).last
-        self._last.update(fresh)
+        _merge(self._last, parse_lines(raw[self._read_to : whole]))
         if folded:
             self._settled = len(self._last) - self.pending.open
         # A torn tail is read again once somebody has completed or buried it.
@@ -214,7 +224,7 @@ class ChangeLog:
         self._unsynced += len(lines)
         if sync or self._unsynced >= self._threshold:
             self.sync()
-        self._last.update((line.ref, line) for line in lines)
+        _merge(self._last, lines)
         self._read_to = self._seen = os.lstat(self._root / LOG).st_size
 
     def _revives(self, line: Logged) -> bool:
