@@ -245,6 +245,15 @@ def test_the_layout_can_be_settled(cli: Program, tmp_path: Path) -> None:
     assert "core-4" in cli("verify", tmp_path / "empty", "--layout", "core-4").out
 
 
+def test_the_entity_folder_of_a_store_is_no_store(cli: Program, tmp_path: Path) -> None:
+    built = build("core-4", tmp_path / "store")
+    result = cli("verify", built.root / "memories")
+    assert result.code == 10
+    assert f"give the store: {built.root}" in result.err
+    assert cli("verify", built.root / "memories", "--layout", "core-3").code == 1
+    assert cli("verify", built.root).code == 0
+
+
 def metric(text: str, name: str) -> list[str]:
     return [line for line in text.splitlines() if line.startswith(f"synthstore_{name}{{")]
 

@@ -632,6 +632,55 @@ def test_a_torn_plan_is_not_guessed(store: Path) -> None:
     assert files(store) == BEFORE
 
 
+def plant(plan: Path, **planted: object) -> None:
+    """Write other keys into a record, or into the first item of a plan."""
+    record = json.loads(plan.read_bytes())
+    for key, value in planted.items():
+        (record if key in record else record["items"][0])[key] = value
+    plan.write_text(json.dumps(record))
+
+
+@pytest.mark.parametrize(
+    "planted",
+    [
+        {"path": "../evil"},
+        {"path": "../outside/kept", "new": None},
+        {"path": ".synthstore/lock"},
+        {"path": "a\0b"},
+        {"path": 5},
+        {"slot": "../../../../../outside/kept"},
+        {"made": ["../outside/made"]},
+        {"made": [5]},
+        {"dropped": ["../outside/empty"]},
+        {"undoes": []},
+    ],
+)
+def test_a_plan_that_nobody_of_us_wrote_is_not_carried_out(
+    store: Path, tmp_path: Path, planted: dict[str, object]
+) -> None:
+    (tmp_path / "outside/empty").mkdir(parents=True)
+    (tmp_path / "outside/kept").write_bytes(b"a1")
+    interrupt(store)
+    plant(store / ".synthstore/runs" / list_runs(store)[0].run / "committed", **planted)
+    before = sorted(tmp_path.rglob("[!.]*"))
+    with pytest.raises(OperationError, match="unreadable"):
+        Session.open(store)
+    assert files(store) == BEFORE
+    assert sorted(tmp_path.rglob("[!.]*")) == before
+
+
+@pytest.mark.parametrize("planted", [{"bytes": "1"}, {"undoes": []}, {"conflicts": [[]]}])
+def test_a_mistyped_final_record_is_listed_as_empty(
+    store: Path, planted: dict[str, object]
+) -> None:
+    run = do(store, CHANGES).run
+    plant(store / ".synthstore/runs" / str(run) / "done", **planted)
+    (listed,) = list_runs(store)
+    assert (listed.run, listed.command, listed.bytes) == (run, "", 0)
+    with pytest.raises(OperationError, match="unreadable"):
+        undo_changes(store, str(run))
+
+
 def test_a_damaged_staged_file_is_never_put_in_place(store: Path) -> None:
     interrupt(store)
     staged = store / ".synthstore/runs" / list_runs(store)[0].run / "new" / "2"
@@ -733,9 +782,11 @@ def test_our_private_folder_does_not_keep_others_from_reading(store: Path) -> No
         assert unfinished_runs(store) == []
 
 
-def test_a_link_in_place_of_our_folder_is_refused(store: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("own", [".synthstore", ".synthstore/runs", ".synthstore/quarantine"])
+def test_a_link_in_place_of_our_folder_is_refused(store: Path, tmp_path: Path, own: str) -> None:
     (tmp_path / "outside").mkdir()
-    (store / ".synthstore").symlink_to(tmp_path / "outside")
+    (store / own).parent.mkdir(exist_ok=True)
+    (store / own).symlink_to(tmp_path / "outside")
     with pytest.raises(OperationError, match="no real folder"):
         Session.open(store)
     assert list((tmp_path / "outside").iterdir()) == []

@@ -18,6 +18,7 @@ from synthstore.layout.base import OWN_FOLDER
 PRIVATE_FOLDER = 0o700
 PRIVATE_FILE = 0o600
 _NO_EXECUTION = 0o666
+_OWN_FOLDERS = (OWN_FOLDER, f"{OWN_FOLDER}/runs", f"{OWN_FOLDER}/quarantine")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,10 +52,10 @@ def admit(root: Path) -> Custody:
     mode = stat.S_IMODE(status.st_mode)
     require_writable(root)
     if os.geteuid() == 0:
-        _require_real_folder(root)
+        _require_real_folders(root)
         return Custody(status.st_uid, status.st_gid, mode)
     _require_own(root, status)
-    _require_real_folder(root)
+    _require_real_folders(root)
     return Custody(None, None, mode)
 
 
@@ -77,9 +78,10 @@ def _require_own(root: Path, status: os.stat_result) -> None:
         )
 
 
-def _require_real_folder(root: Path) -> None:
-    own = root / OWN_FOLDER
-    if os.path.lexists(own) and not is_folder(root, OWN_FOLDER):
-        raise OperationError(
-            f"{own} is no real folder", hint=f"move {shlex.quote(str(own))} out of the way"
-        )
+def _require_real_folders(root: Path) -> None:
+    for folder in _OWN_FOLDERS:
+        own = root / folder
+        if os.path.lexists(own) and not is_folder(root, folder):
+            raise OperationError(
+                f"{own} is no real folder", hint=f"move {shlex.quote(str(own))} out of the way"
+            )

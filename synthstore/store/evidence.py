@@ -42,7 +42,21 @@ def recognise(root: Path, forced: str | None = None) -> Layout:
 
     Raises NotAStoreError, NewerFormatError, UsageError or PermissionDeniedError.
     """
-    return detect(gather(root), forced)
+    evidence = gather(root)
+    if forced is None:
+        _refuse_part(root, evidence)
+    return detect(evidence, forced)
+
+
+def _refuse_part(root: Path, evidence: Evidence) -> None:
+    """Refuse the folder of a store's entities, which looks like an old store that lost the rest."""
+    if root.name not in ENTITY_FOLDERS or evidence.catalog_problem != MISSING or evidence.vectors:
+        return
+    if any(_kind(root.parent, path) for path in (Core.catalog_path, *VECTOR_PATHS)):
+        raise NotAStoreError(
+            f"{root} is the {root.name} folder of the store {root.parent}",
+            hint=f"give the store: {root.parent}",
+        )
 
 
 def gather(root: Path) -> Evidence:

@@ -16,7 +16,7 @@ from synthstore.files.jsonio import ParseFailure, Style, dump, parse
 from synthstore.files.walk import list_folder, look, read_file
 from synthstore.layout.base import OWN_FOLDER
 from synthstore.store.admission import PRIVATE_FILE, Custody
-from synthstore.store.plan import Copy, Item, Plan
+from synthstore.store.plan import Copy, Item, Plan, require_inside
 
 RUNS = f"{OWN_FOLDER}/runs"
 QUARANTINE = f"{OWN_FOLDER}/quarantine"
@@ -32,6 +32,14 @@ _STAMP = "%Y%m%dT%H%M%SZ"
 _SCHEMA = "synthstore/run/1"
 _STYLE = Style("orjson", None, newline=True)
 _STEPS = 1 << 16
+_LISTS = frozenset({"conflicts", "made", "dropped"})
+_TYPES: Mapping[str, type | tuple[type, ...]] = {
+    **dict.fromkeys(("run", "command", "started_at", "path", "sha256"), str),
+    **dict.fromkeys(("files", "bytes", "applied", "slot", "order"), int),
+    **dict.fromkeys(("size", "mode", "uid", "gid", "mtime_ns"), int),
+    **dict.fromkeys((*_LISTS, "items"), list),
+    "undoes": (str, type(None)),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,16 +130,17 @@ class RunFolder:
         """The committed plan; raises OperationError where it is unreadable."""
         document = self._read(COMMITTED)
         try:
-            return _plan(document)
-        except (KeyError, TypeError, AttributeError) as error:
+            plan = _plan(document)
+            require_inside(plan)
+        except (KeyError, TypeError, AttributeError, ValueError) as error:
             raise self._torn(COMMITTED) from error
+        return plan
 
     def done(self) -> Done:
         """The final record; raises OperationError where it is unreadable."""
         document = self._read(DONE)
         try:
-            done = Done(**_known(Done, document))
-            return replace(done, conflicts=tuple(done.conflicts))
+            return Done(**_known(Done, document))
         except TypeError as error:
             raise self._torn(DONE) from error
 
@@ -173,7 +182,19 @@ def _spelt_copy(copy: Copy | None) -> dict[str, object] | None:
 
 def _known(kind: type, document: Mapping[str, object]) -> dict[str, Any]:
     """The fields of ``kind``; keys that a later version added are passed over."""
-    return {key: document[key] for key in kind.__slots__ if key in document}  # type: ignore[attr-defined]
+    known = {key: document[key] for key in kind.__slots__ if key in document}  # type: ignore[attr-defined]
+    for key, value in known.items():
+        if not isinstance(value, _TYPES.get(key, object)) or isinstance(value, bool):
+            raise TypeError(f"{key} is mistyped")
+    return known | {
+        key: _texts(cast("Iterable[object]", known[key])) for key in _LISTS & known.keys()
+    }
+
+
+def _texts(values: Iterable[object]) -> tuple[str, ...]:
+    if not all(isinstance(value, str) for value in values):
+        raise TypeError("not a list of texts")
+    return cast("tuple[str, ...]", tuple(values))
 
 
 def _plan(document: Mapping[str, object]) -> Plan:
@@ -181,8 +202,6 @@ def _plan(document: Mapping[str, object]) -> Plan:
     return replace(
         plan,
         items=tuple(map(_item, cast("Iterable[dict[str, object]]", plan.items))),
-        made=tuple(plan.made),
-        dropped=tuple(plan.dropped),
     )
 
 

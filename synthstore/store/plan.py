@@ -112,14 +112,24 @@ class Plan:
         return sum(item.old.size for item in self.items if item.old is not None)
 
 
+def _require_path(path: str) -> None:
+    if confined(path) != path:
+        raise ValueError(f"not a plain store-relative path: {path!r}")
+    if path.split("/", maxsplit=1)[0] == OWN_FOLDER:
+        raise ValueError(f"no run may change {path!r}")
+
+
+def require_inside(plan: Plan) -> None:
+    """Raise ValueError for a plan that none of ours wrote: a copied store may hold anybody's."""
+    for path in (*(item.path for item in plan.items), *plan.made, *plan.dropped):
+        _require_path(path)
+
+
 def require_sound(changes: Sequence[Change]) -> None:
     """Raise ValueError for a list of changes that no run may hold: a mistake of the caller."""
     seen: set[str] = set()
     for change in changes:
-        if confined(change.path) != change.path:
-            raise ValueError(f"not a plain store-relative path: {change.path!r}")
-        if change.path.split("/")[0] == OWN_FOLDER:
-            raise ValueError(f"no run may change {change.path!r}")
+        _require_path(change.path)
         if change.path in seen:
             raise ValueError(f"changed twice in one run: {change.path!r}")
         seen.add(change.path)
