@@ -171,6 +171,22 @@ def test_a_locale_without_utf_8(tmp_path: Path) -> None:
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.parametrize("command", ["verify", "repair -n", "rebuild-index -n", "undo -n"])
+def test_a_link_in_a_circle_is_no_store(cli: Program, tmp_path: Path, command: str) -> None:
+    (tmp_path / "loop").symlink_to("loop")
+    result = cli(*command.split(), tmp_path / "loop", "--json")
+    assert (result.code, result.document["error"]["kind"]) == (10, "not-a-store")
+    assert "Traceback" not in result.err
+
+
+def test_a_metrics_file_that_is_a_link_in_a_circle(cli: Program, tmp_path: Path) -> None:
+    built = build("native", tmp_path / "store")
+    (tmp_path / "loop").symlink_to("loop")
+    result = cli("verify", built.root, "--metrics-file", tmp_path / "loop")
+    assert "bug" not in result.err
+    assert result.code in (0, 4)
+
+
 def test_exactly_one_document_on_stdout(tmp_path: Path) -> None:
     built = build("core-4", tmp_path / "store")
     built.catalog.unlink()

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.damages import contents
 from tests.program import Program
 from tests.stores import Built, build
 from tests.trees import sha_tree, stamps
@@ -252,6 +253,14 @@ def test_the_entity_folder_of_a_store_is_no_store(cli: Program, tmp_path: Path) 
     assert f"give the store: {built.root}" in result.err
     assert cli("verify", built.root / "memories", "--layout", "core-3").code == 1
     assert cli("verify", built.root).code == 0
+
+
+def test_a_member_that_can_be_had_back_is_named_and_how(cli: Program, tmp_path: Path) -> None:
+    built = build("core-4", tmp_path / "store")
+    contents.forget_wholly(built, built.memories[0])
+    lines = cli("verify", built.root).lines
+    assert any(f"its member {built.memories[0]} is no memory" in line for line in lines)
+    assert lines[-1] == f"synthstore repair {built.root} --select A020 --dry-run"
 
 
 def metric(text: str, name: str) -> list[str]:

@@ -209,6 +209,14 @@ def test_undo_combinations_that_mean_nothing(
     assert cli("undo", hurt.root, *args).code == 2
 
 
+def test_run_ids_stay_whole_on_a_terminal(cli: Program, hurt: Built) -> None:
+    run = cli("repair", hurt.root, "-y", "--json").document["run"]
+    cli("undo", hurt.root, "-y")
+    terminal = on_terminal("undo", hurt.root, "--list", variables={"COLUMNS": "80"})
+    assert terminal.finish() == 0
+    assert f"\n{run}  repair" in terminal.seen.replace("\x1b[0m", "")
+
+
 def test_undo_prune(cli: Program, hurt: Built) -> None:
     cli("repair", hurt.root, "-y")
     document = cli("undo", hurt.root, "--prune", "-n", "--json").document
@@ -220,6 +228,8 @@ def test_undo_without_a_run(cli: Program, hurt: Built) -> None:
     result = cli("undo", hurt.root, "-y")
     assert result.code == 2
     assert "no run to undo" in result.err
+    assert f"synthstore undo {hurt.root} --list" in result.err
+    assert f"synthstore undo {hurt.root} --list" in cli("undo", hurt.root, "nope", "-y").err
 
 
 def test_yes_on_a_terminal(hurt: Built) -> None:

@@ -128,12 +128,13 @@ def ids_claimed_twice(inventory: Inventory) -> Iterator[Finding]:
         rotten = frozen.get(path)
         if rotten not in (None, ref):
             continue
+        stands = stand.standing_file[ref].path
         yield finding(
             twin("M006", ref.kind),
             ref,
             path,
-            "another file claims the same id and stands for it, so this one is never loaded",
-            evidence={"stands": stand.standing_file[ref].path},
+            f"{stands} claims the same id and stands for it, so this one is never loaded",
+            evidence={"stands": stands},
             repair="left: its bytes are not what its row says, so it may be the better one"
             if rotten is not None
             else None,

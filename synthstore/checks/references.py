@@ -46,7 +46,7 @@ def members_dangling(inventory: Inventory) -> Iterator[Finding]:
             "A020",
             ref,
             file.path,
-            f"names a member that is no memory of this store; {copies}",
+            f"its member {member.id} is no memory of this store; {copies}",
             evidence={
                 "member": member.id,
                 "embedded_copy": copied,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from asyncio import CancelledError
@@ -41,7 +42,8 @@ class Meter:
 def outside(option: str, file: Path, stores: Sequence[Path]) -> None:
     """Raise UsageError for a file inside a store: nobody but Memory Cores and runs write there."""
     for store in stores:
-        if file.resolve().is_relative_to(store.resolve()):
+        # Not Path.resolve, which raises for links in a circle; those are told when it is opened.
+        if Path(os.path.realpath(file)).is_relative_to(os.path.realpath(store)):
             raise UsageError(f"{option}: {file} is inside the store {store}")
 
 

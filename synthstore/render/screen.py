@@ -131,6 +131,8 @@ def _print_rich(console: Console, block: Block) -> None:
         console.print(Text(printable(block.text), style=_STYLES[block.tone]), soft_wrap=True)
         return
     table = RichTable(*block.columns, box=None, pad_edge=False, header_style="bold")
+    # What names the row is copied into the next command.
+    table.columns[0].no_wrap = True
     for row, tone in zip(block.rows, block.tones, strict=True):
         table.add_row(
             *(Text(printable(cell), overflow="fold") for cell in row), style=_STYLES[tone]

@@ -47,7 +47,7 @@ def runs_blocks(store: str, runs: Sequence[RunInfo]) -> Iterator[Block]:
             (
                 run.run,
                 run.command,
-                run.started_at,
+                f"{run.started_at[:19]}Z",
                 number(run.files),
                 byte_size(run.bytes),
                 _state(run),

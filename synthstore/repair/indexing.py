@@ -50,6 +50,17 @@ class _Indexer:
         self.sole = 0
         self.heirs = basis.heirs(entities)
         self.frozen = frozenset(basis.frozen_paths.values())
+        self.returning = self._returning()
+
+    def _returning(self) -> dict[int, EntityRef]:
+        """Entities that come back, by the number under which their old vector may still stand."""
+        owned, entries = self.basis.ownership.positions, self.basis.ownership.entries
+        names = {
+            vector_id(ref): ref
+            for ref, file in self.entities.files.items()
+            if file.path in self.entities.contents and ref not in owned
+        }
+        return {entries.get(name, numeric_id(name)): ref for name, ref in names.items()}
 
     def _dimension(self) -> int:
         known = self.inventory.dimension
@@ -113,7 +124,8 @@ class _Indexer:
             return Kept(NOWHERE, ())
         positions, owners = [], []
         duplicates = self._worse_duplicates()
-        for position, owner in enumerate(self.basis.ownership.owners):
+        for position, known in enumerate(self.basis.ownership.owners):
+            owner = known or self.returning.pop(self._id_at(position), None)
             if position in duplicates:
                 self._note("remove-vector", owner, position, "its id stands twice in the index")
             elif self._goes(position, owner):

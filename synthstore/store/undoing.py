@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO
@@ -23,14 +24,21 @@ def newest_undoable(root: Path) -> str:
     for run in reversed(list_runs(root)):
         if run.state == "done" and run.undoes is None and run.command != FOLD:
             return run.run
-    raise UsageError(f"no run to undo in {root}")
+    raise UsageError(
+        f"no run to undo in {root}: none was recorded, or all are undone",
+        hint=f"an undo itself is taken back by its run's id, from: {_listing(root)}",
+    )
+
+
+def _listing(root: Path) -> str:
+    return f"synthstore undo {shlex.quote(str(root))} --list"
 
 
 def find_run(root: Path, run: str) -> RunInfo:
     """The run called ``run``; UsageError where it is unknown, unfinished or already undone."""
     known = {info.run: info for info in list_runs(root)}
     if run not in known:
-        raise UsageError(f"no run {run} in {root}", hint="list them with: synthstore undo --list")
+        raise UsageError(f"no run {run} in {root}", hint=f"list them with: {_listing(root)}")
     if known[run].state == "unfinished":
         raise UsageError(f"run {run} is not finished", hint="finish it with: synthstore repair")
     if known[run].state == "undone":

@@ -84,6 +84,18 @@ DAMAGES = (
         touched=("m8",),
     ),
     Damage(
+        name="member-cut-whose-embedding-only-a-copy-has",
+        apply=in_turn(
+            on("m0", acts.forget_vector),
+            on("m0", contents.poison(b"NaN")),
+            on("m0", acts.tail),
+            lambda b: b.catalog.unlink(),
+        ),
+        codes={"C001": 1, "M003": 1},
+        layouts=CORE,
+        touched=("m0",),
+    ),
+    Damage(
         name="rotten-beside-a-good-copy-of-another-name",
         apply=in_turn(on("m8", bodies.copy_as), on("m8", harm.flip_embedding)),
         codes={"M004": 1, "M006": 1},
@@ -106,6 +118,15 @@ DAMAGES = (
         codes={"C001": 1, "A020": 1, "V004": 1},
         after={"A020": 1},
         lost=("m0",),
+    ),
+    Damage(
+        name="member-asked-for-while-its-vector-stays",
+        apply=in_turn(on("m0", acts.forget_row), on("m0", acts.unlink)),
+        codes={"A020": 1, "V004": 1},
+        layouts=CORE,
+        how=How(select=("A020",)),
+        touched=("m0",),
+        composable=False,
     ),
     Damage(
         name="index-nulled-and-file-cut",
