@@ -20,6 +20,8 @@ from synthstore.files.walk import stat_of
 from synthstore.layout.base import Layout
 from synthstore.model.facts import FileStatus
 from synthstore.progress import Progress
+from synthstore.repository.place import Place
+from synthstore.rot import newest, rotten
 from synthstore.scan.inventory import Inventory
 from synthstore.scan.scanner import ScanOptions, scan
 from synthstore.scan.shard import DEFAULT_CAPS, Caps
@@ -51,6 +53,8 @@ class LookOptions:
     severities: Mapping[str, Severity] = field(default_factory=dict)
     layout: str | None = None
     caps: Caps = DEFAULT_CAPS
+    repository: Place | None = None
+    """Where the newest snapshot is that files are held against."""
 
     @property
     def scan(self) -> ScanOptions:
@@ -75,6 +79,8 @@ async def verify(store: Path, options: LookOptions, progress: Progress | None = 
     root = find_root(store)
     layout = await asyncio.to_thread(recognise, root, options.layout)
     seen = await look(root, layout, options, progress)
+    if options.repository is not None:
+        seen = await asyncio.to_thread(_held_against, root, seen, options.repository)
     shown = tuple(f for f in seen.findings if known_key(f) not in options.known)
     return Report(
         command="verify",
@@ -90,6 +96,12 @@ async def verify(store: Path, options: LookOptions, progress: Progress | None = 
         counts=counts_of(seen.inventory),
         findings=shown,
     )
+
+
+def _held_against(root: Path, seen: Look, repository: Place) -> Look:
+    fresh = rotten(seen.inventory, newest(root, repository), seen.findings)
+    found = sorted((*seen.findings, *fresh), key=lambda finding: finding.sort_key)
+    return Look(seen.inventory, tuple(found))
 
 
 async def look(
@@ -156,7 +168,11 @@ class Clock:
 
 def find_root(store: Path) -> Path:
     """Resolve the path that the operator gave; only here may a link be followed."""
-    root = store.resolve()
+    try:
+        root = store.resolve()
+    except RuntimeError:  # how Python 3.11 and 3.12 say it
+        hint = "give the store's storage_path directory"
+        raise NotAStoreError(f"{store} is a link in a circle", hint=hint) from None
     if not root.is_dir():
         what = "is not a directory" if root.exists() else "does not exist"
         raise NotAStoreError(f"{store} {what}", hint="give the store's storage_path directory")
@@ -195,7 +211,15 @@ def next_command(store: Path, findings: Sequence[Finding]) -> str | None:
     """The exact next command, the one that loses least; None where repair would do nothing."""
     if any(_mended_by_repair(finding) for finding in findings):
         return f"synthstore repair {shlex.quote(str(store))} --dry-run"
+    if any(_recovered_if_asked(finding) for finding in findings):
+        return f"synthstore repair {shlex.quote(str(store))} --select A020 --dry-run"
     return None
+
+
+def _recovered_if_asked(finding: Finding) -> bool:
+    """Whether an assembly holds the copy of a member that is gone and that nobody deleted."""
+    told = finding.evidence
+    return finding.code == "A020" and bool(told["embedded_copy"]) and not told["deleted"]
 
 
 def _mended_by_repair(finding: Finding) -> bool:

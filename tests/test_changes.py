@@ -67,6 +67,12 @@ def test_the_last_word_counts() -> None:
     assert pending.open == 2
 
 
+def test_a_save_after_a_deletion_remembers_it() -> None:
+    for lines in ([DELETE_A, SAVE_A], [DELETE_A, SAVE_A, SAVE_A]):
+        assert pending_of(lines).last[A].revives
+    assert not pending_of([SAVE_A]).last[A].revives
+
+
 def test_what_one_writes_another_reads(tmp_path: Path, custody: Custody) -> None:
     one, other = log_at(tmp_path, custody), log_at(tmp_path, custody)
     one.append([SAVE_A])

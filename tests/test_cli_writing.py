@@ -41,7 +41,7 @@ def test_repair_says_how_to_take_it_back(cli: Program, hurt: Built) -> None:
     result = cli("repair", hurt.root, "--yes")
     assert result.code == 0
     assert "0 left" in result.out
-    assert f"to take it back: synthstore undo {hurt.root}" in result.out
+    assert "to take it back:\n" in result.out
     assert result.lines[-1] == f"synthstore undo {hurt.root} --dry-run"
     assert cli("verify", hurt.root).code == 0
     assert cli("undo", hurt.root, "-y").code == 0
@@ -263,7 +263,7 @@ def test_ctrl_c_at_the_prompt(hurt: Built) -> None:
     terminal.interrupt()
     assert terminal.finish() == 130
     assert "nothing was changed" in terminal.seen
-    assert "\nsynthstore: interrupted" in terminal.seen
+    assert "[y/N] \n" in terminal.seen
     assert sha_tree(hurt.root) == before
 
 

@@ -159,11 +159,15 @@ def assert_nothing_invented(damage: Damage, built: Built, hurt: Tree, docs: dict
 
 def same(one: Any, other: Any) -> bool:
     """Whether two JSON values are one, embeddings as float32."""
-    if isinstance(one, list) and isinstance(other, list) and one and isinstance(one[0], float):
-        return np.array_equal(
-            np.array(one, dtype=np.float32), np.array(other, dtype=np.float32), equal_nan=True
-        )
+    if is_vector(one) and is_vector(other):
+        pair = [np.array(value, dtype=np.float64).astype(np.float32) for value in (one, other)]
+        return np.array_equal(*pair, equal_nan=True)
     return json.dumps(one) == json.dumps(other)
+
+
+def is_vector(value: Any) -> bool:
+    """Whether a JSON value is a list of fractions."""
+    return isinstance(value, list) and set(map(type, value)) == {float}
 
 
 def assert_in_step(damage: Damage, built: Built) -> None:

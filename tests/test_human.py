@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 
 from synthstore.checks.finding import Finding, Severity, Subject
-from synthstore.checks.report import Action, Counts, RepairReport, Report
+from synthstore.checks.report import LOST, Action, Counts, RepairReport, Report
 from synthstore.render.human import dry_run_blocks, outcome_blocks, plan_blocks, report_blocks
 from synthstore.render.logs import logged_to
 from synthstore.render.redact import hashed, redacted, redacted_path, redacted_text
@@ -86,9 +86,16 @@ def test_a_plan_is_grouped_by_kind() -> None:
 
 
 def test_a_plan_that_would_be_refused() -> None:
-    refused = replace(REPAIRED, refused="12 of 14 rows would go; --allow-shrink", dry_run=True)
+    refused = replace(REPAIRED, refused="12 of 14 rows would go", dry_run=True)
     lines = text(dry_run_blocks(refused, verbose=False, quiet=True))
-    assert "would be refused: 12 of 14 rows would go; --allow-shrink" in lines
+    told = "would be refused (exit 12) without --allow-shrink: 12 of 14 rows would go"
+    assert told in lines
+
+
+def test_what_is_lost_for_good_is_named() -> None:
+    lost = replace(REPAIRED.actions[0], kind="drop-row", because=LOST)
+    lines = text(outcome_blocks(replace(REPAIRED, actions=(lost,)), verbose=False, quiet=False))
+    assert f"lost, since no copy survives: {lost.subject.id}" in lines
 
 
 def test_a_dry_run_without_a_plan_shows_what_stays() -> None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import struct
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from hypothesis import HealthCheck, given, note, settings
 from hypothesis import strategies as st
@@ -19,14 +21,14 @@ from tests import harm, oracle
 from tests.damages import DAMAGES, Damage, How
 from tests.operate import codes, look, mend, take_back, told
 from tests.oracle import Entity
-from tests.spelling import Doc, Name
+from tests.spelling import Doc, Name, Vector, numbers
 from tests.stores import Built, build
-from tests.test_damages import same
+from tests.test_damages import is_vector, same
 from tests.trees import Tree, changed, sha_tree
 
 BENIGN = frozenset(
     {"S003", "S004", "S006", "S007", "S008", "A020", "A021", "A022", "A023", "M008", "A008"}
-    | {"E001", "E005", "E006", "M005", "A005"}
+    | {"E001", "E006", "M005", "A005"}
 )
 """What may be left in a store whose files, rows, vectors and mapping agree."""
 
@@ -80,6 +82,8 @@ class Blow:
                 path.unlink()
 
 
+NUMBER = re.compile(r"-?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?")
+
 KINDS = ("flip", "flip", "cut", "zero", "lose")
 SHARES = st.floats(0, 1, exclude_max=True)
 BLOWS = st.builds(Blow, st.sampled_from(KINDS), SHARES, SHARES, st.integers(0, 7))
@@ -119,7 +123,7 @@ def survives(built: Built) -> None:
     hurt = sha_tree(built.root)
     before = oracle.entities(built.root, built.layout)
     deleted = marked_deleted(built)
-    documents = oracle.documents(built.root, built.layout)
+    evidence = gather(built)
     try:
         said = codes(look(built.root))
     except NewerFormatError:
@@ -131,7 +135,7 @@ def survives(built: Built) -> None:
     after = look(built.root)
     assert codes(after) == codes(report), f"{told(report)}\n--\n{told(after)}"
     nothing_lost(built, before, deleted)
-    nothing_invented(built, hurt, documents)
+    nothing_invented(built, evidence)
     if codes(report).keys() <= BENIGN:
         assert oracle.problems(built.root, built.layout) == []
     mended = sha_tree(built.root, skip="")
@@ -154,18 +158,71 @@ def mend_somehow(built: Built) -> tuple[RepairReport, How]:
         return mend(built.root, how), how
 
 
-def nothing_invented(built: Built, hurt: Tree, documents: dict[str, Doc]) -> None:
-    """A file that repair wrote says only what a healthy one or a hurt one of its id said."""
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """All that a repair may draw on."""
+
+    tree: Tree
+    raw: dict[str, bytes]
+    """Bytes of the entity files and of the ``.bak`` beside them, by path."""
+    docs: dict[str | None, list[Doc]]
+    """Documents that ever were whole, by path and by id."""
+    vectors: list[Vector]
+
+
+def gather(built: Built) -> Evidence:
+    """What the hurt store still says, and what it said when it was healthy."""
+    docs: dict[str | None, list[Doc]] = {i: [doc] for i, doc in built.docs.items()}
+    for path, doc in oracle.documents(built.root, built.layout).items():
+        for key in (path, oracle.id_of(doc)):
+            docs.setdefault(key, []).append(doc)
+    raw: dict[str, bytes] = {}
+    for file in [*built.root.rglob("*.json"), *built.root.rglob("*.bak")]:
+        if file.is_file():
+            name = file.with_suffix(".json").relative_to(built.root).as_posix()
+            raw[name] = raw.get(name, b"") + file.read_bytes()
+    try:
+        vectors = list(built.vectors().vectors)
+    except NOT_APPLICABLE:
+        vectors = []
+    return Evidence(sha_tree(built.root), raw, docs, vectors)
+
+
+def nothing_invented(built: Built, evidence: Evidence) -> None:
+    """A file that repair wrote says only what stood in it, in a copy, or in the index."""
     now = sha_tree(built.root)
-    known: dict[str | None, list[Doc]] = {i: [doc] for i, doc in built.docs.items()}
-    for path, doc in documents.items():
-        known.setdefault(path, []).append(doc)
-        known.setdefault(oracle.id_of(doc), []).append(doc)
     for path, entity in oracle.entities(built.root, built.layout).items():
-        if now.get(path) != hurt.get(path):
-            sources = [*known.get(path, ()), *known.get(entity.id, ())]
+        if now.get(path) != evidence.tree.get(path):
             for key, value in entity.doc.items():
-                assert any(key in s and same(value, s[key]) for s in sources), (path, key)
+                assert has_source(evidence, path, entity.id, key, value), (path, key)
+
+
+def has_source(evidence: Evidence, path: str, entity_id: str, key: str, value: Any) -> bool:
+    """Whether a value was there before."""
+    docs = [*evidence.docs.get(path, ()), *evidence.docs.get(entity_id, ())]
+    if any(key in doc and same(value, doc[key]) for doc in docs):
+        return True
+    if is_vector(value) and any(same(value, numbers(vector)) for vector in evidence.vectors):
+        return True
+    text = evidence.raw.get(path, b"").decode("utf-8", "replace")
+    seen = {float(number) for number in NUMBER.findall(text)}
+    said = [json.dumps(key), *leaves(value)]
+    return all(leaf in text if isinstance(leaf, str) else leaf in seen for leaf in said)
+
+
+def leaves(value: Any) -> Iterator[str | float]:
+    """The numbers in a JSON value, and the texts as they are spelt."""
+    if isinstance(value, dict):
+        for key, item in value.items():
+            yield json.dumps(key, ensure_ascii=False)
+            yield from leaves(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from leaves(item)
+    elif isinstance(value, int | float) and not isinstance(value, bool):
+        yield float(value)
+    else:
+        yield json.dumps(value, ensure_ascii=False)
 
 
 def marked_deleted(built: Built) -> set[str]:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from synthstore.checks.finding import Severity
@@ -139,6 +142,26 @@ def test_the_only_copy_of_an_embedding_is_not_dropped(built: Built) -> None:
     """The index is of another dimension, and one memory has its embedding nowhere else."""
     built.edit(built.memories[5], lambda doc: doc.update(embedding=None))
     other_dimension(built)
+    before = sha_tree(built.root)
+    with pytest.raises(RefusedError, match="only copy"):
+        do(built.root, RepairOptions())
+    assert sha_tree(built.root) == before
+    assert do(built.root, RepairOptions(allow_shrink=True)).run is not None
+
+
+@pytest.mark.parametrize("kept", [0, 13])
+def test_a_vector_that_only_a_lost_mapping_entry_named_is_not_dropped(
+    built: Built, kept: int
+) -> None:
+    """Counted ids, as after a Memory Core's rebuild: the mapping alone says whose a vector is."""
+    memory = built.memories[5]
+    built.edit(memory, lambda doc: doc.update(embedding=None))
+    names = {number: name for name, number in built.entries().items()}
+    flat = built.vectors()
+    counted = {names[int(number)]: n for n, number in enumerate(flat.ids)}
+    built.put_vectors(replace(flat, ids=np.arange(len(flat.ids), dtype=np.int64)))
+    del counted[memory]
+    built.mapping.write_text(json.dumps(dict(list(counted.items())[:kept])))
     before = sha_tree(built.root)
     with pytest.raises(RefusedError, match="only copy"):
         do(built.root, RepairOptions())

@@ -622,6 +622,17 @@ def test_looking_on_tolerates_what_is_missing_or_torn(store: Path) -> None:
     assert [(r.run[-1], r.command) for r in unfinished_runs(store)] == [("1", "")]
 
 
+@pytest.mark.parametrize("name", ["99999999T999999Z-ffff", "99991231T235959Z-ffff"])
+def test_a_folder_named_by_no_time_of_ours_is_left(store: Path, name: str) -> None:
+    stray = store / ".synthstore/runs" / name
+    stray.mkdir(parents=True)
+    (stray / "committed").write_bytes(b"{}")
+    assert unfinished_runs(store) == []
+    run = do(store, CHANGES).run
+    assert [listed.run for listed in list_runs(store)] == [run]
+    assert stray.exists()
+
+
 def test_a_torn_plan_is_not_guessed(store: Path) -> None:
     interrupt(store)
     plan = store / ".synthstore/runs" / list_runs(store)[0].run / "committed"

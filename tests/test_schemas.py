@@ -15,7 +15,23 @@ from synthstore.cli.app import COMMANDS
 from tests.program import REGISTRY, Program, validate
 from tests.stores import build
 
-NAMES = ("demo", "error", "fleet", "known", "prune", "report", "runs", "undo")
+NAMES = (
+    "backup",
+    "check",
+    "demo",
+    "diff",
+    "error",
+    "find",
+    "fleet",
+    "known",
+    "prune",
+    "report",
+    "restore",
+    "runs",
+    "snapshots-prune",
+    "snapshots",
+    "undo",
+)
 
 
 def test_which_there_are() -> None:
@@ -49,6 +65,14 @@ def documents(cli: Program, folder: Path) -> Iterator[Any]:
         ("undo", hurt.root, "--prune", "-y"),
         ("rebuild-index", hurt.root),
         ("demo",),
+        ("backup", hurt.root, "--repo", folder / "repo", "--keep-last", "3", "--check"),
+        ("restore", hurt.root, "--repo", folder / "repo", "-n"),
+        ("restore", folder / "again", "--repo", folder / "repo"),
+        ("snapshots", "list", "--repo", folder / "repo"),
+        ("snapshots", "find", hurt.memories[1], "--repo", folder / "repo"),
+        ("snapshots", "check", "--repo", folder / "repo"),
+        ("snapshots", "prune", "--keep-last", "1", "--repo", folder / "repo"),
+        ("diff", folder / "again", hurt.root),
     ]
     for call in calls:
         yield cli(*call, "--json").document

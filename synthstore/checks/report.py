@@ -9,6 +9,9 @@ from typing import Literal
 
 from synthstore.checks.finding import Finding, Severity, Subject
 
+LOST = "its file is gone, and no copy of it survives"
+"""Why a row is dropped whose entity is lost for good."""
+
 ActionStatus = Literal["planned", "done", "skipped", "failed"]
 
 

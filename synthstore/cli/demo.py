@@ -85,6 +85,8 @@ async def demo(
         else nullcontext(Path(folder)) as place
     ):
         await tour(place, telling)
+    if folder is None:
+        telling.say("The store of the tour is removed; to keep one: synthstore demo DIR")
     if common.screen.json:
         common.screen.document(demo_document(folder, telling.steps))
     return 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import select
 import sys
+import termios
 from collections.abc import Callable
 
 from synthstore.errors import InterruptedByUserError, UsageError
@@ -17,7 +18,7 @@ def require_terminal(command: str) -> None:
     if not (sys.stdin.isatty() and is_terminal(sys.stderr)):
         raise UsageError(
             f"{command} asks before it changes a store, and there is no terminal to ask on",
-            hint="give --yes to go ahead, or --dry-run to see the plan",
+            hint="give --yes to go ahead, or --dry-run to see the plan; for cron: repair --safe",
         )
 
 
@@ -26,6 +27,8 @@ def ask(question: str, cancelled: Callable[[], bool]) -> bool:
 
     The event loop turns Ctrl-C into a cancelled task, so ``cancelled`` is asked while it waits.
     """
+    # What was typed before the question was read is no answer to it.
+    termios.tcflush(sys.stdin, termios.TCIFLUSH)
     sys.stderr.write(f"{question} [y/N] ")
     sys.stderr.flush()
     while not select.select([sys.stdin], [], [], _LOOK_SECONDS)[0]:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from synthstore.cli import options
+from synthstore.cli import options, vault
 from synthstore.cli.command import Common
 from synthstore.cli.manual import Manual
 from synthstore.cli.prompt import require_terminal
@@ -29,6 +29,7 @@ async def repair(
     common: Common,
     *,
     store: options.Store = None,
+    repo: vault.Repos = None,
     layout: options.LayoutOption = None,
     metrics_file: options.MetricsFile = None,
     select: options.Select = None,
@@ -71,6 +72,7 @@ async def repair(
     from synthstore.cli.metering import metered  # noqa: PLC0415
     from synthstore.repair.operation import RepairOptions  # noqa: PLC0415
     from synthstore.repair.operation import repair as repair_store  # noqa: PLC0415
+    from synthstore.repair.snapshots import snapshots_in  # noqa: PLC0415
 
     check(accept=accept, accept_all=accept_all, ids=ids, safe=safe)
     asks = not (yes or safe or dry_run)
@@ -90,6 +92,7 @@ async def repair(
         jobs=common.jobs,
         severities=options.severities(common.config, CATALOGUE),
         layout=layout,
+        sources=tuple(snapshots_in(vault.place(one)) for one in repo or ()),
     )
     root = common.store(store, os.environ)
     confirm = confirmer(common, asks=asks, silent=metrics_file == "-")

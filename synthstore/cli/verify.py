@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from synthstore.cli import options
+from synthstore.cli import options, vault
 from synthstore.cli.command import Common
 from synthstore.cli.manual import Manual
 from synthstore.errors import SynthstoreError
@@ -56,6 +56,7 @@ async def verify(
         str | None,
         typer.Option("--subset", metavar="N/T", help="Parse only the Nth of T parts of the files."),
     ] = None,
+    repo: vault.Repo = None,
     layout: options.LayoutOption = None,
     metrics_file: options.MetricsFile = None,
     select: options.Select = None,
@@ -103,6 +104,7 @@ async def verify(
         known=read_known(known),
         jobs=common.jobs,
         severities=options.severities(common.config, CATALOGUE),
+        repository=vault.place(repo) if repo else None,
     )
     with metered(common, metrics_file, "verify", paths) as meter:
         reports, errors = await _look_at(paths, look, common, meter)

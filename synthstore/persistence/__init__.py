@@ -12,6 +12,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self, TypeVar, cast
@@ -180,7 +181,7 @@ class MemoryPersistence:
         return await self._delete(EntityRef("assembly", assembly_id))
 
     async def list_assemblies(self) -> list[Listed]:
-        """What the catalog says of every assembly; no file is read."""
+        """As ``list_memories``."""
         return await self._list("assembly")
 
     async def save_assemblies_batch(
@@ -295,8 +296,6 @@ class MemoryPersistence:
         wanted = [row.id for row in await self._list(kind)] if ids is None else ids
         async for chunk in chunks(wanted, self.config.chunk_size):
             refs = [EntityRef(kind, entity_id) for entity_id in chunk]
-            for entity in await asyncio.to_thread(self._read_many, refs, skip_corrupt):
+            read = partial(self._at.read_many, refs, skip_corrupt=skip_corrupt)
+            for entity in await asyncio.to_thread(read):
                 yield entity
-
-    def _read_many(self, refs: Sequence[EntityRef], skip_corrupt: bool) -> list[Entity]:
-        return self._at.read_many(refs, skip_corrupt=skip_corrupt)

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 
 from synthstore.checks.finding import Finding, Severity
-from synthstore.checks.report import Action, RepairReport, Report
+from synthstore.checks.report import LOST, Action, RepairReport, Report
 from synthstore.render.screen import Block, Line, Table, Tone
 from synthstore.render.text import byte_size, counted, number, seconds
 
@@ -49,7 +49,7 @@ def plan_blocks(report: RepairReport, *, verbose: bool) -> Iterator[Block]:
     )
     yield from _actions(report.actions, verbose=verbose)
     if report.refused is not None:
-        yield Line(f"would be refused: {report.refused}", "error")
+        yield Line(f"would be refused (exit 12) without --allow-shrink: {report.refused}", "error")
 
 
 def dry_run_blocks(report: RepairReport, *, verbose: bool, quiet: bool) -> Iterator[Block]:
@@ -79,11 +79,28 @@ def outcome_blocks(report: RepairReport, *, verbose: bool, quiet: bool) -> Itera
         f"{number(report.fixed)} fixed, {number(report.left)} left",
         "good" if report.clean else "warning",
     )
+    yield from _lost(report)
     if report.run is not None:
         undo = f"synthstore undo {shlex.quote(report.store)}"
-        yield Line(f"recorded as run {report.run}; to take it back: {undo}")
+        told = report.next is not None and report.next.startswith(undo)
+        yield Line(
+            f"recorded as run {report.run}; to take it back: {'' if told else undo}".rstrip()
+        )
     if report.next is not None:
         yield Line(report.next, "command")
+
+
+def _lost(report: RepairReport) -> Iterator[Line]:
+    """Entities of which nothing was left: being off the lists, they count as fixed."""
+    lost = [action.subject.id for action in report.actions if _is_loss(action)]
+    if lost:
+        more = f" and {number(len(lost) - SHOWN)} more" if len(lost) > SHOWN else ""
+        names = ", ".join(lost[:SHOWN])
+        yield Line(f"lost, since no copy survives: {names}{more}", "warning")
+
+
+def _is_loss(action: Action) -> bool:
+    return action.kind == "drop-row" and action.because == LOST
 
 
 def _recovered(report: RepairReport) -> Line:

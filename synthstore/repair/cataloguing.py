@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from synthstore.checks.catalogue import twin
 from synthstore.checks.finding import Subject
-from synthstore.checks.report import Action
+from synthstore.checks.report import LOST, Action
 from synthstore.model.catalog import Row
 from synthstore.model.facts import EntityFile, PartStatus
 from synthstore.model.ids import EntityRef
@@ -177,4 +177,4 @@ def _why_dropped(code: str) -> str:
         "C005": "its path leads out of the store, and no file bears its id",
         "C003": "malformed, and no file bears its id",
     }
-    return reasons.get(code, "its file is gone, and no copy of it survives")
+    return reasons.get(code, LOST)

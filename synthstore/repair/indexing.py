@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -173,13 +174,26 @@ class _Indexer:
 
     def _unowned(self, position: int) -> None:
         self._note("remove-vector", None, position, "no entity owns it")
-        if not self.basis.ownership.mapped and self._someone_lacks_an_embedding():
+        if self._may_be_anyones(position) and self._someone_lacks_an_embedding():
             self.sole += 1
+
+    def _may_be_anyones(self, position: int) -> bool:
+        """Whether only a mapping could tell whose vector this is, and none does."""
+        ownership, number = self.basis.ownership, self._id_at(position)
+        return not ownership.mapped or (
+            0 <= number < SEQUENTIAL_BELOW and number not in self._mapped_numbers
+        )
+
+    @cached_property
+    def _mapped_numbers(self) -> frozenset[int]:
+        return frozenset(self.basis.ownership.entries.values())
 
     def _someone_lacks_an_embedding(self) -> bool:
         """Whether an unowned vector could be the only embedding of an entity that lives."""
         return any(
-            file.embedding is EmbeddingState.MISSING and file.ref is not None
+            file.embedding is EmbeddingState.MISSING
+            and file.ref is not None
+            and file.ref not in self.basis.ownership.position_of
             for file in self.entities.files.values()
         )
 

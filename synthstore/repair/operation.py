@@ -16,6 +16,7 @@ from synthstore.progress import Progress
 from synthstore.repair.holding import held
 from synthstore.repair.plan import IndexWish
 from synthstore.repair.planning import Planned, plan_repair
+from synthstore.repair.sources import Source
 from synthstore.repair.wishes import Wishes
 from synthstore.store.evidence import recognise
 from synthstore.store.runs import FilesChanged
@@ -58,6 +59,8 @@ class RepairOptions:
     jobs: int | None = None
     severities: Mapping[str, Severity] = field(default_factory=dict)
     layout: str | None = None
+    sources: tuple[Source, ...] = ()
+    """Where to look for copies beside the store itself: repositories."""
 
     @property
     def look(self) -> LookOptions:
@@ -98,6 +101,8 @@ class Job:
     dry_run: bool
     rebuild: frozenset[str] = frozenset()
     """Parts to build anew whatever state they are in: ``catalog``, ``index``."""
+    sources: tuple[Source, ...] = ()
+    """Where to look for copies beside the store itself."""
 
 
 async def repair(
@@ -120,7 +125,7 @@ async def repair(
     layout = await asyncio.to_thread(recognise, root, options.layout)
     job = Job(
         "repair", store, root, layout, options.look, options.wishes, IndexWish(), clock,
-        options.dry_run,
+        options.dry_run, sources=options.sources,
     )  # fmt: skip
     if within is not None:
         return await _under_lock(job, within, confirm, progress)

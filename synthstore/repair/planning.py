@@ -16,7 +16,7 @@ from synthstore.files.walk import read_file
 from synthstore.model.catalog import Catalog
 from synthstore.model.facts import PartStatus, StrayKind
 from synthstore.repair.plan import IndexWish, plan
-from synthstore.repair.sources import surviving
+from synthstore.repair.sources import SOURCES, Source, surviving
 from synthstore.repair.state import Basis
 from synthstore.repair.target import aim, hurt_paths, needs
 from synthstore.repair.wishes import Wishes
@@ -40,6 +40,10 @@ class Task(Protocol):
     def rebuild(self) -> frozenset[str]:
         """Parts to build anew whatever state they are in."""
 
+    @property
+    def sources(self) -> tuple[Source, ...]:
+        """Where to look for copies beside the store itself."""
+
 
 @dataclass(frozen=True, slots=True)
 class Planned:
@@ -62,7 +66,7 @@ def plan_repair(root: Path, inventory: Inventory, task: Task) -> Planned:
     )
     basis = replace(
         basis,
-        copies=surviving(root, inventory, needs(basis)),
+        copies=surviving(root, inventory, needs(basis), (*SOURCES, *task.sources)),
         raw=_raw(root, inventory),
         digests=_digests(root, inventory),
         backup=_backup(root, inventory),

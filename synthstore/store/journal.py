@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import MAXYEAR, UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, cast
 
@@ -219,8 +219,18 @@ def run_folders(root: Path) -> list[RunFolder]:
     return [
         RunFolder(root, name)
         for entry in list_folder(root, RUNS)
-        if entry.kind == "dir" and _NAME.fullmatch(name := entry.path.rpartition("/")[2])
+        if entry.kind == "dir" and _is_run(name := entry.path.rpartition("/")[2])
     ]
+
+
+def _is_run(name: str) -> bool:
+    """Whether one of us can have named it: it tells a time, and one that others can follow."""
+    if not _NAME.fullmatch(name):
+        return False
+    try:
+        return time_of(name).year < MAXYEAR
+    except ValueError:
+        return False
 
 
 def next_run(existing: Iterable[str], now: datetime) -> str:

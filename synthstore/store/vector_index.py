@@ -10,9 +10,8 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -29,17 +28,17 @@ from synthstore.store.vectors import mapping_content, read_index, read_mapping
 
 Hit = tuple[str, float]
 Vector = npt.ArrayLike
+Vectors = npt.ArrayLike | Sequence[npt.ArrayLike]
 
 INDEX_NAME = "memory_vectors.faiss"
 MAPPING_NAME = "mapping.json"
 
 
-@dataclass(frozen=True, slots=True)
-class _Sort:
+class _Sort(NamedTuple):
     """What kind of index it is."""
 
-    description: str = "IDMap2,Flat"
-    metric: str = "ip"
+    description: str
+    metric: str
 
 
 class MemoryVectorIndex:
@@ -82,16 +81,8 @@ class MemoryVectorIndex:
         """Length of its vectors; None while that is open."""
         return self._table.dim if self._table is not None else self._dimension
 
-    @property
-    def metric(self) -> str:
-        """``ip`` or ``l2``."""
-        return self._sort.metric
-
     def __contains__(self, vector_id: str) -> bool:
         return vector_id in self._numbers
-
-    def __len__(self) -> int:
-        return self.ntotal
 
     # Changes
 
@@ -99,7 +90,7 @@ class MemoryVectorIndex:
         """Add one vector, float32 of shape (dim,); UsageError where the id has one already."""
         await self.add_vectors([vector_id], [vector])
 
-    async def add_vectors(self, vector_ids: Sequence[str], vectors: npt.ArrayLike | Sequence[Vector]) -> None:
+    async def add_vectors(self, vector_ids: Sequence[str], vectors: Vectors) -> None:
         """Add vectors, float32 of shape (n, dim), all or none; UsageError for an id that has one.
 
         Raises UsageError for vectors of another dimension, or with NaN or infinity.
@@ -114,7 +105,7 @@ class MemoryVectorIndex:
         """Remove a vector; False where the id has none."""
         return await asyncio.to_thread(self.drop, vector_id)
 
-    def _add(self, names: list[str], vectors: npt.ArrayLike | Sequence[Vector]) -> None:
+    def _add(self, names: list[str], vectors: Vectors) -> None:
         with self._lock:
             known = [name for name in names if name in self._numbers]
             if known or len(set(names)) < len(names):
@@ -150,7 +141,7 @@ class MemoryVectorIndex:
             del self._names[number]
             return True
 
-    def _checked(self, vectors: npt.ArrayLike | Sequence[Vector], count: int) -> FloatMatrix:
+    def _checked(self, vectors: Vectors, count: int) -> FloatMatrix:
         try:
             matrix = np.asarray(vectors, dtype=np.float32)
         except (TypeError, ValueError) as error:

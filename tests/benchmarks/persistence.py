@@ -131,8 +131,8 @@ async def filled(folder: Path, count: int, dim: int) -> MemoryPersistence:
     return p
 
 
-async def batch(folder: Path, count: int, dim: int) -> Line:
-    """A batch, and its bytes bare."""
+async def batch(folder: Path, count: int, dim: int) -> list[Line]:
+    """A batch, without and with the fold that follows it, and its bytes bare."""
     found = entries(count, dim)
     p = await MemoryPersistence(folder / "batch").open()
     ours = await timed(lambda: p.save_memories_batch(found))
@@ -144,12 +144,13 @@ async def batch(folder: Path, count: int, dim: int) -> Line:
     start = time.perf_counter()
     bare_batch(bare, contents)
     theirs = time.perf_counter() - start
-    return Line(f"batch of {count} x {dim}, closed and folded", ours + folded, theirs, 3)
+    name = f"batch of {count} x {dim}"
+    return [Line(name, ours, theirs, 3), Line(f"{name}, closed and folded", ours + folded, theirs)]
 
 
 async def measure(folder: Path, large: int, rounds: int) -> list[Line]:
     """All figures."""
-    lines = [await batch(folder, 10_000, 384)]
+    lines = await batch(folder, 10_000, 384)
     small_p = await filled(folder / "small", 100, 768)
     small, bare = await saves(small_p, folder / "bare-100", rounds, 768)
     lines.append(Line("save at 100, against a bare durable write", small, bare, 2))

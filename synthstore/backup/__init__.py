@@ -1,0 +1,1 @@
+"""Snapshots of stores: taken, kept by rule, checked, found again, and given back."""

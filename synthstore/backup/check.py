@@ -1,0 +1,196 @@
+"""Check: whether a repository can give back all that its snapshots hold."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from synthstore.backup.listing import kind_at, layout_of
+from synthstore.backup.report import CheckReport, LostEntity
+from synthstore.errors import OperationError
+from synthstore.progress import Progress, SilentProgress
+from synthstore.repository.damage import Damage
+from synthstore.repository.manifest import Snapshot
+from synthstore.repository.packs import Blob, Kind, PackDamageError, PackIndex
+from synthstore.repository.place import PACKS, Place
+from synthstore.repository.recipes import RecipeError, read_recipe
+from synthstore.repository.vault import LostObjectError, Repository
+from synthstore.verify import Clock
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckOptions:
+    """How far to look."""
+
+    name: str | None = None
+    """Only the snapshots of this name; the packs are looked at all the same."""
+    read_data: bool = False
+    drill: Path | None = None
+    """A folder to restore the newest snapshots into; None: no drill."""
+    max_age: float | None = None
+    """Seconds that the newest snapshot of each name may be old."""
+
+
+def check_repository(
+    place: Place, options: CheckOptions, progress: Progress | None = None
+) -> CheckReport:
+    """Look at a repository; writes nothing but a note of what it found to be lost."""
+    clock = Clock()
+    repository = Repository.open(place)
+    checker = _Checker(repository, options, progress or SilentProgress())
+    checker.run()
+    index = repository.index
+    return CheckReport(
+        repository=place.where,
+        read_data=options.read_data,
+        snapshots=len(checker.snapshots),
+        packs=len(index.sizes),
+        objects=len(index),
+        bytes=sum(index.sizes.values()),
+        problems=tuple(checker.problems),
+        lost=tuple(checker.lost),
+        stale=tuple(_stale(checker.snapshots, options.max_age)),
+        started_at=clock.started_at,
+        elapsed_seconds=clock.elapsed(),
+    )
+
+
+def _stale(snapshots: tuple[Snapshot, ...], max_age: float | None) -> Iterator[str]:
+    if max_age is None:
+        return
+    newest: dict[str, datetime] = {}
+    for snapshot in snapshots:
+        newest[snapshot.name] = max(snapshot.time, newest.get(snapshot.name, snapshot.time))
+    since = datetime.now(UTC) - timedelta(seconds=max_age)
+    if not newest:
+        yield "no snapshot at all"
+    for name, time in sorted(newest.items()):
+        if time < since:
+            yield f"{name}: the newest snapshot is of {time:%Y-%m-%dT%H:%M:%SZ}"
+
+
+class _Checker:
+    def __init__(self, repository: Repository, options: CheckOptions, progress: Progress) -> None:
+        self.repository, self.options, self.progress = repository, options, progress
+        self.snapshots: tuple[Snapshot, ...] = ()
+        self.problems: list[str] = []
+        self.lost: list[LostEntity] = []
+        self.bad: dict[str, set[bytes]] = {}
+        """Blobs that could not be had from their pack."""
+        self.good: set[bytes] = set()
+
+    def run(self) -> None:
+        index = self.repository.index
+        why = {name: f"pack {name[:16]}: {text}" for name, text in index.unreadable.items()}
+        if self.options.read_data:
+            why |= self._read_packs()
+        else:
+            self.good = set(index)
+        found, unreadable = self.repository.all_snapshots()
+        self.problems += [f"snapshot {file}: {text}" for file, text in unreadable.items()]
+        wanted = self.options.name
+        self.snapshots = tuple(one for one in found if wanted is None or one.name == wanted)
+        lacking = self._lacking(found)
+        if lacking or self.problems:
+            # Damage that costs nothing, for another pack has the same objects, is no finding.
+            self.problems += why.values()
+        if self.bad or lacking:
+            self._note(frozenset(lacking))
+
+    def _note(self, files: frozenset[bytes]) -> None:
+        blobs = {pack: frozenset(names) for pack, names in self.bad.items()}
+        try:
+            self.repository.note_damage(Damage(blobs, files))
+        except OperationError as error:
+            # A repository that may only be read is checked all the same.
+            self.problems.append(f"the damage could not be noted for the next backup: {error}")
+
+    def _read_packs(self) -> dict[str, str]:
+        index = self.repository.index
+        self.progress.start("reading packs", sum(index.sizes.values()))
+        why: dict[str, str] = {}
+        for name, pack in index.packs.items():
+            content = self.repository.place.read(f"{PACKS}/{name}")
+            if hashlib.sha256(content).hexdigest() != name:
+                why[name] = f"pack {name[:16]}: its bytes are not those that its name tells of"
+            self._read_pack(pack, content)
+            self.progress.advance(len(content))
+        return why
+
+    def _read_pack(self, pack: PackIndex, content: bytes) -> None:
+        for block, blobs in pack.by_block().items():
+            at, size = pack.span(block)
+            try:
+                plain = pack.open_block(block, content[at : at + size])
+            except PackDamageError:
+                self.bad.setdefault(pack.name, set()).update(blob.id for blob in blobs)
+                continue
+            for blob in blobs:
+                if _is_whole(blob, plain[blob.at : blob.at + blob.size]):
+                    self.good.add(blob.id)
+                else:
+                    self.bad.setdefault(pack.name, set()).add(blob.id)
+
+    def _lacking(self, snapshots: tuple[Snapshot, ...]) -> dict[bytes, str]:
+        """Files of snapshots that cannot be had, and why; the newest snapshots first."""
+        verdicts: dict[bytes, str | None] = {}
+        for snapshot in reversed(snapshots):
+            tree = bytes.fromhex(snapshot.tree)
+            problem = self._verdict(tree, verdicts)
+            if problem is not None:
+                self.problems.append(f"snapshot {snapshot.id}: its list of files: {problem}")
+                continue
+            self._look_at(snapshot, verdicts)
+        return {name: problem for name, problem in verdicts.items() if problem is not None}
+
+    def _look_at(self, snapshot: Snapshot, verdicts: dict[bytes, str | None]) -> None:
+        try:
+            rows = self.repository.tree(snapshot).files
+        except LostObjectError as error:
+            self.problems.append(f"snapshot {snapshot.id}: its list of files: {error.message}")
+            return
+        layout = layout_of(snapshot)
+        for row in rows:
+            known = row.object in verdicts
+            problem = self._verdict(row.object, verdicts)
+            if problem is None or known:
+                continue
+            kind = kind_at(layout, row.path)
+            name = row.id or (layout.id_from_path(row.path) if kind else row.path)
+            self.lost.append(
+                LostEntity(snapshot.id, row.path, kind or "file", name, row.sha256, problem)
+            )
+
+    def _verdict(self, name: bytes, verdicts: dict[bytes, str | None]) -> str | None:
+        if name not in verdicts:
+            verdicts[name] = self._problem(name)
+        return verdicts[name]
+
+    def _problem(self, name: bytes) -> str | None:
+        """Why a file cannot be put together."""
+        if name not in self.good:
+            return "missing" if name not in self.repository.index else "damaged"
+        where = self.repository.index.find(name)
+        if where is None or where.blob.kind is Kind.PLAIN:
+            return None
+        try:
+            recipe = self.repository.recipe(name)
+        except LostObjectError as error:
+            return error.message
+        lacking = [piece for piece in recipe.ids if piece not in self.good] if recipe else []
+        return f"{len(lacking)} of its pieces are missing or damaged" if lacking else None
+
+
+def _is_whole(blob: Blob, body: bytes) -> bool:
+    if len(body) != blob.size:
+        return False
+    if blob.kind is Kind.PLAIN:
+        return hashlib.sha256(body).digest() == blob.id
+    try:
+        read_recipe(body)
+    except RecipeError:
+        return False
+    return True

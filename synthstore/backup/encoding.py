@@ -1,0 +1,165 @@
+"""The work of one worker of a backup: read whole files, cut their numbers out, judge them."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from synthstore.backup.listing import kind_at
+from synthstore.errors import SynthstoreError
+from synthstore.files.walk import UnsteadyFileError, open_folder, read_file, stat_of
+from synthstore.layout.base import Layout
+from synthstore.model.facts import FileStatus, Stat
+from synthstore.model.ids import Kind
+from synthstore.repository.codec import RAW, ROW, Number, Style
+from synthstore.repository.recipes import (
+    Encoded,
+    Piece,
+    encode,
+    flat_shape_of,
+    skeleton_of,
+    write_recipe,
+)
+from synthstore.scan.shard import facts_of
+
+WHOLE_BELOW = 8 << 20
+"""Larger files go through in pieces."""
+
+_PIECE = 4 << 20
+_ROWS_AT_ONCE = 1 << 20
+_TRIES = 3
+_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """One file as read, or why it could not be; neither where it is gone."""
+
+    path: str
+    stat: Stat | None = None
+    encoded: Encoded | None = None
+    state: str = ""
+    id: str = ""
+    problem: str | None = None
+
+
+def read_shard(root: str, layout: Layout, paths: Sequence[str]) -> list[Read]:
+    """Read and encode every file of ``paths``."""
+    return [read_one(Path(root), layout, path) for path in paths]
+
+
+def read_one(root: Path, layout: Layout, path: str) -> Read:
+    """Read and encode one file; what cannot be read is told, not raised."""
+    try:
+        raw, stat = read_file(root, path)
+    except FileNotFoundError:
+        return Read(path)
+    except SynthstoreError as error:
+        return Read(path, problem=error.message)
+    encoded = encode(raw)
+    kind = kind_at(layout, path)
+    state, name = ("", "") if kind is None else _judge(layout, kind, path, encoded, stat)
+    return Read(path, stat, encoded, state, name)
+
+
+def _judge(layout: Layout, kind: Kind, path: str, encoded: Encoded, stat: Stat) -> tuple[str, str]:
+    """What parsing finds, and the id; the numbers that were cut out cannot hurt."""
+    facts, _ = facts_of(layout, kind, path, skeleton_of(encoded), stat)
+    state = "" if facts.status in (FileStatus.WHOLE, FileStatus.OPAQUE) else str(facts.status)
+    return state, facts.id or ""
+
+
+def read_large(root: Path, path: str, take: Callable[[Piece], None]) -> Read:
+    """Pass a file through in pieces, each given to ``take`` at once."""
+    for _ in range(_TRIES):
+        try:
+            read = _pass_through(root, path, take)
+        except FileNotFoundError:
+            return Read(path)
+        except (SynthstoreError, OSError) as error:
+            return Read(path, problem=str(error))
+        if read is not None:
+            return read
+    moving = UnsteadyFileError(f"{root / path} kept changing while it was read")
+    return Read(path, problem=moving.message)
+
+
+def _pass_through(root: Path, path: str, take: Callable[[Piece], None]) -> Read | None:
+    folder, _, name = path.rpartition("/")
+    with open_folder(root, folder) as above:
+        fd = os.open(name, _FILE, dir_fd=above)
+    try:
+        before = stat_of(os.fstat(fd))
+        encoded = _encode_stream(fd, before.size, take)
+        after = stat_of(os.fstat(fd))
+    finally:
+        os.close(fd)
+    steady = before == after and encoded.size == before.size
+    return Read(path, after, encoded) if steady else None
+
+
+def _encode_stream(fd: int, size: int, take: Callable[[Piece], None]) -> Encoded:
+    shape = flat_shape_of(fd, size)
+    stream = _Stream(fd, take)
+    if shape is None:
+        # A file that grows as fast as it is read would never end.
+        for start in range(0, size, _PIECE):
+            stream.cut(min(_PIECE, size - start), RAW)
+        return stream.encoded()
+    stream.skip(shape.vectors_at)
+    width = 4 * shape.dim
+    for _ in range(shape.ntotal):
+        if not stream.cut(width, ROW):
+            break
+    stream.skip(max(0, size - shape.ids_at))
+    return stream.encoded()
+
+
+class _Stream:
+    """A file on its way, hashed whole, cut into pieces and a skeleton."""
+
+    def __init__(self, fd: int, take: Callable[[Piece], None]) -> None:
+        self._file = os.fdopen(os.dup(fd), "rb", buffering=_ROWS_AT_ONCE)
+        self._take = take
+        self._whole = hashlib.sha256()
+        self._skeleton: list[bytes] = []
+        self._gap = 0
+        self._size = 0
+        self._gaps: list[int] = []
+        self._styles: list[Style] = []
+        self._ids: list[bytes] = []
+
+    def _read(self, size: int) -> bytes:
+        data = self._file.read(size)
+        self._whole.update(data)
+        self._size += len(data)
+        return data
+
+    def skip(self, size: int) -> None:
+        """Leave ``size`` bytes in the skeleton."""
+        data = self._read(size)
+        self._skeleton.append(data)
+        self._gap += len(data)
+
+    def cut(self, size: int, style: Style) -> bool:
+        """Cut a piece out; False at the end of the file."""
+        data = self._read(size)
+        if not data:
+            return False
+        number = style.number if len(data) == size else Number.BYTES
+        piece = Piece(hashlib.sha256(data).digest(), number, data)
+        self._take(piece)
+        self._gaps.append(self._gap)
+        self._styles.append(style if number is style.number else RAW)
+        self._ids.append(piece.id)
+        self._gap = 0
+        return True
+
+    def encoded(self) -> Encoded:
+        """The recipe of what went by."""
+        self._file.close()
+        body = write_recipe(b"".join(self._skeleton), self._gaps, self._styles, self._ids)
+        return Encoded(self._whole.digest(), self._size, body, (), is_recipe=True)

@@ -1,0 +1,107 @@
+"""What the backup commands report: plain values for whoever renders them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from synthstore.repository.manifest import Snapshot
+
+
+@dataclass(frozen=True, slots=True)
+class LostEntity:
+    """A file of a snapshot that the repository cannot give back whole (K001)."""
+
+    snapshot: str
+    """The newest snapshot that holds it."""
+    path: str
+    kind: str
+    """``memory``, ``assembly``, or ``file``."""
+    id: str
+    object: str
+    problem: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckReport:
+    """What a look at a repository found."""
+
+    repository: str
+    read_data: bool
+    drilled: tuple[str, ...] = ()
+    """Snapshots that were restored aside and verified."""
+    snapshots: int
+    packs: int
+    objects: int
+    bytes: int
+    problems: tuple[str, ...]
+    """What is wrong with packs and snapshot files, as sentences."""
+    lost: tuple[LostEntity, ...]
+    stale: tuple[str, ...] = ()
+    """Names whose newest snapshot is older than was asked for."""
+    started_at: str
+    elapsed_seconds: float
+
+    @property
+    def clean(self) -> bool:
+        """Whether all that any snapshot needs is there, and young enough."""
+        return not (self.problems or self.lost or self.stale)
+
+    @property
+    def exit_code(self) -> int:
+        """1 for damage, else 0."""
+        return 0 if self.clean else 1
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """One snapshot under the rules."""
+
+    snapshot: Snapshot
+    because: str | None
+    """The rule that keeps it; None: it goes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PruneReport:
+    """What prune kept and what it let go."""
+
+    repository: str
+    dry_run: bool
+    snapshots: tuple[Kept, ...]
+    packs_removed: int = 0
+    packs_rewritten: int = 0
+    freed_bytes: int = 0
+    held_back: str | None = None
+    """Why unused data was left where it is."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BackupReport:
+    """How one backup went."""
+
+    store: str
+    repository: str
+    dry_run: bool
+    snapshot: Snapshot
+    new: int
+    changed: int
+    removed: int
+    unchanged: int
+    bytes_added: int
+    """To the packs, as stored."""
+    problems: Mapping[str, str] = field(default_factory=dict)
+    """Files that could not be read, and why."""
+    skipped: tuple[str, ...] = ()
+    """Links and devices, which are never followed."""
+    pruned: PruneReport | None = None
+    checked: CheckReport | None = None
+    started_at: str
+    elapsed_seconds: float
+
+    @property
+    def exit_code(self) -> int:
+        """1 for damage in the repository, 3 for files that could not be read, else 0."""
+        if self.checked is not None and not self.checked.clean:
+            return 1
+        return 3 if self.problems else 0

@@ -1,0 +1,197 @@
+"""Backups, restores and repositories for people."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from synthstore.render.human import SHOWN
+from synthstore.render.screen import Block, Line, Table, Tone
+from synthstore.render.text import byte_size, counted, number, seconds
+
+if TYPE_CHECKING:
+    from synthstore.backup.find import FindReport
+    from synthstore.backup.report import BackupReport, CheckReport, PruneReport
+    from synthstore.backup.restore import RestoreReport
+    from synthstore.diff import DiffReport
+    from synthstore.repository.manifest import Snapshot
+
+_TIME = "%Y-%m-%d %H:%M:%S"
+
+
+def backup_blocks(report: BackupReport, *, verbose: bool, quiet: bool) -> Iterator[Block]:
+    """How a backup went; nothing at all if quiet and well."""
+    snapshot = report.snapshot
+    if not quiet:
+        verb = "would take" if report.dry_run else "took"
+        yield Line(
+            f"{verb} snapshot {snapshot.id or '(dry run)'} of {report.store} as {snapshot.name}:"
+            f" {counted(snapshot.files, 'file')}, {byte_size(snapshot.bytes)}",
+            "head",
+        )
+        yield Line(
+            f"  {number(report.new)} new, {number(report.changed)} changed,"
+            f" {number(report.removed)} removed, {number(report.unchanged)} unchanged;"
+            f" {byte_size(report.bytes_added)} added in {seconds(report.elapsed_seconds)}"
+        )
+    rows = [f"{path}: {why}" for path, why in sorted(report.problems.items())]
+    yield from _some("could not be read: ", rows, "error", verbose=verbose)
+    if not quiet:
+        skipped = list(report.skipped)
+        yield from _some("link or device, not followed: ", skipped, "info", verbose=verbose)
+    if report.pruned is not None and not quiet:
+        yield from prune_blocks(report.pruned, verbose=verbose)
+    if report.checked is not None:
+        yield from check_blocks(report.checked, verbose=verbose, quiet=quiet)
+
+
+def source_blocks(report: BackupReport) -> Iterator[Block]:
+    """What is wrong with the source; for stderr, since a backup does not answer for it."""
+    if report.snapshot.findings:
+        codes = ", ".join(f"{code} {number(n)}" for code, n in report.snapshot.findings.items())
+        tone: Tone = "warning" if report.snapshot.errors else "info"
+        yield Line(f"findings in {report.store}: {codes}", tone)
+    if report.snapshot.errors:
+        yield Line(f"synthstore verify {shlex.quote(report.store)}", "command")
+
+
+def _some(head: str, rows: Sequence[str], tone: Tone, *, verbose: bool) -> Iterator[Block]:
+    shown = rows if verbose else rows[:SHOWN]
+    for row in shown:
+        yield Line(f"  {head}{row}", tone)
+    if len(rows) > len(shown):
+        yield Line(f"  and {number(len(rows) - len(shown))} more (-v lists all)", "dim")
+
+
+def restore_blocks(report: RestoreReport, *, verbose: bool, planned: bool) -> Iterator[Block]:
+    """What a restore does, or did."""
+    verb = "would restore" if planned else "restored"
+    when = report.snapshot.time.strftime(_TIME)
+    yield Line(
+        f"{verb} {counted(report.files, 'file')} of snapshot {report.snapshot.id} ({when} UTC,"
+        f" {report.snapshot.name}) into {report.store}",
+        "head",
+    )
+    rows = [
+        f"{a.kind} {a.subject.kind} {a.subject.id}"
+        + (f": skipped, {a.because}" if a.status == "skipped" else "")
+        for a in report.actions
+    ]
+    yield from _some("", rows, "plain", verbose=verbose)
+    lost = [f"{path}: {why}" for path, why in sorted(report.lost.items())]
+    yield from _some("lost: ", lost, "error", verbose=verbose)
+    found = [f"{f.code} {f.subject.kind} {f.subject.id}: {f.message}" for f in report.findings]
+    yield from _some("", found, "warning", verbose=verbose)
+    if planned:
+        return
+    if report.run is not None:
+        yield Line(f"recorded as run {report.run}")
+        yield Line(f"synthstore undo {shlex.quote(report.store)} {report.run}", "command")
+    elif not (report.findings or report.lost) and report.files:
+        yield Line("verified: as it was when the snapshot was taken", "good")
+
+
+def snapshots_blocks(repository: str, snapshots: Sequence[Snapshot]) -> Iterator[Block]:
+    """The snapshots, oldest first."""
+    if not snapshots:
+        yield Line(f"{repository}: no snapshots")
+        return
+    yield Table(
+        ("Id", "Time (UTC)", "Name", "Layout", "Memories", "Size", "Tags"),
+        tuple(
+            (
+                one.id,
+                one.time.strftime(_TIME),
+                one.name,
+                one.layout,
+                number(one.memories),
+                byte_size(one.bytes),
+                ",".join(one.tags),
+            )
+            for one in snapshots
+        ),
+        tuple("warning" if one.damaged else "plain" for one in snapshots),
+    )
+
+
+def find_blocks(report: FindReport, *, verbose: bool) -> Iterator[Block]:
+    """The versions found, and the command that brings the newest back."""
+    searched = counted(report.searched, "snapshot")
+    yield Line(f"{counted(len(report.versions), 'version')} in {searched}", "head")
+    shown = report.versions if verbose else report.versions[-SHOWN:]
+    for one in shown:
+        first, last = one.snapshots[0], one.snapshots[-1]
+        yield Line(
+            f"  {one.kind} {one.id}, {counted(len(one.snapshots), 'snapshot')}:"
+            f" {first.id} ({first.time.strftime(_TIME)}) to {last.id} ({last.time.strftime(_TIME)})"
+        )
+        yield Line(f"    {one.content}", "dim")
+    if report.unread:
+        yield Line(f"  {counted(report.unread, 'file')} could not be read", "warning")
+    if report.versions:
+        newest = max(report.versions, key=lambda one: one.snapshots[-1].time)
+        yield Line(
+            f"synthstore restore STORE --repo {shlex.quote(report.repository)}"
+            f" --snapshot {newest.snapshots[-1].id} --id {shlex.quote(newest.id)} --dry-run",
+            "command",
+        )
+
+
+def check_blocks(report: CheckReport, *, verbose: bool, quiet: bool) -> Iterator[Block]:
+    """What a check found."""
+    if not (quiet and report.clean):
+        how = "read in full" if report.read_data else "looked at"
+        yield Line(
+            f"{report.repository}: {counted(report.snapshots, 'snapshot')},"
+            f" {counted(report.packs, 'pack')} {how}, {byte_size(report.bytes)}",
+            "head",
+        )
+    yield from _some("", report.problems, "error", verbose=verbose)
+    rows = [f"{one.kind} {one.id} ({one.problem})" for one in report.lost]
+    yield from _some("K001 lost: ", rows, "error", verbose=verbose)
+    yield from _some("too old: ", report.stale, "error", verbose=verbose)
+    if report.clean and not quiet:
+        drilled = f"; restored and verified: {', '.join(report.drilled)}" if report.drilled else ""
+        yield Line(f"no damage{drilled}", "good")
+    elif report.lost:
+        repo = shlex.quote(report.repository)
+        yield Line("the next backup stores again what the source still has:")
+        yield Line(f"synthstore backup STORE --repo {repo}", "command")
+
+
+def prune_blocks(report: PruneReport, *, verbose: bool) -> Iterator[Block]:
+    """What stays and by which rule, what goes, and the room that gives."""
+    kept = [one for one in report.snapshots if one.because is not None]
+    gone = [one for one in report.snapshots if one.because is None]
+    verb = "would remove" if report.dry_run else "removed"
+    yield Line(
+        f"{verb} {counted(len(gone), 'snapshot')}, kept {number(len(kept))};"
+        f" {byte_size(report.freed_bytes)} freed",
+        "head",
+    )
+    rows = [
+        f"{one.snapshot.id} {one.snapshot.time.strftime(_TIME)} {one.snapshot.name}: {one.because}"
+        for one in kept
+    ]
+    yield from _some("keeps ", rows, "plain", verbose=verbose)
+    if report.held_back is not None:
+        yield Line(f"  data was left where it is: {report.held_back}", "warning")
+
+
+def diff_blocks(report: DiffReport, *, verbose: bool) -> Iterator[Block]:
+    """What it takes to get from A to B."""
+    signs = {"added": "+", "removed": "-", "changed": "~"}
+    tones: dict[str, Tone] = {"added": "good", "removed": "error", "changed": "warning"}
+    yield Line(f"{report.a} to {report.b}", "head")
+    shown = report.differences if verbose else report.differences[: 5 * SHOWN]
+    for one in shown:
+        fields = f": {', '.join(one.fields)}" if one.fields else ""
+        yield Line(f"{signs[one.how]} {one.kind} {one.id}{fields}", tones[one.how])
+    if len(report.differences) > len(shown):
+        yield Line(f"and {number(len(report.differences) - len(shown))} more (-v lists all)", "dim")
+    unread = [f"{path}: {why}" for path, why in sorted(report.unread.items())]
+    yield from _some("could not be read: ", unread, "error", verbose=verbose)
+    counts = {how: sum(one.how == how for one in report.differences) for how in signs}
+    told = ", ".join(f"{number(count)} {how}" for how, count in counts.items())
+    yield Line(f"{told}, {number(report.same)} the same")

@@ -1,0 +1,87 @@
+"""Where every object of a repository is: the indexes of all packs as one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+from synthstore.repository.packs import (
+    TAIL_BYTES,
+    Blob,
+    PackDamageError,
+    PackIndex,
+    index_size,
+    read_index,
+)
+from synthstore.repository.place import PACKS, Place
+
+
+@dataclass(frozen=True, slots=True)
+class Location:
+    """Where one blob is."""
+
+    pack: PackIndex
+    block: int
+    blob: Blob
+
+
+class Index:
+    """All objects of all packs that can be read, but for those known to be bad."""
+
+    def __init__(self) -> None:
+        self.packs: dict[str, PackIndex] = {}
+        self.sizes: dict[str, int] = {}
+        self.unreadable: dict[str, str] = {}
+        """Packs whose index cannot be read, and why."""
+        self._rows: dict[bytes, tuple[str, int]] = {}
+
+    def __contains__(self, name: bytes) -> bool:
+        return name in self._rows
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter(self._rows)
+
+    def load(self, place: Place, bad: Mapping[str, frozenset[bytes]]) -> None:
+        """Read the indexes of all packs; ``bad`` are blobs to leave out, by pack."""
+        for name, size in sorted(place.names(PACKS).items()):
+            self.sizes[name] = size
+            try:
+                self.add(read_tail(place, name, size), bad.get(name, frozenset()))
+            except PackDamageError as error:
+                self.unreadable[name] = str(error)
+
+    def add(self, pack: PackIndex, bad: Iterable[bytes] = ()) -> None:
+        """Take up one more pack."""
+        self.packs[pack.name] = pack
+        name = pack.name
+        self._rows.update((blob, (name, row)) for row, blob in enumerate(pack.ids()))
+        for blob in bad:
+            if self._rows.get(blob, ("", 0))[0] == name:
+                del self._rows[blob]
+
+    def find(self, name: bytes) -> Location | None:
+        """Where an object is; None if nowhere."""
+        found = self._rows.get(name)
+        if found is None:
+            return None
+        pack = self.packs[found[0]]
+        return Location(pack, pack.block_of(found[1]), pack.blob(found[1]))
+
+    def pack_of(self, name: bytes) -> str:
+        """The pack that serves an object; raises KeyError."""
+        return self._rows[name][0]
+
+
+def read_tail(place: Place, name: str, size: int) -> PackIndex:
+    """The index of one pack; raises PackDamageError."""
+    path = f"{PACKS}/{name}"
+    tail = place.read(path, max(0, size - TAIL_BYTES))
+    length = index_size(tail)
+    if length > len(tail):
+        if length > size:
+            raise PackDamageError("cut short")
+        tail = place.read(path, size - length)
+    return read_index(name, tail)

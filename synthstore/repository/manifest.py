@@ -1,0 +1,181 @@
+"""Snapshots: a small file for each, and the tree of its files as an object in the packs."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import zlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+
+import orjson
+
+from synthstore.repository.codec import RAW, Number
+from synthstore.repository.recipes import Encoded, Piece, write_recipe
+
+FORMAT = 1
+DAMAGED = "damaged"
+"""The tag of a snapshot whose source had errors that nobody had called known."""
+
+_ROWS_A_PIECE = 64
+_NAME = re.compile(r"(\d{8}T\d{6}\.\d{6}Z)-([0-9a-f]{16})")
+_SHORT = 8
+
+
+@dataclass(frozen=True, slots=True)
+class FileRow:
+    """One file of a snapshot."""
+
+    path: str
+    """Store-relative, POSIX."""
+    size: int
+    mtime_ns: int
+    mode: int
+    """Permission bits."""
+    inode: int
+    """As it was read; 0 where the file may have changed since within one tick of its clock."""
+    sha256: str
+    """Of its bytes, and the id of the object that holds them."""
+    state: str = ""
+    """What parsing found: empty, or the status of a hurt entity file."""
+    id: str = ""
+    """The entity that it bears, where that could be read."""
+
+    @property
+    def object(self) -> bytes:
+        """The object's id."""
+        return bytes.fromhex(self.sha256)
+
+
+@dataclass(frozen=True, slots=True)
+class FolderRow:
+    """One folder of a snapshot; the store itself is ``""``."""
+
+    path: str
+    mode: int
+    mtime_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Tree:
+    """All that a snapshot holds, sorted by path."""
+
+    files: tuple[FileRow, ...]
+    folders: tuple[FolderRow, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """What a snapshot says of itself."""
+
+    name: str
+    """The name that its store was given; nothing about the host."""
+    time: datetime
+    """UTC."""
+    layout: str
+    tree: str
+    """The object that holds the tree, hex."""
+    files: int
+    bytes: int
+    memories: int
+    assemblies: int
+    vectors: int
+    tags: tuple[str, ...] = ()
+    findings: Mapping[str, int] = field(default_factory=dict)
+    """What was wrong with the source: how many by code."""
+    errors: int = 0
+    """How many of them were errors that nobody had called known."""
+    version: str = ""
+    """Of the program that made it."""
+    file: str = ""
+    """Its own file's name; it has none before it is stored."""
+
+    @property
+    def id(self) -> str:
+        """The short id, for people and commands."""
+        found = _NAME.fullmatch(self.file)
+        return found[2][:_SHORT] if found else ""
+
+    @property
+    def damaged(self) -> bool:
+        """Whether its source had errors."""
+        return DAMAGED in self.tags
+
+
+def spell_snapshot(snapshot: Snapshot) -> tuple[str, bytes]:
+    """The file's name, which tells time and digest, and its bytes."""
+    document = asdict(snapshot) | {"format": FORMAT, "time": snapshot.time.isoformat()}
+    del document["file"]
+    content = orjson.dumps(document, option=orjson.OPT_INDENT_2)
+    stamp = snapshot.time.astimezone(UTC).strftime("%Y%m%dT%H%M%S.%fZ")
+    return f"{stamp}-{hashlib.sha256(content).hexdigest()[:16]}", content
+
+
+def read_snapshot(file: str, content: bytes) -> Snapshot:
+    """Read a snapshot's file; raises ValueError for one that is damaged or of a newer format."""
+    found = _NAME.fullmatch(file)
+    if found is None or hashlib.sha256(content).hexdigest()[:16] != found[2]:
+        raise ValueError("its bytes are not those that its name tells of")
+    document = orjson.loads(content)
+    if document.pop("format") != FORMAT:
+        raise ValueError("it was written by a newer version")
+    document["time"] = datetime.fromisoformat(document["time"])
+    document["tags"] = tuple(document["tags"])
+    return Snapshot(**document, file=file)
+
+
+def spell_tree(tree: Tree) -> Encoded:
+    """The tree as one object in pieces, so that rows that stay are stored once.
+
+    A line is a JSON array, of a folder or of a file; a piece ends behind a path chosen by its crc.
+    """
+    rows: list[tuple[str, list[object]]] = [
+        (f.path, ["d", f.path, f.mode, f.mtime_ns]) for f in tree.folders
+    ]
+    rows += [
+        (f.path, ["f", f.path, f.size, f.mtime_ns, f.mode, f.inode, f.sha256, f.state, f.id])
+        for f in tree.files
+    ]
+    pieces: list[bytes] = []
+    lines: list[bytes] = []
+    for path, row in sorted(rows, key=lambda pair: pair[0]):
+        lines.append(_line(row))
+        if zlib.crc32(path.encode("utf-8", "surrogatepass")) % _ROWS_A_PIECE == 0:
+            pieces.append(b"\n".join([*lines, b""]))
+            lines = []
+    return _in_pieces([*pieces, b"\n".join([*lines, b""])] if lines else pieces)
+
+
+def _line(row: Sequence[object]) -> bytes:
+    try:
+        return orjson.dumps(row)
+    except orjson.JSONEncodeError:
+        # A name that is no UTF-8 has lone surrogates, which only the other writer escapes.
+        return json.dumps(row, separators=(",", ":")).encode("ascii")
+
+
+def _in_pieces(pieces: Iterable[bytes]) -> Encoded:
+    """A list as a row of byte pieces, without a skeleton."""
+    whole = hashlib.sha256()
+    found: list[Piece] = []
+    size = 0
+    for data in pieces:
+        whole.update(data)
+        size += len(data)
+        found.append(Piece(hashlib.sha256(data).digest(), Number.BYTES, data))
+    body = write_recipe(b"", [0] * len(found), [RAW] * len(found), [p.id for p in found])
+    return Encoded(whole.digest(), size, body, tuple(found), is_recipe=True, is_list=True)
+
+
+def read_tree(content: bytes) -> Tree:
+    """Read what ``spell_tree`` spelt; raises ValueError for anything else."""
+    text = b"[%b]" % content.rstrip(b"\n").replace(b"\n", b",")
+    try:
+        rows = orjson.loads(text)
+    except orjson.JSONDecodeError:
+        rows = json.loads(text)
+    files = tuple(FileRow(*row[1:]) for row in rows if row[0] == "f")
+    folders = tuple(FolderRow(*row[1:]) for row in rows if row[0] == "d")
+    return Tree(files, folders)

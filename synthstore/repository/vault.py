@@ -1,0 +1,315 @@
+"""One repository: opened, read by id, added to."""
+
+from __future__ import annotations
+
+import hashlib
+import uuid
+from collections import OrderedDict
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager
+from datetime import UTC, datetime
+
+import orjson
+
+from synthstore.errors import NewerFormatError, NotAStoreError, OperationError, UsageError
+from synthstore.repository.damage import Damage, read_damage, spell_damage
+from synthstore.repository.index import Index, Location, read_tail
+from synthstore.repository.manifest import (
+    FORMAT,
+    Snapshot,
+    Tree,
+    read_snapshot,
+    read_tree,
+    spell_snapshot,
+)
+from synthstore.repository.packs import PACK_BYTES, Kind, PackBuilder, PackDamageError
+from synthstore.repository.place import CONFIG, DAMAGE, PACKS, SNAPSHOTS, Place
+from synthstore.repository.recipes import Encoded, Piece, Recipe, RecipeError, read_recipe
+
+_CACHED_BLOCKS = 96
+
+
+class LostObjectError(OperationError):
+    """An object of the repository is missing or damaged (K001)."""
+
+    kind = "lost-object"
+
+
+class Repository:
+    """An open repository; reading needs no lock, for what is there never changes."""
+
+    def __init__(self, place: Place) -> None:
+        self.place = place
+        self.index = Index()
+        self.suspects: frozenset[bytes] = frozenset()
+        """Files that a check found to lack pieces."""
+        self._blocks: OrderedDict[tuple[str, int], bytes] = OrderedDict()
+
+    @classmethod
+    def open(cls, place: Place) -> Repository:
+        """Open what is there; raises NotAStoreError, NewerFormatError."""
+        repository = cls(place)
+        repository.read_config()
+        repository.reload()
+        return repository
+
+    @classmethod
+    def make(cls, place: Place) -> Repository:
+        """Open what is there, or make a repository where nothing is."""
+        if not _begun(place):
+            place.prepare()
+            place.write(CONFIG, _config())
+        return cls.open(place)
+
+    def read_config(self) -> None:
+        """Refuse what is no repository of ours, or a newer one."""
+        hint = "name the directory that backup --repo made"
+        try:
+            document = orjson.loads(self.place.read(CONFIG))
+            number, envelope = document["format"], document["envelope"]
+        except FileNotFoundError:
+            raise NotAStoreError(f"{self.place.where} is no repository", hint=hint) from None
+        except (orjson.JSONDecodeError, KeyError, TypeError) as error:
+            raise NotAStoreError(
+                f"{self.place.where}: the repository's config is unreadable", hint=hint
+            ) from error
+        if number != FORMAT or envelope is not None:
+            raise NewerFormatError(
+                f"{self.place.where} was written by a newer synthstore",
+                hint="update synthstore, then try again",
+            )
+
+    def reload(self) -> None:
+        """Read the indexes again: another process may have added packs."""
+        bad, self.suspects = self._damage()
+        self.index = Index()
+        self.index.load(self.place, bad)
+
+    def _damage(self) -> tuple[Mapping[str, frozenset[bytes]], frozenset[bytes]]:
+        bad: dict[str, frozenset[bytes]] = {}
+        files: frozenset[bytes] = frozenset()
+        for name in self.place.names(DAMAGE):
+            noted = self._noted(name)
+            files |= noted.files
+            for pack, blobs in noted.blobs.items():
+                bad[pack] = bad.get(pack, frozenset()) | blobs
+        return bad, files
+
+    def noted_packs(self, name: str) -> frozenset[str]:
+        """The packs that a note of damage is about."""
+        return frozenset(self._noted(name).blobs)
+
+    def _noted(self, name: str) -> Damage:
+        try:
+            return read_damage(self.place.read(f"{DAMAGE}/{name}"))
+        except (ValueError, FileNotFoundError):
+            return Damage({}, frozenset())
+
+    def note_damage(self, damage: Damage) -> None:
+        """Keep in mind what a check found, so that the next backup stores it again."""
+        name, content = spell_damage(damage)
+        self.place.write(f"{DAMAGE}/{name}", content)
+
+    def locked(self, *, shared: bool, wait: float = 0.0) -> AbstractContextManager[object]:
+        """Hold it: shared to add, alone to take away."""
+        return self.place.locked(shared=shared, wait=wait)
+
+    # Reading
+
+    def has(self, name: bytes) -> bool:
+        """Whether a file can be had whole, as far as is known."""
+        if name not in self.index:
+            return False
+        return name not in self.suspects or self.complete(name)
+
+    def complete(self, name: bytes) -> bool:
+        """Whether all pieces of a file are there."""
+        try:
+            recipe = self.recipe(name)
+        except LostObjectError:
+            return False
+        return recipe is None or all(piece in self.index for piece in recipe.ids)
+
+    def recipe(self, name: bytes) -> Recipe | None:
+        """The recipe of a file; None where it is stored as it is. Raises LostObjectError."""
+        where = self._find(name)
+        if where.blob.kind is Kind.PLAIN:
+            return None
+        try:
+            return read_recipe(self._body(where))
+        except RecipeError as error:
+            raise _lost(name, str(error)) from error
+
+    def skeleton(self, name: bytes) -> bytes:
+        """A file without the numbers cut out of it: JSON still, where the file is."""
+        recipe = self.recipe(name)
+        return self._body(self._find(name)) if recipe is None else recipe.skeleton
+
+    def read(self, name: bytes) -> bytes:
+        """The whole bytes of a file or piece, proved by their sha256; raises LostObjectError."""
+        content = b"".join(self.stream(name))
+        if hashlib.sha256(content).digest() != name:
+            raise _lost(name, "its bytes are not those that were stored")
+        return content
+
+    def stream(self, name: bytes) -> Iterator[bytes]:
+        """The bytes of a file or piece in pieces, not yet proved; raises LostObjectError."""
+        recipe = self.recipe(name)
+        if recipe is None:
+            yield self._body(self._find(name))
+            return
+        try:
+            yield from recipe.rebuilt(lambda piece: self._body(self._find(piece)))
+        except RecipeError as error:
+            raise _lost(name, str(error)) from error
+
+    def _find(self, name: bytes) -> Location:
+        where = self.index.find(name)
+        if where is None:
+            raise _lost(name, "it is missing")
+        return where
+
+    def _body(self, where: Location) -> bytes:
+        plain = self._block(where)
+        return plain[where.blob.at : where.blob.at + where.blob.size]
+
+    def _block(self, where: Location) -> bytes:
+        key = where.pack.name, where.block
+        found = self._blocks.get(key)
+        if found is not None:
+            self._blocks.move_to_end(key)
+            return found
+        at, size = where.pack.span(where.block)
+        try:
+            stored = self.place.read(f"{PACKS}/{where.pack.name}", at, size)
+            found = where.pack.open_block(where.block, stored)
+        except (PackDamageError, FileNotFoundError) as error:
+            raise _lost(where.blob.id, str(error)) from error
+        self._blocks[key] = found
+        if len(self._blocks) > _CACHED_BLOCKS:
+            self._blocks.popitem(last=False)
+        return found
+
+    # Snapshots
+
+    def snapshots(self, name: str | None = None) -> tuple[Snapshot, ...]:
+        """Every snapshot that can be read, oldest first, of one ``name`` or of all."""
+        found, _ = self.all_snapshots()
+        return tuple(one for one in found if name is None or one.name == name)
+
+    def all_snapshots(self) -> tuple[tuple[Snapshot, ...], Mapping[str, str]]:
+        """Those that can be read, and the files that cannot, with why."""
+        found: list[Snapshot] = []
+        bad: dict[str, str] = {}
+        for file in sorted(self.place.names(SNAPSHOTS)):
+            try:
+                found.append(read_snapshot(file, self.place.read(f"{SNAPSHOTS}/{file}")))
+            except (ValueError, KeyError, TypeError) as error:
+                bad[file] = str(error)
+            except FileNotFoundError:
+                continue
+        return tuple(found), bad
+
+    def tree(self, snapshot: Snapshot) -> Tree:
+        """The files of a snapshot; raises LostObjectError."""
+        return self.tree_of(bytes.fromhex(snapshot.tree))
+
+    def tree_of(self, name: bytes) -> Tree:
+        """The tree that an object holds; raises LostObjectError."""
+        try:
+            return read_tree(self.read(name))
+        except ValueError as error:
+            raise _lost(name, "it is no tree of files") from error
+
+    def add_snapshot(self, snapshot: Snapshot) -> Snapshot:
+        """Store a snapshot, whose objects must be durable by now."""
+        file, content = spell_snapshot(snapshot)
+        self.place.write(f"{SNAPSHOTS}/{file}", content)
+        return read_snapshot(file, content)
+
+
+class Writer:
+    """Adds objects to a repository, each once; ``close`` makes them durable."""
+
+    def __init__(self, repository: Repository) -> None:
+        self._repository = repository
+        self._builders = {of_list: PackBuilder() for of_list in (False, True)}
+        self._fresh: set[bytes] = set()
+        self.bytes_added = 0
+        """Of packs, as stored."""
+
+    def add(self, encoded: Encoded) -> None:
+        """Store a file and the pieces that are not there yet."""
+        for piece in encoded.pieces:
+            self.add_piece(piece, of_list=encoded.is_list)
+        if self._wants(encoded.id):
+            self._builders[encoded.is_list].add_file(encoded)
+            self._fit(of_list=encoded.is_list)
+
+    def add_piece(self, piece: Piece, *, of_list: bool = False) -> None:
+        """Store one piece unless it is there."""
+        if self._wants(piece.id):
+            self._builders[of_list].add_piece(piece, of_list=of_list)
+            self._fit(of_list=of_list)
+
+    def _wants(self, name: bytes) -> bool:
+        if name in self._fresh or name in self._repository.index:
+            return False
+        self._fresh.add(name)
+        return True
+
+    def _fit(self, *, of_list: bool) -> None:
+        if self._builders[of_list].size >= PACK_BYTES:
+            self._write(of_list=of_list)
+
+    def close(self) -> None:
+        """Write what is waiting, lists last; the index knows it from then on."""
+        for of_list in (False, True):
+            if not self._builders[of_list].empty:
+                self._write(of_list=of_list)
+        self._fresh.clear()
+
+    def _write(self, *, of_list: bool) -> None:
+        name, content = self._builders[of_list].finish()
+        self._builders[of_list] = PackBuilder()
+        place, index = self._repository.place, self._repository.index
+        place.write(f"{PACKS}/{name}", content)
+        self.bytes_added += len(content)
+        index.sizes[name] = len(content)
+        index.add(read_tail(place, name, len(content)))
+
+
+def _begun(place: Place) -> bool:
+    """Whether a repository is there; raises UsageError where something else is."""
+    # Taken, then looked for again: another process may be making the same repository.
+    if _has_config(place):
+        return True
+    if not place.taken():
+        return False
+    if _has_config(place):
+        return True
+    raise UsageError(
+        f"{place.where} is neither empty nor a repository",
+        hint="name another directory, or an empty one",
+    )
+
+
+def _has_config(place: Place) -> bool:
+    try:
+        place.read(CONFIG)
+    except FileNotFoundError:
+        return False
+    return True
+
+
+def _config() -> bytes:
+    now = datetime.now(UTC).isoformat()
+    document = {"format": FORMAT, "id": uuid.uuid4().hex, "made": now, "envelope": None}
+    return orjson.dumps(document, option=orjson.OPT_INDENT_2)
+
+
+def _lost(name: bytes, why: str) -> LostObjectError:
+    return LostObjectError(
+        f"object {name.hex()[:16]}: {why}",
+        hint="'synthstore snapshots check --read-data' names what is lost",
+    )

@@ -1,0 +1,165 @@
+"""Restores into living stores: entity files come back, rows and vectors follow, undo takes back."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from synthstore.backup.restore import RestoreOptions, restore
+from synthstore.errors import InterruptedByUserError, UsageError
+from synthstore.repository.place import LocalPlace
+from tests import stores
+from tests.operate import codes, look, take_back
+from tests.spelling import Name
+from tests.trees import changed, sha_tree
+from tests.vaults import back_up, forget, give_back, place_at, standing
+
+LAYOUTS: tuple[Name, ...] = ("native", "core-4", "core-3")
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> LocalPlace:
+    return place_at(tmp_path / "repo")
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_one_memory_comes_back_with_row_and_vector(
+    layout: Name, tmp_path: Path, place: LocalPlace
+) -> None:
+    built = stores.build(layout, tmp_path / "store")
+    memory = built.memories[2]
+    raw, mtime = built.raw(memory), built.file(memory).stat().st_mtime_ns
+    back_up(built.root, place)
+    forget(built, memory)
+    before = sha_tree(built.root)
+    report = give_back(built.root, place, ids=frozenset({memory}))
+    assert (report.exit_code, report.files, report.findings) == (0, 1, ())
+    assert built.raw(memory) == raw
+    assert built.file(memory).stat().st_mtime_ns == mtime
+    assert memory in built.entries()
+    assert built.row(memory)
+    after = look(built.root)
+    assert codes(after).keys() <= {"C004", "A023"}, codes(after)
+    touched = changed(before, sha_tree(built.root))
+    assert touched <= {built.paths[memory], *built.parts}
+    take_back(built.root)
+    assert sha_tree(built.root) == before
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_a_damaged_store_gets_all_back_and_keeps_what_is_newer(
+    layout: Name, tmp_path: Path, place: LocalPlace
+) -> None:
+    built = stores.build(layout, tmp_path / "store")
+    back_up(built.root, place)
+    lost = built.memories[:3]
+    for memory in lost:
+        forget(built, memory)
+    built.edit(built.memories[5], lambda doc: doc.update(content="written since"))
+    added = built.add_memory("mem_0123456789ab" if layout != "native" else "late")
+    report = give_back(built.root, place)
+    assert report.files == 3
+    assert built.read(built.memories[5])["content"] == "written since"
+    assert (built.root / added).exists()
+    assert not [f for f in look(built.root).findings if f.severity.label == "error"]
+
+
+def test_overwrite_decides(tmp_path: Path, place: LocalPlace) -> None:
+    built = stores.build("native", tmp_path / "store")
+    back_up(built.root, place)
+    memory = built.memories[0]
+    raw = built.raw(memory)
+    later = "2099-01-01T00:00:00.000000"
+    built.edit(memory, lambda doc: doc.update(content="newer", updated_at=later))
+    wanted = frozenset({memory})
+    for policy in ("never", "if-newer"):
+        report = give_back(built.root, place, ids=wanted, overwrite=policy)
+        assert (report.run, report.files) == (None, 0)
+        assert report.actions[0].status == "skipped"
+    report = give_back(built.root, place, ids=wanted, overwrite="always")
+    assert report.run is not None
+    assert built.raw(memory) == raw
+    assert codes(look(built.root)) == {}
+    built.edit(memory, lambda doc: doc.update(content="old", updated_at="2001-01-01T00:00:00"))
+    assert give_back(built.root, place, ids=wanted, overwrite="if-newer").files == 1
+    assert codes(look(built.root)) == {}
+
+
+def test_a_torn_file_is_replaced_only_if_that_is_asked_for(
+    tmp_path: Path, place: LocalPlace
+) -> None:
+    built = stores.build("native", tmp_path / "store")
+    memory = built.memories[0]
+    raw = built.raw(memory)
+    back_up(built.root, place)
+    built.overwrite(memory, raw[:100])
+    assert give_back(built.root, place, ids=frozenset({memory})).run is None
+    report = give_back(built.root, place, ids=frozenset({memory}), overwrite="if-newer")
+    assert report.exit_code == 0
+    assert built.raw(memory) == raw
+    assert codes(look(built.root)) == {}
+
+
+def test_a_dry_run_changes_nothing(tmp_path: Path, place: LocalPlace) -> None:
+    built = stores.build("native", tmp_path / "store")
+    back_up(built.root, place)
+    forget(built, built.memories[0])
+    before = standing(built.root)
+    report = give_back(built.root, place, dry_run=True)
+    assert (report.files, report.run) == (1, None)
+    assert give_back(tmp_path / "new", place, dry_run=True).files > 0
+    assert not (tmp_path / "new").exists()
+    assert standing(built.root) == before
+
+
+def test_declining_changes_nothing(tmp_path: Path, place: LocalPlace) -> None:
+    built = stores.build("native", tmp_path / "store")
+    back_up(built.root, place)
+    forget(built, built.memories[0])
+    before = sha_tree(built.root)
+    with pytest.raises(InterruptedByUserError):
+        asyncio.run(restore(built.root, place, RestoreOptions(), confirm=lambda _: False))
+    assert sha_tree(built.root) == before
+
+
+def test_what_cannot_be_meant_is_refused(tmp_path: Path, place: LocalPlace) -> None:
+    built = stores.build("native", tmp_path / "store")
+    back_up(built.root, place)
+    other = stores.build("core-4", tmp_path / "other")
+    with pytest.raises(UsageError, match="is of a native store"):
+        give_back(other.root, place)
+    with pytest.raises(UsageError, match="does not hold"):
+        give_back(built.root, place, ids=frozenset({"nobody"}))
+    with pytest.raises(UsageError, match="no store to put"):
+        give_back(tmp_path / "new", place, ids=frozenset({built.memories[0]}))
+    for wanted in ("2001-01-01", "ffffffff00", "yesterday"):
+        with pytest.raises(UsageError):
+            give_back(built.root, place, snapshot=wanted)
+    back_up(other.root, place)
+    with pytest.raises(UsageError, match="several stores"):
+        give_back(tmp_path / "new", place)
+    assert give_back(tmp_path / "new", place, name="other").exit_code == 0
+
+
+def test_a_time_means_the_newest_before_it(tmp_path: Path, place: LocalPlace) -> None:
+    built = stores.build("native", tmp_path / "store")
+    first = back_up(built.root, place).snapshot
+    built.add_memory("late")
+    second = back_up(built.root, place).snapshot
+    report = give_back(tmp_path / "then", place, snapshot=first.time.isoformat())
+    assert report.snapshot.id == first.id
+    assert give_back(tmp_path / "now", place).snapshot.id == second.id
+
+
+def test_an_older_try_that_died_is_in_nobody_s_way(tmp_path: Path, place: LocalPlace) -> None:
+    built = stores.build("native", tmp_path / "store")
+    back_up(built.root, place)
+    left = tmp_path / ".again.restoring" / "memories"
+    left.mkdir(parents=True)
+    (left / "half.json").write_bytes(b"{")
+    (tmp_path / "again").mkdir()
+    give_back(tmp_path / "again", place)
+    assert standing(tmp_path / "again") == standing(built.root)
+    assert not left.parent.exists()

@@ -1,0 +1,134 @@
+"""Which snapshots stay, held against borg's own procedure written down a second time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from synthstore.backup.retention import NEWEST_GOOD, Keep, kept
+from synthstore.repository.manifest import Snapshot
+from tests.vaults import snapshot_at
+
+START = datetime(2024, 1, 1, 3, 0, tzinfo=UTC)
+PATTERNS = {
+    "last": "%Y-%m-%d %H:%M:%S.%f",
+    "hourly": "%Y-%m-%d %H",
+    "daily": "%Y-%m-%d",
+    "weekly": "%G-%V",
+    "monthly": "%Y-%m",
+    "yearly": "%Y",
+}
+
+
+def borg(snapshots: Sequence[Snapshot], **rules: int) -> set[str]:
+    """As borg 1.2 decides: newest first, one a period, the oldest where a rule is not filled."""
+    because: set[str] = set()
+    for rule, pattern in PATTERNS.items():
+        wanted = rules.get(rule, 0)
+        if not wanted:
+            continue
+        last, keep, archive = None, [], None
+        for archive in sorted(snapshots, key=lambda one: one.time, reverse=True):
+            period = archive.time.strftime(pattern)
+            if period != last:
+                last = period
+                if archive.file not in because:
+                    keep.append(archive.file)
+                    because.add(archive.file)
+                    if len(keep) == wanted:
+                        break
+        if archive is not None and len(keep) < wanted:
+            because.add(archive.file)
+    return because
+
+
+def daily(days: int, bad_from: int | None = None) -> list[Snapshot]:
+    return [
+        snapshot_at(START + timedelta(days=n), damaged=bad_from is not None and n >= bad_from)
+        for n in range(days)
+    ]
+
+
+def test_400_days_as_cron_sees_them() -> None:
+    keep = Keep(daily=7, weekly=5, monthly=12)
+    standing: list[Snapshot] = []
+    shadow: list[Snapshot] = []
+    for one in daily(400):
+        standing.append(one)
+        shadow.append(one)
+        files = kept(standing, keep, one.time)
+        standing = [s for s in standing if s.file in files]
+        expected = borg(shadow, daily=7, weekly=5, monthly=12)
+        shadow = [s for s in shadow if s.file in expected]
+        assert [s.file for s in standing] == [s.file for s in shadow]
+    assert 20 <= len(standing) <= 25
+
+
+def test_with_damage_from_day_200_on_the_newest_good_one_stays() -> None:
+    keep = Keep(daily=7, weekly=5, monthly=2)
+    good = START + timedelta(days=199)
+    standing: list[Snapshot] = []
+    for one in daily(400, bad_from=200):
+        standing.append(one)
+        files = kept(standing, keep, one.time)
+        standing = [s for s in standing if s.file in files]
+        newest = max(s.time for s in standing if not s.damaged)
+        assert newest == min(one.time, good)
+    assert kept(standing, keep, one.time)[_at(standing, good).file] == NEWEST_GOOD
+
+
+def test_within_a_period_a_good_one_is_preferred() -> None:
+    morning = snapshot_at(START)
+    evening = snapshot_at(START + timedelta(hours=12), damaged=True)
+    assert kept([morning, evening], Keep(daily=1), START) == {morning.file: "daily #1"}
+    both = kept([morning, evening], Keep(last=1), START)
+    assert both == {evening.file: "last #1", morning.file: NEWEST_GOOD}
+
+
+def test_within_counts_for_no_rule() -> None:
+    snapshots = daily(30)
+    now = snapshots[-1].time
+    found = kept(snapshots, Keep(within=3 * 86400.0, daily=2), now)
+    assert [reason for reason in found.values() if reason == "within"] == ["within"] * 4
+    assert sorted(reason for reason in found.values() if reason != "within") == [
+        "daily #1",
+        "daily #2",
+    ]
+
+
+def test_a_rule_that_is_not_filled_keeps_the_oldest() -> None:
+    snapshots = daily(10)
+    found = kept(snapshots, Keep(monthly=3), snapshots[-1].time)
+    assert found == {snapshots[-1].file: "monthly #1", snapshots[0].file: "monthly[oldest] #2"}
+
+
+def test_no_rule_is_no_rule() -> None:
+    assert not Keep().any
+    assert Keep(last=0).any
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.lists(st.integers(0, 3000), unique=True, max_size=60),
+    st.fixed_dictionaries({}, optional={rule: st.integers(1, 6) for rule in PATTERNS}),
+)
+def test_any_history_is_kept_as_borg_keeps_it(hours: list[int], rules: dict[str, int]) -> None:
+    snapshots = [snapshot_at(START + timedelta(hours=hour)) for hour in hours]
+    found = kept(snapshots, Keep(**rules), START)
+    expected = borg(snapshots, **rules)
+    if snapshots:
+        expected.add(max(snapshots, key=lambda one: one.time).file)
+    assert found.keys() == expected
+
+
+@pytest.mark.parametrize("rule", PATTERNS)
+def test_zero_keeps_none_by_that_rule(rule: str) -> None:
+    assert set(kept(daily(5), Keep(**{rule: 0}), START).values()) == {NEWEST_GOOD}
+
+
+def _at(snapshots: Sequence[Snapshot], time: datetime) -> Snapshot:
+    return next(one for one in snapshots if one.time == time)
