@@ -130,18 +130,18 @@ def test_a_file_that_cannot_be_read_is_said_and_the_rest_is_done(
     tmp_path: Path, place: LocalPlace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     built = stores.build("native", tmp_path / "store")
-    victim = built.paths[built.memories[0]]
-    real = walk.read_file
+    victim = built.file(built.memories[0])
+    real = walk.read_at
 
-    def read(root: Path, path: str) -> object:
-        if path == victim:
-            raise UnsteadyFileError(f"{path} kept changing")
-        return real(root, path)
+    def read(fd: int, name: str, shown: Path) -> object:
+        if shown == victim:
+            raise UnsteadyFileError(f"{shown} kept changing")
+        return real(fd, name, shown)
 
-    monkeypatch.setattr(encoding, "read_file", read)
+    monkeypatch.setattr(encoding, "read_at", read)
     report = back_up(built.root, place)
     assert report.exit_code == 3
-    assert set(report.problems) == {victim}
+    assert set(report.problems) == {built.paths[built.memories[0]]}
     assert report.snapshot.memories == len(built.memories) - 1
 
 
@@ -181,15 +181,15 @@ def test_a_store_that_is_written_meanwhile_is_gone_through_again(
 ) -> None:
     built = stores.build("native", tmp_path / "store")
     once = threading.Event()
-    real = walk.read_file
+    real = walk.read_at
 
-    def read(root: Path, path: str) -> object:
-        if path == "memory_index.json" and not once.is_set():
+    def read(fd: int, name: str, shown: Path) -> object:
+        if name == "memory_index.json" and not once.is_set():
             once.set()
             built.add_memory("late-comer")
-        return real(root, path)
+        return real(fd, name, shown)
 
-    monkeypatch.setattr(encoding, "read_file", read)
+    monkeypatch.setattr(encoding, "read_at", read)
     report = back_up(built.root, place)
     give_back(tmp_path / "again", place)
     assert report.snapshot.memories == len(built.memories) + 1

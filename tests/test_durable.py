@@ -283,3 +283,12 @@ def test_only_empty_folders_are_dropped(tmp_path: Path) -> None:
         tree.drop_folder("a")
         tree.drop_folder("a")
     assert not (tmp_path / "a").exists()
+
+
+def test_a_path_without_a_name_cannot_be_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(OperationError):
+        atomic_write(Path(), b"new", 0o600)
+    assert list(tmp_path.iterdir()) == []

@@ -97,7 +97,7 @@ def completed(line: str, cwd: Path) -> set[str]:
 @pytest.mark.parametrize(
     ("line", "words"),
     [
-        ("synthstore re", {"repair", "rebuild-index"}),
+        ("synthstore re", {"repair", "rebuild-index", "restore"}),
         ("synthstore verify --fail-on ", {"error", "warning", "info", "never"}),
         ("synthstore verify --qu", {"--quick", "--quiet"}),
         ("synthstore repair ", {"folder"}),

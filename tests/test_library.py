@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -43,6 +44,12 @@ def test_using_a_flat_index_never_imports_faiss(tmp_path: Path) -> None:
         "assert 'faiss' not in sys.modules\n"
     )
     subprocess.run([sys.executable, "-c", program, str(tmp_path)], cwd=ROOT, check=True)
+
+
+def test_the_readme_shows_the_example_that_runs_here() -> None:
+    (shown,) = re.findall(r"^```python\n(.*?)^```$", (ROOT / "README.md").read_text(), re.MULTILINE | re.DOTALL)
+    source = Path(str(library.__file__)).read_text().replace("  # noqa: T201", "")
+    assert shown.strip() == source.partition("\n")[2].strip()
 
 
 def test_the_example_runs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

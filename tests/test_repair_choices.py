@@ -15,6 +15,7 @@ from synthstore.checks.finding import Severity
 from synthstore.checks.report import RepairReport
 from synthstore.errors import InterruptedByUserError, LockedError, RefusedError
 from synthstore.repair.operation import RepairOptions, repair
+from synthstore.store.backups import Copies
 from synthstore.store.session import Session
 from tests.damages import acts
 from tests.damages.catalog import count_wrongly
@@ -234,3 +235,21 @@ def test_undo_gives_back_what_safe_changed(built: Built) -> None:
     assert changed(before, sha_tree(built.root)) != set()
     take_back(built.root)
     assert sha_tree(built.root) == before
+
+
+def test_the_old_catalog_is_copied_before_it_is_replaced(built: Built) -> None:
+    acts.forget_row(built, built.memories[1])
+    count_rightly = built.catalog.read_bytes()
+    do(built.root, RepairOptions())
+    (copy,) = (built.root / ".synthstore/index_backups").iterdir()
+    assert copy.read_bytes() == count_rightly
+    acts.forget_row(built, built.memories[2])
+    do(built.root, RepairOptions())
+    assert list(copy.parent.iterdir()) == [copy], "two within the interval"
+    built.catalog.write_bytes(b"{ torn")
+    do(built.root, RepairOptions(copies=Copies(3, 0)))
+    assert list(copy.parent.iterdir()) == [copy], "a bad catalog was copied"
+    acts.forget_row(built, built.memories[3])
+    do(built.root, RepairOptions(copies=Copies(1, 0)))
+    (newer,) = copy.parent.iterdir()
+    assert newer != copy

@@ -6,14 +6,18 @@ import hashlib
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
+
+import orjson
 
 from synthstore.backup.listing import kind_at
 from synthstore.errors import SynthstoreError
-from synthstore.files.walk import UnsteadyFileError, open_folder, read_file, stat_of
+from synthstore.files.walk import UnsteadyFileError, open_folder, read_at, stat_of
 from synthstore.layout.base import Layout
 from synthstore.model.facts import FileStatus, Stat
 from synthstore.model.ids import Kind
+from synthstore.model.paths import folder_of
 from synthstore.repository.codec import RAW, ROW, Number, Style
 from synthstore.repository.recipes import (
     Encoded,
@@ -48,13 +52,23 @@ class Read:
 
 def read_shard(root: str, layout: Layout, paths: Sequence[str]) -> list[Read]:
     """Read and encode every file of ``paths``."""
-    return [read_one(Path(root), layout, path) for path in paths]
+    found: list[Read] = []
+    for folder, group in groupby(paths, key=folder_of):
+        members = list(group)
+        try:
+            with open_folder(Path(root), folder) as fd:
+                found += [_read(fd, Path(root), layout, path) for path in members]
+        except FileNotFoundError:
+            found += map(Read, members)
+        except SynthstoreError as error:
+            found += [Read(path, problem=error.message) for path in members]
+    return found
 
 
-def read_one(root: Path, layout: Layout, path: str) -> Read:
+def _read(fd: int, root: Path, layout: Layout, path: str) -> Read:
     """Read and encode one file; what cannot be read is told, not raised."""
     try:
-        raw, stat = read_file(root, path)
+        raw, stat = read_at(fd, path.rpartition("/")[2], root / path)
     except FileNotFoundError:
         return Read(path)
     except SynthstoreError as error:
@@ -67,7 +81,15 @@ def read_one(root: Path, layout: Layout, path: str) -> Read:
 
 def _judge(layout: Layout, kind: Kind, path: str, encoded: Encoded, stat: Stat) -> tuple[str, str]:
     """What parsing finds, and the id; the numbers that were cut out cannot hurt."""
-    facts, _ = facts_of(layout, kind, path, skeleton_of(encoded), stat)
+    skeleton = skeleton_of(encoded)
+    try:
+        document = orjson.loads(skeleton)
+    except orjson.JSONDecodeError:
+        document = None
+    if isinstance(document, dict):
+        record = layout.read_record(kind, document)
+        return str(FileStatus.INCOMPLETE) if record.missing else "", record.id or ""
+    facts, _ = facts_of(layout, kind, path, skeleton, stat)
     state = "" if facts.status in (FileStatus.WHOLE, FileStatus.OPAQUE) else str(facts.status)
     return state, facts.id or ""
 

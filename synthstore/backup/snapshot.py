@@ -25,7 +25,8 @@ from synthstore.model.facts import FileStatus
 from synthstore.progress import Progress, SilentProgress
 from synthstore.repository.manifest import DAMAGED, FileRow, Snapshot, Tree, spell_tree
 from synthstore.repository.place import LocalPlace, Place
-from synthstore.repository.vault import LostObjectError, Repository, Writer
+from synthstore.repository.vault import LostObjectError, Repository
+from synthstore.repository.writing import Writer
 from synthstore.store.evidence import recognise
 from synthstore.verify import Clock, KnownKey, LookOptions, find_root, known_key, look
 

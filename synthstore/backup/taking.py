@@ -9,13 +9,14 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from synthstore.backup.encoding import WHOLE_BELOW, Read, read_large, read_one, read_shard
+from synthstore.backup.encoding import WHOLE_BELOW, Read, read_large, read_shard
 from synthstore.backup.listing import Listed, is_part, list_tree
 from synthstore.layout.base import Layout
 from synthstore.model.facts import Stat
 from synthstore.progress import Progress
 from synthstore.repository.manifest import FileRow, Tree
-from synthstore.repository.vault import Repository, Writer
+from synthstore.repository.vault import Repository
+from synthstore.repository.writing import Writer
 from synthstore.scan.pool import PROCESSES_PAY_FROM, SHARD, executor_for, usable_cores
 
 PASSES = 3
@@ -107,7 +108,8 @@ class Taker:
 
     def _read_alone(self, path: str, stat: Stat) -> Read:
         if stat.size < WHOLE_BELOW:
-            return read_one(self.root, self.layout, path)
+            (read,) = read_shard(str(self.root), self.layout, [path])
+            return read
         return read_large(self.root, path, self.writer.add_piece)
 
     def _enter(self, read: Read) -> None:

@@ -139,11 +139,12 @@ def lost_folders(inventory: Inventory) -> Mapping[str, tuple[Claim, ...]]:
     full = {folder_of(path) for path in inventory.by_path}
     full |= {folder for stray in inventory.strays if (folder := folder_of(stray.path))}
     lost: dict[str, list[Claim]] = {f: [] for f in inventory.folders if f not in full}
-    rows = rows_of(inventory)
+    rows, doomed = rows_of(inventory), standing(inventory).doomed
     if 2 * sum(row.path is not None and "/" not in row.path for row in rows) <= len(rows):
         lost.pop("", None)
     for claim in standing(inventory).astray:
-        if claim.fate is Fate.MISSING and claim.path is not None:
+        missing = claim.fate is Fate.MISSING and claim.ref not in doomed
+        if missing and claim.path is not None:
             lost.get(folder_of(claim.path), []).append(claim)
     return {folder: tuple(claims) for folder, claims in lost.items() if claims}
 

@@ -35,7 +35,8 @@ async def diff(
 ) -> int:
     """Say what differs between two stores or snapshots.
 
-    Which memories and assemblies were added, removed and changed from A to B, compared by value: another spelling of the same document is no change.
+    Tells which memories and assemblies were added, removed and changed from A to B. They are
+    compared by value: another spelling of the same document is no change.
     """
     from asyncio import to_thread  # noqa: PLC0415
 

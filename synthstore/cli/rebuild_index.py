@@ -10,7 +10,7 @@ import typer
 from synthstore.cli import options
 from synthstore.cli.command import Common
 from synthstore.cli.manual import Manual
-from synthstore.cli.writing import confirmer, show_outcome, warn_of_core
+from synthstore.cli.writing import confirmer, index_backups, show_outcome, warn_of_core
 
 MANUAL = Manual(
     examples=(
@@ -62,6 +62,7 @@ async def rebuild_index(
         lock_wait=common.lock_wait,
         jobs=common.jobs,
         layout=layout,
+        copies=index_backups(common),
     )
     root = common.store(store, os.environ)
     await warn_of_core(common, root, layout)

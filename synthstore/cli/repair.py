@@ -11,7 +11,7 @@ from synthstore.cli import options, vault
 from synthstore.cli.command import Common
 from synthstore.cli.manual import Manual
 from synthstore.cli.prompt import require_terminal
-from synthstore.cli.writing import confirmer, show_outcome, warn_of_core
+from synthstore.cli.writing import confirmer, index_backups, show_outcome, warn_of_core
 from synthstore.errors import UsageError
 
 MANUAL = Manual(
@@ -92,6 +92,7 @@ async def repair(
         jobs=common.jobs,
         severities=options.severities(common.config, CATALOGUE),
         layout=layout,
+        copies=index_backups(common),
         sources=tuple(snapshots_in(vault.place(one)) for one in repo or ()),
     )
     root = common.store(store, os.environ)

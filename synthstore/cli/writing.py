@@ -12,6 +12,7 @@ from synthstore.render.screen import Line
 
 if TYPE_CHECKING:
     from synthstore.checks.report import RepairReport
+    from synthstore.store.backups import Copies
 
 STOP = "stop the Memory Core first: it takes no lock, and would overwrite what is changed here"
 
@@ -33,6 +34,14 @@ async def warn_of_core(common: Common, store: Path, layout: str | None) -> None:
 def _warn(common: Common, layout: str) -> None:
     if layout != "native":
         common.screen.errors([Line(STOP, "warning")])
+
+
+def index_backups(common: Common) -> Copies:
+    """How many copies of the catalog the config file wants, and how far apart."""
+    from synthstore.store.backups import Copies  # noqa: PLC0415
+
+    store = common.config.store
+    return Copies(store.index_backup_count, store.backup_interval)
 
 
 def confirmer(

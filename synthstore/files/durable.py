@@ -189,7 +189,8 @@ def atomic_write(
     path: Path, content: Content, mode: int, *, uid: int | None = None, gid: int | None = None
 ) -> str:
     """Replace or make ``path`` so that a reader sees the old bytes or the new; the new sha256."""
-    aside = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+    # Not with_name, which raises for a path without a name, such as the root.
+    aside = path.parent / f".{path.name}.{secrets.token_hex(4)}.tmp"
     with ExitStack() as undo:
         digest = write_new(aside, content, mode=mode, uid=uid, gid=gid)
         undo.callback(discard, aside)

@@ -20,6 +20,9 @@ import orjson
 MAX_DEPTH = 254
 """The deepest nesting that orjson writes; what is nested deeper is never written again."""
 
+_ZEROS = bytes(4)
+"""No text in any encoding of JSON ends with so many."""
+
 _BEYOND_64_BITS = 2.0**63
 _MAX_DIGITS = 4300
 _STRING_OR_NAN = re.compile(rb'"(?:[^"\\]|\\.)*"|NaN|-?Infinity')
@@ -56,6 +59,9 @@ def parse(raw: bytes) -> Parsed:
 
     Size is the caller's to cap: what exceeds the memory is a MemoryError, never a ParseFailure.
     """
+    if raw.endswith(_ZEROS):
+        # A file that grew without being written may be all hole: no parser should walk it.
+        raise ParseFailure(_reason(raw, "zero bytes at the end"), len(raw.rstrip(b"\0")))
     try:
         value = orjson.loads(raw)
     except orjson.JSONDecodeError:

@@ -57,7 +57,7 @@ class Native(Layout):
     factory = "IDMap2,Flat"
     metric = "ip"
     has_content_hash = True
-    backup_patterns = ("backups/index/*.json",)
+    backup_patterns = ("backups/index/*.json", ".synthstore/index_backups/*.json")
 
     _parts: ClassVar[frozenset[str]] = frozenset(
         {CATALOG_NAME, faiss_path, *mapping_paths, *entity_folders, "vector_index"}

@@ -18,9 +18,11 @@ from synthstore.repair.plan import IndexWish
 from synthstore.repair.planning import Planned, plan_repair
 from synthstore.repair.sources import Source
 from synthstore.repair.wishes import Wishes
+from synthstore.store.backups import DEFAULT_COPIES, Copies, keep_own_copy
 from synthstore.store.evidence import recognise
+from synthstore.store.runs import CATALOG as CATALOG_ORDER
 from synthstore.store.runs import FilesChanged
-from synthstore.store.session import Session
+from synthstore.store.session import RunResult, Session
 from synthstore.verify import (
     Clock,
     Look,
@@ -61,6 +63,8 @@ class RepairOptions:
     layout: str | None = None
     sources: tuple[Source, ...] = ()
     """Where to look for copies beside the store itself: repositories."""
+    copies: Copies = DEFAULT_COPIES
+    """The index backups that are taken before the catalog is replaced."""
 
     @property
     def look(self) -> LookOptions:
@@ -103,6 +107,7 @@ class Job:
     """Parts to build anew whatever state they are in: ``catalog``, ``index``."""
     sources: tuple[Source, ...] = ()
     """Where to look for copies beside the store itself."""
+    copies: Copies = DEFAULT_COPIES
 
 
 async def repair(
@@ -125,7 +130,7 @@ async def repair(
     layout = await asyncio.to_thread(recognise, root, options.layout)
     job = Job(
         "repair", store, root, layout, options.look, options.wishes, IndexWish(), clock,
-        options.dry_run, sources=options.sources,
+        options.dry_run, sources=options.sources, copies=options.copies,
     )  # fmt: skip
     if within is not None:
         return await _under_lock(job, within, confirm, progress)
@@ -163,7 +168,7 @@ async def _under_lock(
             raise InterruptedByUserError("declined; nothing was changed")
         confirmed = True
         try:
-            result = await asyncio.to_thread(session.run, job.command, planned.changes)
+            result = await asyncio.to_thread(_run, job, session, planned)
         except FilesChanged as changed:
             # Catalog, index and mappings are worked out anew; an entity's own change stands.
             paths = frozenset(changed.paths) & seen.inventory.by_path.keys()
@@ -177,6 +182,12 @@ async def _under_lock(
         "the store kept changing while it was to be repaired",
         hint="stop the Memory Core that writes to it, then run the command again",
     )
+
+
+def _run(job: Job, session: Session, planned: Planned) -> RunResult:
+    if any(change.order == CATALOG_ORDER for change in planned.changes):
+        keep_own_copy(session, job.layout, job.copies)
+    return session.run(job.command, planned.changes)
 
 
 def _skipped(action: Action, because: str) -> Action:

@@ -13,6 +13,7 @@ from synthstore.progress import Progress
 from synthstore.repair.operation import Confirm, Job, mend_store
 from synthstore.repair.plan import IndexWish
 from synthstore.repair.wishes import Wishes
+from synthstore.store.backups import DEFAULT_COPIES, Copies
 from synthstore.store.evidence import recognise
 from synthstore.verify import Clock, LookOptions, find_root
 
@@ -39,6 +40,8 @@ class RebuildOptions:
     lock_wait: float = 0.0
     jobs: int | None = None
     layout: str | None = None
+    copies: Copies = DEFAULT_COPIES
+    """The index backups that are taken before the catalog is replaced."""
 
 
 async def rebuild_index(
@@ -59,5 +62,6 @@ async def rebuild_index(
         clock=clock,
         dry_run=options.dry_run,
         rebuild=PARTS[options.only],
+        copies=options.copies,
     )
     return await mend_store(job, options.lock_wait, confirm, progress)

@@ -13,7 +13,7 @@ import orjson
 
 from synthstore.errors import NewerFormatError, NotAStoreError, OperationError, UsageError
 from synthstore.repository.damage import Damage, read_damage, spell_damage
-from synthstore.repository.index import Index, Location, read_tail
+from synthstore.repository.index import Index, Location
 from synthstore.repository.manifest import (
     FORMAT,
     Snapshot,
@@ -22,9 +22,9 @@ from synthstore.repository.manifest import (
     read_tree,
     spell_snapshot,
 )
-from synthstore.repository.packs import PACK_BYTES, Kind, PackBuilder, PackDamageError
+from synthstore.repository.packs import Kind, PackDamageError
 from synthstore.repository.place import CONFIG, DAMAGE, PACKS, SNAPSHOTS, Place
-from synthstore.repository.recipes import Encoded, Piece, Recipe, RecipeError, read_recipe
+from synthstore.repository.recipes import Recipe, RecipeError, read_recipe
 
 _CACHED_BLOCKS = 96
 
@@ -226,57 +226,6 @@ class Repository:
         file, content = spell_snapshot(snapshot)
         self.place.write(f"{SNAPSHOTS}/{file}", content)
         return read_snapshot(file, content)
-
-
-class Writer:
-    """Adds objects to a repository, each once; ``close`` makes them durable."""
-
-    def __init__(self, repository: Repository) -> None:
-        self._repository = repository
-        self._builders = {of_list: PackBuilder() for of_list in (False, True)}
-        self._fresh: set[bytes] = set()
-        self.bytes_added = 0
-        """Of packs, as stored."""
-
-    def add(self, encoded: Encoded) -> None:
-        """Store a file and the pieces that are not there yet."""
-        for piece in encoded.pieces:
-            self.add_piece(piece, of_list=encoded.is_list)
-        if self._wants(encoded.id):
-            self._builders[encoded.is_list].add_file(encoded)
-            self._fit(of_list=encoded.is_list)
-
-    def add_piece(self, piece: Piece, *, of_list: bool = False) -> None:
-        """Store one piece unless it is there."""
-        if self._wants(piece.id):
-            self._builders[of_list].add_piece(piece, of_list=of_list)
-            self._fit(of_list=of_list)
-
-    def _wants(self, name: bytes) -> bool:
-        if name in self._fresh or name in self._repository.index:
-            return False
-        self._fresh.add(name)
-        return True
-
-    def _fit(self, *, of_list: bool) -> None:
-        if self._builders[of_list].size >= PACK_BYTES:
-            self._write(of_list=of_list)
-
-    def close(self) -> None:
-        """Write what is waiting, lists last; the index knows it from then on."""
-        for of_list in (False, True):
-            if not self._builders[of_list].empty:
-                self._write(of_list=of_list)
-        self._fresh.clear()
-
-    def _write(self, *, of_list: bool) -> None:
-        name, content = self._builders[of_list].finish()
-        self._builders[of_list] = PackBuilder()
-        place, index = self._repository.place, self._repository.index
-        place.write(f"{PACKS}/{name}", content)
-        self.bytes_added += len(content)
-        index.sizes[name] = len(content)
-        index.add(read_tail(place, name, len(content)))
 
 
 def _begun(place: Place) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from synthstore.files.durable import atomic_write, fsync_dir, make_dirs, remove
 from synthstore.files.walk import list_folder
@@ -31,6 +31,16 @@ _STAMP = "%Y%m%dT%H%M%S%fZ"
 _NAME = re.compile(r"memory_index\.(\d{8}T\d{12}Z)\.json")
 
 
+class Copies(NamedTuple):
+    """How many copies a command keeps, and how far apart."""
+
+    count: int = KEEP
+    interval: float = INTERVAL
+
+
+DEFAULT_COPIES = Copies()
+
+
 class Keeper(Protocol):
     """What taking a copy needs of a session."""
 
@@ -41,8 +51,22 @@ class Keeper(Protocol):
         """Who owns what is made."""
 
 
+def keep_own_copy(session: Keeper, layout: Layout, copies: Copies) -> str | None:
+    """As ``keep_copy``, but always in our own folder.
+
+    What a command does must be undone to the byte, so it leaves nothing new among the store's
+    own files.
+    """
+    return keep_copy(session, layout, *copies, folder=OWN_BACKUPS)
+
+
 def keep_copy(
-    session: Keeper, layout: Layout, count: int = KEEP, interval: float = INTERVAL
+    session: Keeper,
+    layout: Layout,
+    count: int = KEEP,
+    interval: float = INTERVAL,
+    *,
+    folder: str | None = None,
 ) -> str | None:
     """Copy the catalog if it is a good one and the last copy is ``interval`` seconds old.
 
@@ -52,7 +76,7 @@ def keep_copy(
     """
     if count < 1:
         return None
-    folder = FOLDERS.get(layout.name, OWN_BACKUPS)
+    folder = folder or FOLDERS.get(layout.name, OWN_BACKUPS)
     copies = _copies(session.root, folder)
     now = datetime.now(UTC)
     if copies and (now - copies[-1][0]).total_seconds() < interval:
