@@ -22,9 +22,8 @@ from synthstore.repository.codec import RAW, ROW, Number, Style
 from synthstore.repository.recipes import (
     Encoded,
     Piece,
-    encode,
+    encode_apart,
     flat_shape_of,
-    skeleton_of,
     write_recipe,
 )
 from synthstore.scan.shard import facts_of
@@ -68,25 +67,27 @@ def read_shard(root: str, layout: Layout, paths: Sequence[str]) -> list[Read]:
 def _read(fd: int, root: Path, layout: Layout, path: str) -> Read:
     """Read and encode one file; what cannot be read is told, not raised."""
     try:
-        raw, stat = read_at(fd, path.rpartition("/")[2], root / path)
+        raw, stat = read_at(fd, path.rpartition("/")[2], Path(f"{root}/{path}"))
     except FileNotFoundError:
         return Read(path)
     except SynthstoreError as error:
         return Read(path, problem=error.message)
-    encoded = encode(raw)
+    encoded, skeleton = encode_apart(raw)
     kind = kind_at(layout, path)
-    state, name = ("", "") if kind is None else _judge(layout, kind, path, encoded, stat)
+    state, name = ("", "") if kind is None else _judge(layout, kind, path, skeleton, stat)
     return Read(path, stat, encoded, state, name)
 
 
-def _judge(layout: Layout, kind: Kind, path: str, encoded: Encoded, stat: Stat) -> tuple[str, str]:
+def _judge(layout: Layout, kind: Kind, path: str, skeleton: bytes, stat: Stat) -> tuple[str, str]:
     """What parsing finds, and the id; the numbers that were cut out cannot hurt."""
-    skeleton = skeleton_of(encoded)
     try:
         document = orjson.loads(skeleton)
     except orjson.JSONDecodeError:
         document = None
     if isinstance(document, dict):
+        name, text = document.get(layout.id_key(kind)), document.get("content")
+        if isinstance(name, str) and name and isinstance(text, str) and kind == "memory":
+            return "", name
         record = layout.read_record(kind, document)
         return str(FileStatus.INCOMPLETE) if record.missing else "", record.id or ""
     facts, _ = facts_of(layout, kind, path, skeleton, stat)

@@ -54,20 +54,20 @@ class Encoded:
 
 def encode(raw: bytes) -> Encoded:
     """Cut the numbers out of a file; a FAISS Flat file becomes its vectors."""
+    return encode_apart(raw)[0]
+
+
+def encode_apart(raw: bytes) -> tuple[Encoded, bytes]:
+    """As ``encode``, and the file without what was cut out: JSON still where the file is JSON."""
     digest = hashlib.sha256(raw).digest()
     shape = flat_shape(raw)
     skeleton, parts = cut(raw) if shape is None else _rows(raw, shape)
     if not parts:
-        return Encoded(digest, len(raw), raw)
+        return Encoded(digest, len(raw), raw), raw
     pieces = tuple(Piece(part.id, part.style.number, part.data) for part in parts)
     styles = [part.style for part in parts]
     body = write_recipe(skeleton, [part.gap for part in parts], styles, [p.id for p in pieces])
-    return Encoded(digest, len(raw), body, pieces, is_recipe=True)
-
-
-def skeleton_of(encoded: Encoded) -> bytes:
-    """The file's bytes without what was cut out; JSON still where the file is JSON."""
-    return read_recipe(encoded.body).skeleton if encoded.is_recipe else encoded.body
+    return Encoded(digest, len(raw), body, pieces, is_recipe=True), skeleton
 
 
 def flat_shape(raw: bytes) -> FlatShape | None:
