@@ -53,7 +53,7 @@ class DiskFullError(OperationError):
 
 
 class PermissionDeniedError(OperationError):
-    """This user may not read or write what the operation needs."""
+    """The user may not read or write what the operation needs."""
 
     kind = "permission"
 

@@ -73,7 +73,7 @@ def refuse_nested(document: Mapping[str, object]) -> None:
 
 
 def read_row(entity_id: str, raw: object) -> Row:
-    """Read one row; its kind is that of its path, else what it says, else what its id looks like."""
+    """Read one row; its kind is that of its path, else what it says, else by its id."""
     if not isinstance(raw, dict):
         return Row(_kind_of(entity_id, {}), entity_id, None, {}, problems=("is no object",))
     found, malformed = sorted_out(raw, ROW_READERS)

@@ -68,7 +68,7 @@ class Index:
         if found is None:
             return None
         pack = self.packs[found[0]]
-        return Location(pack, pack.block_of(found[1]), pack.blob(found[1]))
+        return Location(pack, *pack.entry(found[1]))
 
     def pack_of(self, name: bytes) -> str:
         """The pack that serves an object; raises KeyError."""

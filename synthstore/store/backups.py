@@ -7,9 +7,10 @@ whatever lies in its ``backups/`` it takes for whole stores.
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from synthstore.files.durable import atomic_write, fsync_dir, make_dirs, remove
 from synthstore.files.walk import list_folder
@@ -31,7 +32,8 @@ _STAMP = "%Y%m%dT%H%M%S%fZ"
 _NAME = re.compile(r"memory_index\.(\d{8}T\d{12}Z)\.json")
 
 
-class Copies(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Copies:
     """How many copies a command keeps, and how far apart."""
 
     count: int = KEEP
@@ -57,7 +59,7 @@ def keep_own_copy(session: Keeper, layout: Layout, copies: Copies) -> str | None
     What a command does must be undone to the byte, so it leaves nothing new among the store's
     own files.
     """
-    return keep_copy(session, layout, *copies, folder=OWN_BACKUPS)
+    return keep_copy(session, layout, copies.count, copies.interval, folder=OWN_BACKUPS)
 
 
 def keep_copy(
