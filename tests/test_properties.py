@@ -205,13 +205,12 @@ def has_source(evidence: Evidence, path: str, entity_id: str, key: str, value: A
     if is_vector(value) and any(same(value, numbers(vector)) for vector in evidence.vectors):
         return True
     text = evidence.raw.get(path, b"").decode("utf-8", "replace")
-    seen = {float(number) for number in NUMBER.findall(text)}
-    said = [json.dumps(key), *leaves(value)]
-    return all(leaf in text if isinstance(leaf, str) else leaf in seen for leaf in said)
+    seen = {json.dumps(float(number)) for number in NUMBER.findall(text)}
+    return json.dumps(key) in text and all(leaf in seen or leaf in text for leaf in leaves(value))
 
 
-def leaves(value: Any) -> Iterator[str | float]:
-    """The numbers in a JSON value, and the texts as they are spelt."""
+def leaves(value: Any) -> Iterator[str]:
+    """The texts in a JSON value as they are spelt, and the numbers as Python spells them."""
     if isinstance(value, dict):
         for key, item in value.items():
             yield json.dumps(key, ensure_ascii=False)
@@ -220,7 +219,7 @@ def leaves(value: Any) -> Iterator[str | float]:
         for item in value:
             yield from leaves(item)
     elif isinstance(value, int | float) and not isinstance(value, bool):
-        yield float(value)
+        yield json.dumps(float(value))
     else:
         yield json.dumps(value, ensure_ascii=False)
 

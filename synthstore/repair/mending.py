@@ -27,6 +27,12 @@ from synthstore.scan.shard import facts_of
 
 HURT_CODES = {FileStatus.TORN: "M003", FileStatus.INCOMPLETE: "M007", FileStatus.EMPTY: "M009"}
 
+LACKING = {
+    EmbeddingState.NOT_FINITE: "E003",
+    EmbeddingState.MISTYPED: "E003",
+    EmbeddingState.MISSING: "E001",
+}
+
 HOUR_NS = 3_600 * 10**9
 
 
@@ -107,10 +113,7 @@ class _Mender:
         if ref in self.out.held or ref in self.out.dropped:
             return
         self.out.files[ref] = file
-        if file.embedding in (EmbeddingState.NOT_FINITE, EmbeddingState.MISTYPED):
-            self._heal(file, ref, "E003")
-        elif file.embedding is EmbeddingState.MISSING:
-            self._heal(file, ref, "E001")
+        self._heal(file, ref)
 
     def _frozen(self, file: EntityFile) -> None:
         """Bit rot: the copy with the right hash, or the operator's word; else hands off."""
@@ -159,6 +162,7 @@ class _Mender:
         elif document is not None:
             self._write(ref, file.path, dump(document, Style()))
             self.out.act("salvage-file", ref, file.path, salvage_story(file, document), file.path)
+            self._heal(self.out.files[ref], ref)
         elif file.rigid:
             self.out.held[ref] = file
         else:
@@ -240,10 +244,12 @@ class _Mender:
 
     # Healing
 
-    def _heal(self, file: EntityFile, ref: EntityRef, code: str) -> None:
-        if file.rigid or not self.wishes.wants(code, ref.id, file.path):
+    def _heal(self, file: EntityFile, ref: EntityRef) -> None:
+        """Give a file that stands, or was just recovered, the embedding that it lacks."""
+        code = LACKING.get(file.embedding)
+        if code is None or file.rigid or not self.wishes.wants(code, ref.id, file.path):
             return
-        raw = self.basis.raw.get(file.path)
+        raw = self.out.contents.get(file.path) or self.basis.raw.get(file.path)
         vector, source = better_embedding(self.basis, file, ref)
         if raw is None or vector is None:
             return
@@ -275,6 +281,7 @@ class _Mender:
     def _place(self, ref: EntityRef, path: str, copy: Copy, because: str) -> None:
         self._write(ref, path, copy.content)
         self.out.act("recover-file", ref, path, because, copy.source)
+        self._heal(self.out.files[ref], ref)
 
     def _write(self, ref: EntityRef, path: str, content: bytes) -> None:
         old = self.basis.inventory.by_path.get(path)

@@ -96,6 +96,13 @@ DAMAGES = (
         touched=("m0",),
     ),
     Damage(
+        name="bak-whose-embedding-is-bad",
+        apply=in_turn(on("m8", contents.poison(b"1e400")), on("m8", structure.keep_bak)),
+        codes={"M001": 1, "S003": 1},
+        after={"S003": 1},
+        touched=("m8",),
+    ),
+    Damage(
         name="rotten-beside-a-good-copy-of-another-name",
         apply=in_turn(on("m8", bodies.copy_as), on("m8", harm.flip_embedding)),
         codes={"M004": 1, "M006": 1},
