@@ -17,6 +17,8 @@ from synthstore.backup.prune import prune_repository
 from synthstore.backup.report import CheckReport
 from synthstore.backup.retention import Keep
 from synthstore.errors import LockedError, UsageError
+from synthstore.repository.index import Index
+from synthstore.repository.packs import PackIndex
 from synthstore.repository.place import LocalPlace
 from synthstore.repository.vault import LostObjectError, Repository
 from tests import stores
@@ -73,6 +75,22 @@ def test_damage_is_named_and_healed_by_the_next_backup(
     assert standing(tmp_path / "again") == before
     healed = check_repository(place, CheckOptions(read_data=True))
     assert not healed.lost
+
+
+@pytest.mark.parametrize("bad_first", [False, True])
+def test_a_good_copy_counts_whatever_the_packs_are_called(
+    bad_first: bool, built: stores.Built, place: LocalPlace
+) -> None:
+    report = back_up(built.root, place)
+    repository = opened(place)
+    (data,) = packs(place, lists=False)
+    pack = repository.index.packs[data.name]
+    name = bytes.fromhex(next(r.sha256 for r in repository.tree(report.snapshot).files))
+    twin = PackIndex("0" if bad_first else "f" * 64, pack.blocks, pack.blobs)
+    index = Index()
+    for one in sorted((pack, twin), key=lambda each: each.name):
+        index.add(one, frozenset({name}) if one is twin else frozenset())
+    assert index.pack_of(name) == data.name
 
 
 def test_one_memory_that_is_lost_is_named(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from synthstore.repository.packs import (
@@ -23,6 +23,11 @@ class Location:
     pack: PackIndex
     block: int
     blob: Blob
+
+    @property
+    def lies(self) -> tuple[str, int, int]:
+        """Its place among others."""
+        return self.pack.name, self.block, self.blob.at
 
 
 class Index:
@@ -53,14 +58,12 @@ class Index:
             except PackDamageError as error:
                 self.unreadable[name] = str(error)
 
-    def add(self, pack: PackIndex, bad: Iterable[bytes] = ()) -> None:
-        """Take up one more pack."""
+    def add(self, pack: PackIndex, bad: frozenset[bytes] = frozenset()) -> None:
+        """Take up one more pack, but for its ``bad`` blobs, which another may have whole."""
         self.packs[pack.name] = pack
         name = pack.name
-        self._rows.update((blob, (name, row)) for row, blob in enumerate(pack.ids()))
-        for blob in bad:
-            if self._rows.get(blob, ("", 0))[0] == name:
-                del self._rows[blob]
+        rows = enumerate(pack.ids())
+        self._rows.update((blob, (name, row)) for row, blob in rows if blob not in bad)
 
     def find(self, name: bytes) -> Location | None:
         """Where an object is; None if nowhere."""
