@@ -14,6 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import TypeVar, cast
 
 from synthstore.backup.check import CheckOptions, check_repository
 from synthstore.backup.prune import needed_objects, prune_repository
@@ -21,9 +22,11 @@ from synthstore.backup.retention import Keep
 from tests import stores
 from tests.faults.actions import Action, Fault, points
 from tests.faults.campaign import crew, spread
-from tests.faults.supervisor import observe
+from tests.faults.supervisor import apart, observe
 from tests.spelling import Doc
 from tests.vaults import Standing, back_up, give_back, opened, place_at, standing
+
+T = TypeVar("T")
 
 ALL = Keep(last=99)
 
@@ -97,20 +100,28 @@ def campaign(name: str, action: Action, limit: int | None) -> tuple[int, list[st
     with tempfile.TemporaryDirectory() as scratch:
         template = Path(scratch) / "template"
         template.mkdir()
-        moments = case.build(template)
+        moments = _apart(lambda: case.build(template))
         quiet = _copy(template, Path(scratch) / "quiet")
         calls = observe(lambda: case.act(quiet), quiet).calls
         chosen = spread(points(action, calls), limit)
         for point in chosen:
             folder = _copy(template, Path(scratch) / "one")
             outcome = observe(lambda: case.act(folder), folder, Fault(action, point))  # noqa: B023
-            problems = _problems(case, folder, moments)
+            problems = _apart(lambda: _problems(case, folder, moments))  # noqa: B023
             if not outcome.typed:
                 problems.append(outcome.error.splitlines()[-1])
             struck = f"{outcome.struck.name} {outcome.struck.path}" if outcome.struck else "nothing"
             bad += [f"{name} {action} {point} ({struck}): {problem}" for problem in problems]
             shutil.rmtree(folder)
     return len(chosen), bad
+
+
+def _apart(function: Callable[[], T]) -> T:
+    """Call what starts threads in a child: whoever watches must not have any."""
+    outcome = apart(function)
+    if outcome.code:
+        raise AssertionError(outcome.error)
+    return cast("T", outcome.value)
 
 
 def _copy(template: Path, folder: Path) -> Path:

@@ -30,16 +30,27 @@ CALLS = [
     for line in text.splitlines()
     if line.startswith("$ synthstore ")
 ]
+HERE = {
+    "/data/store": "data",
+    "/data/new": "new",
+    "/backup/repo": "repo",
+    "/backup/repo@latest": "repo@latest",
+    "2025-03-18": "latest",
+}
+ASKING = (["repair", "data"], ["restore", "data"], ["undo", "data"])
 EXPECTED = {"verify ./tour": {0, 1}, "repair ./tour --dry-run": {1}}
 
 
 def test_every_command_runs_in_this_order(
     cli: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    build("native", tmp_path / "data")
+    built = build("native", tmp_path / "data")
+    here = HERE | {"ID": built.memories[0]}
     for call in CALLS:
-        args = [word.replace("/data/store", "data") for word in shlex.split(call)[1:]]
-        if args == ["repair", "data"]:
+        args = [here.get(word, word) for word in shlex.split(call)[1:]]
+        if args[:2] == ["restore", "data"]:
+            built.file(built.memories[0]).unlink()
+        if args[:2] in ASKING:
             args.append("--yes")  # there is no terminal to ask on
         result = cli(*args)
         allowed = EXPECTED.get(" ".join(args), {0})

@@ -16,9 +16,10 @@ _LOOK_SECONDS = 0.1
 def require_terminal(command: str) -> None:
     """Raise UsageError where nobody is there to answer."""
     if not (sys.stdin.isatty() and is_terminal(sys.stderr)):
+        cron = "; for cron: repair --safe" if command == "repair" else ""
         raise UsageError(
             f"{command} asks before it changes a store, and there is no terminal to ask on",
-            hint="give --yes to go ahead, or --dry-run to see the plan; for cron: repair --safe",
+            hint=f"give --yes to go ahead, or --dry-run to see the plan{cron}",
         )
 
 
