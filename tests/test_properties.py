@@ -83,6 +83,7 @@ class Blow:
 
 
 NUMBER = re.compile(r"-?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?")
+ESCAPE = re.compile(r"\\u([0-9a-fA-F]{4})")
 
 KINDS = ("flip", "flip", "cut", "zero", "lose")
 SHARES = st.floats(0, 1, exclude_max=True)
@@ -204,9 +205,14 @@ def has_source(evidence: Evidence, path: str, entity_id: str, key: str, value: A
         return True
     if is_vector(value) and any(same(value, numbers(vector)) for vector in evidence.vectors):
         return True
-    text = evidence.raw.get(path, b"").decode("utf-8", "replace")
+    text = plain(evidence.raw.get(path, b"").decode("utf-8", "replace"))
     seen = {json.dumps(float(number)) for number in NUMBER.findall(text)}
     return json.dumps(key) in text and all(leaf in seen or leaf in text for leaf in leaves(value))
+
+
+def plain(text: str) -> str:
+    """JSON text with its escaped letters as themselves."""
+    return ESCAPE.sub(lambda found: chr(int(found[1], 16)), text)
 
 
 def leaves(value: Any) -> Iterator[str]:
