@@ -58,20 +58,31 @@ def documents(root: Path, layout: Name) -> dict[str, Doc]:
     return {path: doc for path, (_, doc) in _parsed(root, layout).items()}
 
 
+def spare_documents(root: Path) -> list[Doc]:
+    """Every ``.bak`` that parses to an object."""
+    found = (_object(path) for path in sorted(root.rglob("*.bak")))
+    return [doc for _, doc in filter(None, found)]
+
+
 def _parsed(root: Path, layout: Name) -> dict[str, tuple[bytes, Doc]]:
     found = {}
     for folder in ("" if layout == "core-3" else "memories", "assemblies"):
         for path in sorted((root / folder).glob("*.json")):
-            if path.is_symlink() or not path.is_file() or path.name.startswith(PARTS):
-                continue
-            try:
-                raw = path.read_bytes()
-                doc = json.loads(raw)
-            except (OSError, ValueError, RecursionError):
-                continue
-            if isinstance(doc, dict):
-                found[path.relative_to(root).as_posix()] = (raw, doc)
+            whole = None if path.name.startswith(PARTS) else _object(path)
+            if whole is not None:
+                found[path.relative_to(root).as_posix()] = whole
     return found
+
+
+def _object(path: Path) -> tuple[bytes, Doc] | None:
+    if path.is_symlink() or not path.is_file():
+        return None
+    try:
+        raw = path.read_bytes()
+        doc = json.loads(raw)
+    except (OSError, ValueError, RecursionError):
+        return None
+    return (raw, doc) if isinstance(doc, dict) else None
 
 
 def id_of(doc: Doc) -> str | None:
@@ -113,7 +124,7 @@ def _catalog_problems(root: Path, layout: Name, whole: Mapping[str, Entity]) -> 
 def _hash_fits(claimed: str | None, entity: Entity) -> bool:
     texts = (entity.raw, str(entity.doc.get("content", "")).encode("utf-8", "replace"))
     digests = ["sha256:" + hashlib.sha256(text).hexdigest() for text in texts]
-    return claimed is None or claimed in digests
+    return claimed is None or claimed.lower() in digests
 
 
 def _vector_problems(root: Path, layout: Name, whole: Mapping[str, Entity]) -> Iterator[str]:

@@ -177,6 +177,11 @@ def gather(built: Built) -> Evidence:
     for path, doc in oracle.documents(built.root, built.layout).items():
         for key in (path, oracle.id_of(doc)):
             docs.setdefault(key, []).append(doc)
+        for member in doc.get("memories", ()):
+            if isinstance(member, dict):
+                docs.setdefault(oracle.id_of(member), []).append(member)
+    for document in oracle.spare_documents(built.root):
+        docs.setdefault(oracle.id_of(document), []).append(document)
     raw: dict[str, bytes] = {}
     for file in [*built.root.rglob("*.json"), *built.root.rglob("*.bak")]:
         if file.is_file():

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from synthstore.checks.standing import standing
 from synthstore.errors import SynthstoreError
-from synthstore.files.jsonio import dump, parse, style_of
+from synthstore.files.jsonio import Style, dump, parse, salvage, style_of
 from synthstore.files.walk import list_folder, read_file
 from synthstore.layout.base import OWN_FOLDER, Layout, Place
 from synthstore.model.catalog import Row
@@ -110,27 +110,32 @@ def other_claimants(
 def embedded_copies(
     root: Path, inventory: Inventory, needs: frozenset[EntityRef]
 ) -> Iterator[Copy]:
-    """Full copies of memories that assemblies hold."""
+    """Full copies of memories that assemblies hold, torn assemblies too."""
     wanted = {ref.id for ref in needs if ref.kind == "memory"}
     for file in inventory.files:
-        if file.ref is None or file.record is None or wanted.isdisjoint(file.record.embedded):
-            continue
-        yield from _members(root, inventory.layout, file, wanted)
+        held = file.record.embedded if file.record is not None else ()
+        torn = file.kind == "assembly" and file.status is FileStatus.TORN
+        if torn or not wanted.isdisjoint(held):
+            yield from _members(root, inventory.layout, file, wanted)
 
 
 def _members(root: Path, layout: Layout, file: EntityFile, wanted: set[str]) -> Iterator[Copy]:
     raw = _read(root, file.path, file.kind)
     if raw is None:
         return
-    parsed = parse(raw)
-    if not isinstance(parsed.value, dict):
-        return
-    style = style_of(raw, parsed.value)
-    for member in layout.members_embedded(parsed.value):
+    document, style = _document(file, raw)
+    for member in layout.members_embedded(document):
         content = dump(dict(member), style)
         facts, vector = facts_of(layout, "memory", file.path, content, NO_STAT)
         if facts.ref is not None and facts.ref.id in wanted:
             yield Copy(facts.ref, content, f"copy embedded in {file.path}", facts, vector)
+
+
+def _document(file: EntityFile, raw: bytes) -> tuple[dict[str, object], Style]:
+    if file.status is FileStatus.TORN:
+        return dict(salvage(raw)), Style()
+    value = parse(raw).value
+    return (value, style_of(raw, value)) if isinstance(value, dict) else ({}, Style())
 
 
 def quarantined(root: Path, inventory: Inventory, needs: frozenset[EntityRef]) -> Iterator[Copy]:

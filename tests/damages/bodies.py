@@ -82,11 +82,11 @@ def entity_of(built: Built, label: str) -> str:
     return (built.memories if label[0] == "m" else built.assemblies)[int(label[1:])]
 
 
-def copy_nulled(built: Built, entity_id: str) -> None:
-    """Zeros where the file was."""
-    write(
-        built.file(entity_id), harm.nulled(built.file(entity_id).with_suffix(".bak").read_bytes())
-    )
+def bak_of_nulled(built: Built, entity_id: str) -> None:
+    """A sound ``.bak``, and zeros where the file was."""
+    raw = built.raw(entity_id)
+    keep_bak(built, entity_id)
+    write(built.file(entity_id), harm.nulled(raw))
 
 
 DAMAGES = (
@@ -223,7 +223,7 @@ DAMAGES = (
     ),
     Damage(
         name="bak-of-a-nulled-file",
-        apply=in_turn(on("m8", keep_bak), on("m8", copy_nulled)),
+        apply=on("m8", bak_of_nulled),
         codes={"M003": 1, "S003": 1},
         after={"S003": 1},
         touched=("m8",),

@@ -96,6 +96,13 @@ DAMAGES = (
         touched=("m0",),
     ),
     Damage(
+        name="member-gone-and-its-assembly-cut",
+        apply=in_turn(on("m0", acts.unlink), on("a0", acts.tail)),
+        codes={"M001": 1, "A003": 1},
+        layouts=CORE,
+        touched=("m0", "a0"),
+    ),
+    Damage(
         name="bak-whose-embedding-is-bad",
         apply=in_turn(on("m8", contents.poison(b"1e400")), on("m8", structure.keep_bak)),
         codes={"M001": 1, "S003": 1},

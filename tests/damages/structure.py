@@ -9,6 +9,7 @@ import unicodedata
 from collections.abc import Callable
 from pathlib import Path
 
+from tests.damages.acts import unlink
 from tests.damages.model import ALL, CORE, FOLDERED, Damage, How, entity, in_turn, on
 from tests.stores import Built, entity_path, write
 
@@ -72,6 +73,7 @@ def bind_socket(path: Path, _: Path) -> None:
 
 def keep_bak(built: Built, entity_id: str) -> None:
     """Rename the entity's file to ``.bak``."""
+    assert built.raw(entity_id) is not None
     path = built.file(entity_id)
     path.rename(path.with_suffix(".bak"))
 
@@ -198,6 +200,14 @@ DAMAGES = (
             lost=("m8",),
         )
         for kind, make in IN_PLACE.items()
+    ),
+    Damage(
+        name="fifo-instead-of-bak",
+        apply=in_turn(on("m8", unlink), lambda b: os.mkfifo(b.root / f"{stem(b)}.bak", 0o640)),
+        codes={"M001": 1, "S003": 1},
+        after={"S003": 1},
+        lost=("m8",),
+        composable=False,
     ),
     Damage(
         name="symlink-besides",
