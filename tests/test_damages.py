@@ -160,8 +160,10 @@ def assert_nothing_invented(damage: Damage, built: Built, hurt: Tree, docs: dict
 def same(one: Any, other: Any) -> bool:
     """Whether two JSON values are one, embeddings as float32."""
     if is_vector(one) and is_vector(other):
-        pair = [np.array(value, dtype=np.float64).astype(np.float32) for value in (one, other)]
-        return np.array_equal(*pair, equal_nan=True)
+        first, second = (
+            np.array(value, dtype=np.float64).astype(np.float32) for value in (one, other)
+        )
+        return np.array_equal(first, second, equal_nan=True)
     return json.dumps(one) == json.dumps(other)
 
 
