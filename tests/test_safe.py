@@ -32,9 +32,9 @@ def listed(built: Built) -> set[str]:
     try:
         document = json.loads(built.catalog.read_bytes())
         tables = [document["memories"], document["assemblies"]] if built.native else [document]
+        return {key for table in tables for key in table}
     except (OSError, ValueError, LookupError, TypeError):
         return set()
-    return {key for table in tables for key in table}
 
 
 @pytest.mark.parametrize("damage", UNATTENDED, ids=lambda damage: damage.name)

@@ -131,7 +131,8 @@ class _Cataloguer:
 
     def _adopt(self, ref: EntityRef, file: EntityFile) -> None:
         mended = file.path in self.entities.contents
-        code = twin("M002", ref.kind)
+        # Where another id's row names the file, listing it is half of the mending of that drift.
+        code = twin("M005" if ref in self.basis.standing.heir_of else "M002", ref.kind)
         if not (self.broken or mended or self.wishes.wants(code, ref.id, file.path)):
             return
         self.rows[ref] = self.layout.row_for(file, None, self.basis.rows)
