@@ -14,7 +14,8 @@ from synthstore.checks.catalogue import CATALOGUE
 from synthstore.checks.finding import Finding, Severity
 from synthstore.checks.registry import check
 from synthstore.checks.report import Counts, Report
-from synthstore.errors import NotAStoreError
+from synthstore.checks.standing import standing
+from synthstore.errors import NotAStoreError, UsageError
 from synthstore.files.walk import look as stat_path
 from synthstore.files.walk import stat_of
 from synthstore.layout.base import Layout
@@ -79,6 +80,7 @@ async def verify(store: Path, options: LookOptions, progress: Progress | None = 
     root = find_root(store)
     layout = await asyncio.to_thread(recognise, root, options.layout)
     seen = await look(root, layout, options, progress)
+    _require_known(seen, options.ids)
     if options.repository is not None:
         seen = await asyncio.to_thread(_held_against, root, seen, options.repository)
     shown = tuple(f for f in seen.findings if known_key(f) not in options.known)
@@ -96,6 +98,21 @@ async def verify(store: Path, options: LookOptions, progress: Progress | None = 
         counts=counts_of(seen.inventory),
         findings=shown,
     )
+
+
+def _require_known(seen: Look, ids: frozenset[str]) -> None:
+    """Raise UsageError for an id that nothing bears: a slip of the pen must not read as healthy."""
+    if not ids or seen.findings:
+        return
+    known = {ref.id for ref in standing(seen.inventory).known}
+    records = (file.record for file in seen.inventory.files if file.record is not None)
+    known.update(member for record in records for member in record.members)
+    unknown = ", ".join(sorted(ids - known))
+    if unknown:
+        raise UsageError(
+            f"no file, row or member of this store has the id {unknown}",
+            hint="ids are those of the catalog, not file names",
+        )
 
 
 def _held_against(root: Path, seen: Look, repository: Place) -> Look:

@@ -263,6 +263,15 @@ def test_a_member_that_can_be_had_back_is_named_and_how(cli: Program, tmp_path: 
     assert lines[-1] == f"synthstore repair {built.root} --select A020 --dry-run"
 
 
+def test_an_id_that_nothing_bears_is_no_clean_bill(cli: Program, tmp_path: Path) -> None:
+    built = build("native", tmp_path / "store")
+    assert cli("verify", built.root, "--id", built.memories[0]).code == 0
+    assert cli("verify", built.root, "--id", built.memories[0], "--quick").code == 0
+    result = cli("verify", built.root, "--id", "nope")
+    assert result.code == 2
+    assert "no file, row or member of this store has the id nope" in result.err
+
+
 def metric(text: str, name: str) -> list[str]:
     return [line for line in text.splitlines() if line.startswith(f"synthstore_{name}{{")]
 
