@@ -8,6 +8,8 @@ import pickle
 import select
 import signal
 import socket
+import sys
+import threading
 import time
 import traceback
 from collections.abc import Callable, Sequence
@@ -155,6 +157,9 @@ def _become(target: Target, channel: socket.socket, *, watched: bool) -> None:
     try:
         os.setsid()
         _silence()
+        # Measuring coverage in thousands of children would take most of the time.
+        sys.settrace(None)
+        threading.settrace(None)
         _hand_over([seccomp.install()] if watched else [], channel)
         if callable(target):
             os._exit(_call(target, channel))
