@@ -6,7 +6,7 @@ whole states, since rows are replaced and never altered.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 
 from synthstore.errors import SynthstoreError
@@ -124,10 +124,6 @@ class View:
             None if memory or record is None else len(record.members),
             file.sha256 if self._layout.has_content_hash else None,
         )
-
-    def pending_saves(self) -> Iterator[Logged]:
-        """Saves that the index does not show yet."""
-        yield from self.log.pending.saved.values()
 
 
 def _stands(line: Logged | None) -> bool:

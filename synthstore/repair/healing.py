@@ -12,8 +12,12 @@ from synthstore.model.ids import EntityRef, id_problem
 from synthstore.repair.sources import Copy
 from synthstore.repair.state import Basis
 
-WANTING = (EmbeddingState.MISSING, EmbeddingState.NOT_FINITE, EmbeddingState.MISTYPED)
-"""Embeddings in whose place a vector is better."""
+LACKING = {
+    EmbeddingState.NOT_FINITE: "E003",
+    EmbeddingState.MISTYPED: "E003",
+    EmbeddingState.MISSING: "E001",
+}
+"""Embeddings in whose place a vector is better, and the code that says so."""
 
 
 def salvaged(basis: Basis, file: EntityFile, ref: EntityRef) -> dict[str, object] | None:
@@ -29,7 +33,7 @@ def salvaged(basis: Basis, file: EntityFile, ref: EntityRef) -> dict[str, object
     document = {key: ref.id, **{k: v for k, v in fields.items() if k != key}}
     embedding = layout.embedding_key(ref.kind)
     vector = basis.vector(ref)
-    if vector is not None and judge(document.get(embedding)).state in WANTING:
+    if vector is not None and judge(document.get(embedding)).state in LACKING:
         document[embedding] = floats(vector)
     missing = layout.read_record(ref.kind, document).missing
     return None if missing or id_problem(ref.id, kind=ref.kind) else document

@@ -6,15 +6,16 @@ from collections.abc import Mapping
 
 from synthstore.checks.catalogue import twin
 from synthstore.checks.standing import rows_of
+from synthstore.checks.structure import FRESH_NS
 from synthstore.files.jsonio import Style, dump, splice_field
 from synthstore.layout.base import Place
 from synthstore.model.catalog import Row
-from synthstore.model.embedding import EmbeddingState
 from synthstore.model.facts import EntityFile, FileStatus, StrayKind
 from synthstore.model.ids import EntityRef, id_problem
 from synthstore.model.paths import confined, folder_of
 from synthstore.model.times import instant_us
 from synthstore.repair.healing import (
+    LACKING,
     agrees,
     better_embedding,
     floats,
@@ -26,14 +27,6 @@ from synthstore.repair.state import Basis, Entities
 from synthstore.scan.shard import facts_of
 
 HURT_CODES = {FileStatus.TORN: "M003", FileStatus.INCOMPLETE: "M007", FileStatus.EMPTY: "M009"}
-
-LACKING = {
-    EmbeddingState.NOT_FINITE: "E003",
-    EmbeddingState.MISTYPED: "E003",
-    EmbeddingState.MISSING: "E001",
-}
-
-HOUR_NS = 3_600 * 10**9
 
 
 def mend(basis: Basis) -> Entities:
@@ -236,7 +229,7 @@ class _Mender:
     def _leftovers(self) -> None:
         now = self.basis.inventory.now_ns
         for stray in self.basis.inventory.strays:
-            if stray.kind is not StrayKind.LEFTOVER or now - stray.stat.mtime_ns <= HOUR_NS:
+            if stray.kind is not StrayKind.LEFTOVER or now - stray.stat.mtime_ns <= FRESH_NS:
                 continue
             if "file" in stray.what and self.wishes.wants("S002", stray.path, stray.path):
                 self.out.removed[stray.path] = True

@@ -193,9 +193,3 @@ def surviving(
             for copy in source(root, inventory, needs):
                 found.setdefault(copy.ref, []).append(copy)
     return {ref: tuple(copies) for ref, copies in found.items()}
-
-
-def raw_files(root: Path, files: Iterable[EntityFile]) -> Mapping[str, bytes]:
-    """Bytes of hurt files, for salvage; those that cannot be read are left out."""
-    read = ((file.path, _read(root, file.path, file.kind)) for file in files)
-    return {path: raw for path, raw in read if raw is not None}

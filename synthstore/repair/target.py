@@ -7,17 +7,14 @@ written depends on nothing but the store's own bytes: no clock, no chance.
 from __future__ import annotations
 
 from synthstore.checks.standing import lost_folders, rows_of
-from synthstore.model.embedding import EmbeddingState
 from synthstore.model.facts import FileStatus
 from synthstore.model.ids import EntityRef
 from synthstore.repair.cataloguing import aim_catalog
+from synthstore.repair.healing import LACKING
 from synthstore.repair.indexing import aim_index
 from synthstore.repair.mending import as_they_stand, mend
 from synthstore.repair.state import Basis, CatalogTarget, Entities, IndexTarget, Target
 from synthstore.scan.inventory import Inventory
-
-BROKEN = (EmbeddingState.NOT_FINITE, EmbeddingState.MISTYPED)
-"""Embeddings that no vector can be made of, though something stands there."""
 
 MANY = 10
 MANY_SHARE = 0.01
@@ -40,7 +37,7 @@ def needs(basis: Basis) -> frozenset[EntityRef]:
     for file in basis.inventory.files:
         if file.status.hurt:
             wanted.add(standing.bears[file.path])
-        elif file.embedding in BROKEN and file.ref is not None:
+        elif LACKING.get(file.embedding) == "E003" and file.ref is not None:
             wanted.add(file.ref)
         if basis.wishes.select and file.record is not None:
             wanted |= {EntityRef("memory", member) for member in file.record.members}
@@ -49,12 +46,11 @@ def needs(basis: Basis) -> frozenset[EntityRef]:
 
 def hurt_paths(inventory: Inventory) -> frozenset[str]:
     """Files whose bytes the target is computed from."""
-    wanting = (*BROKEN, EmbeddingState.MISSING)
     return frozenset(
         file.path
         for file in inventory.files
         if file.status in (FileStatus.TORN, FileStatus.INCOMPLETE)
-        or (file.status is FileStatus.WHOLE and file.embedding in wanting)
+        or (file.status is FileStatus.WHOLE and file.embedding in LACKING)
     )
 
 
