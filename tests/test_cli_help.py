@@ -135,5 +135,5 @@ def test_every_kind_of_option_can_be_set_by_variable_and_file(cli: Program, tmp_
     cli.config('[verify]\nselect = ["M001", "V"]\njson = true\nverbose = 0\nquick = true')
     assert set(cli("verify", store.root).document["summary"]["by_code"]) == {"M001"}
     assert cli("verify", store.root).document["quick"]
-    cli.config('[verify]\nselect = "C004"\nid = "x"')
+    cli.config(f'[verify]\nselect = "C004"\nid = "{store.memories[0]}"')
     assert cli("verify", store.root).code == 0
