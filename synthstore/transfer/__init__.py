@@ -1,0 +1,1 @@
+"""Moving data: entities as rows that no layout owns, out of a store and into one."""

@@ -1,0 +1,220 @@
+"""The record: one entity as a row that no layout owns, and that loses nothing of its document.
+
+A record is a JSON object. Its head says what it is, the rest is the entity's document in its own
+order, its keys brought to one vocabulary and its values as they are::
+
+    {"record": 1, "kind": "memory", "layout": "core-4",
+     "id": "mem_1", "content": "…", "embedding": [0.25, …], "created_at": "…", …}
+
+- ``record``: the version of this format; a reader refuses a newer one. Missing: 1.
+- ``kind``: ``memory`` or ``assembly``.
+- ``layout``: whose document it was. Into a store of that layout it goes back as it was, into
+  another one ``crossing`` spells it anew. Missing: nobody's, so that the fields count as they are.
+- ``id``, and of a memory ``content, embedding, created_at, updated_at, quickrecal_score, metadata,
+  access_count``; of an assembly ``name, description, memory_ids, composite_embedding, created_at,
+  updated_at, tags``. A field that the document lacks is missing here too.
+- ``members``: what an assembly lists beside ids, which is copies of its memories.
+- ``spelt``: field → key, where the document has another key than its layout usually has.
+- All other keys are the document's own. One that could be taken for a word of this vocabulary has
+  a ``$`` before it.
+
+Where a row has no ``kind`` but a ``memory_id`` or an ``assembly_id``, it is a native document.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
+from typing import Any, cast
+
+from synthstore.layout.base import Layout
+from synthstore.layout.core import Core4
+from synthstore.layout.documents import embeds_members, spelling
+from synthstore.layout.native import Native
+from synthstore.model.ids import Kind
+
+VERSION = 1
+"""The newest version of the format that is understood here."""
+
+HEAD = ("record", "kind", "layout")
+KINDS: tuple[Kind, ...] = ("memory", "assembly")
+
+Record = dict[str, Any]
+Document = dict[str, Any]
+
+_ESCAPE = "$"
+_IDS = {"memory_id": "id", "assembly_id": "id"}
+_OTHERS: Mapping[str, tuple[str, ...]] = {
+    "id": ("assembly_id",),
+    "content": ("text",),
+    "quickrecal_score": ("significance",),
+    "memory_ids": ("memory_ids",),
+}
+"""Keys that documents of some eras have in the place of the usual one."""
+
+
+class RecordError(ValueError):
+    """A row is no record; the text says why, and never quotes the row."""
+
+
+@lru_cache(32)
+def field_keys(layout: Layout, kind: Kind) -> Mapping[str, str]:
+    """Field → key, as ``layout`` usually spells ``kind``, in the order of its new documents."""
+    keys = {_IDS.get(name, name): key for name, key in spelling(layout, kind).keys.items()}
+    if kind == "assembly" and not embeds_members(layout, kind):
+        keys["members"] = "memories"
+    return keys
+
+
+def fields_of(kind: Kind) -> tuple[str, ...]:
+    """The fields of a record of ``kind``, head and spelling aside."""
+    return tuple(field_keys(Native(), kind))
+
+
+def _words(layout: Layout, kind: Kind) -> Iterator[str]:
+    for field, key in field_keys(layout, kind).items():
+        yield field
+        yield key
+
+
+_TAKEN: Mapping[Kind, frozenset[str]] = {
+    kind: frozenset(
+        {
+            *HEAD,
+            "spelt",
+            "members",
+            *(key for keys in _OTHERS.values() for key in keys),
+            *(word for layout in (Native(), Core4()) for word in _words(layout, kind)),
+        }
+    )
+    for kind in KINDS
+}
+"""Words that a key of the document's own must not be taken for."""
+
+
+# Out of a document
+
+
+def record_of(layout: Layout, kind: Kind, document: Mapping[str, Any]) -> Record:
+    """The record of a whole ``document`` of ``layout``; values are shared with it."""
+    usual = field_keys(layout, kind)
+    keys = dict(_keys_in(layout, kind, usual, document))
+    fields = {key: field for field, key in keys.items()}
+    record: Record = {"record": VERSION, "kind": kind, "layout": layout.name}
+    spelt = {field: key for field, key in keys.items() if key != usual[field]}
+    if spelt:
+        record["spelt"] = spelt
+    for key, value in document.items():
+        field = fields.get(key)
+        if field is None:
+            record[_escaped(key, kind, fields)] = value
+        elif field == "memory_ids" and embeds_members(layout, kind) and not _are_ids(value):
+            record["memory_ids"] = list(layout.read_record(kind, document).members)
+            record["members"] = value
+        else:
+            record[field] = value
+    return record
+
+
+def _keys_in(
+    layout: Layout, kind: Kind, usual: Mapping[str, str], document: Mapping[str, Any]
+) -> Iterator[tuple[str, str]]:
+    """Each field that ``document`` has, and the key under which."""
+    native = layout.name == Native.name
+    for field, key in usual.items():
+        if field == "memory_ids" and embeds_members(layout, kind):
+            wanted: tuple[str, ...] = (_members_key(document) or key,)
+        else:
+            wanted = (key, *(() if native else _OTHERS.get(field, ())))
+        found = next((one for one in wanted if one in document), None)
+        if found is not None:
+            yield field, found
+
+
+def _members_key(document: Mapping[str, Any]) -> str | None:
+    """Which list names the members: the older key counts only where the newer names none."""
+    lists = [key for key in ("memories", "memory_ids") if isinstance(document.get(key), list)]
+    return next((key for key in lists if document[key]), lists[0] if lists else None)
+
+
+def _are_ids(value: object) -> bool:
+    return isinstance(value, list) and all(isinstance(item, str) for item in value)
+
+
+def _escaped(key: str, kind: Kind, spelt: Mapping[str, str]) -> str:
+    """A key of the document's own as the record has it."""
+    base = key.lstrip(_ESCAPE)
+    # What only looks escaped beside a key of the layout's is one of a kind already.
+    return key if base not in _TAKEN[kind] or base in spelt else _ESCAPE + key
+
+
+# Back into a document
+
+
+def require_record(value: object) -> Record:
+    """``value`` as a record, its head in order; raises RecordError."""
+    if not isinstance(value, dict):
+        raise RecordError("is no JSON object")
+    record = _of_native(value) if "kind" not in value else cast("Record", value)
+    version = record.get("record", VERSION)
+    if type(version) is not int or version < 1:
+        raise RecordError("its record says no version")
+    if version > VERSION:
+        raise RecordError(f"is of version {version} of the format; {VERSION} is the newest known")
+    if record.get("kind") not in KINDS:
+        raise RecordError("its kind is neither memory nor assembly")
+    if not isinstance(record.get("id"), str):
+        raise RecordError("has no id")
+    if not isinstance(record.get("layout", ""), str | None):
+        raise RecordError("its layout is no name")
+    if not isinstance(record.get("spelt", {}), dict):
+        raise RecordError("its spelt is no object")
+    return record
+
+
+def _of_native(value: dict[str, Any]) -> Record:
+    for kind in KINDS:
+        if f"{kind}_id" in value:
+            return record_of(Native(), kind, value)
+    raise RecordError("has no kind")
+
+
+def same_layout(record: Record, layout: Layout) -> bool:
+    """Whether the record came from a document of ``layout``."""
+    return record.get("layout") == layout.name
+
+
+def restored(record: Record, layout: Layout) -> Document:
+    """The very document of ``layout`` that ``record`` was made of; raises RecordError."""
+    keys = spelt_keys(record, layout)
+    taken = frozenset(keys.values())
+    splits = "members" in record and embeds_members(layout, record["kind"])
+    document: Document = {}
+    for word, value in own_items(record):
+        if word == "members" and splits:
+            continue
+        key = keys.get(word) or unescaped(word, record["kind"], taken)
+        if key in document:
+            raise RecordError(f"two fields of it are {key!r} in {layout.name}")
+        document[key] = record["members"] if splits and word == "memory_ids" else value
+    return document
+
+
+def spelt_keys(record: Record, layout: Layout) -> dict[str, str]:
+    """Field → key of those fields that ``record`` has."""
+    usual = field_keys(layout, record["kind"])
+    spelt = record.get("spelt", {}) if same_layout(record, layout) else {}
+    return {field: str(spelt.get(field, key)) for field, key in usual.items() if field in record}
+
+
+def own_items(record: Record) -> Iterator[tuple[str, Any]]:
+    """The record without its head: fields, and keys of the document's own, in their order."""
+    for word, value in record.items():
+        if word not in HEAD and word != "spelt":
+            yield word, value
+
+
+def unescaped(word: str, kind: Kind, spelt: frozenset[str]) -> str:
+    """The key that ``word``, which is no field, has in a document with the keys ``spelt``."""
+    base = word.lstrip(_ESCAPE)
+    return word if base not in _TAKEN[kind] or base in spelt else word.removeprefix(_ESCAPE)
