@@ -10,7 +10,7 @@ _synthstore() {
     case "$command $prev" in
         "verify --subset") return ;;
         "verify --repo") return ;;
-        "verify --layout") COMPREPLY=($(compgen -W "native core-4 core-3" -- "$cur")); return ;;
+        "verify --layout") COMPREPLY=($(compgen -W "native core-4 core-3 core-2 lucidia-1 lucidia-0" -- "$cur")); return ;;
         "verify --metrics-file") COMPREPLY=($(compgen -f -- "$cur")); return ;;
         "verify --select") COMPREPLY=($(compgen -W "S001 S002 S003 S004 S005 S006 S007 S008 S009 C001 C002 C003 C004 C005 C006 C007 C008 C009 M001 M002 M003 M004 M005 M006 M007 M008 M009 M010 M011 M012 A001 A002 A003 A004 A005 A006 A007 A008 A009 A010 A011 A012 A020 A021 A022 A023 E001 E002 E003 E004 E005 E006 V001 V002 V003 V004 V005 V006 V007 V008 V009 V010 V011 K001" -- "$cur")); return ;;
         "verify --ignore") COMPREPLY=($(compgen -W "S001 S002 S003 S004 S005 S006 S007 S008 S009 C001 C002 C003 C004 C005 C006 C007 C008 C009 M001 M002 M003 M004 M005 M006 M007 M008 M009 M010 M011 M012 A001 A002 A003 A004 A005 A006 A007 A008 A009 A010 A011 A012 A020 A021 A022 A023 E001 E002 E003 E004 E005 E006 V001 V002 V003 V004 V005 V006 V007 V008 V009 V010 V011 K001" -- "$cur")); return ;;
@@ -22,7 +22,7 @@ _synthstore() {
         "verify --jobs") return ;;
         "verify --config") COMPREPLY=($(compgen -f -- "$cur")); return ;;
         "repair --repo") return ;;
-        "repair --layout") COMPREPLY=($(compgen -W "native core-4 core-3" -- "$cur")); return ;;
+        "repair --layout") COMPREPLY=($(compgen -W "native core-4 core-3 core-2 lucidia-1 lucidia-0" -- "$cur")); return ;;
         "repair --metrics-file") COMPREPLY=($(compgen -f -- "$cur")); return ;;
         "repair --select") COMPREPLY=($(compgen -W "S001 S002 S003 S004 S005 S006 S007 S008 S009 C001 C002 C003 C004 C005 C006 C007 C008 C009 M001 M002 M003 M004 M005 M006 M007 M008 M009 M010 M011 M012 A001 A002 A003 A004 A005 A006 A007 A008 A009 A010 A011 A012 A020 A021 A022 A023 E001 E002 E003 E004 E005 E006 V001 V002 V003 V004 V005 V006 V007 V008 V009 V010 V011 K001" -- "$cur")); return ;;
         "repair --ignore") COMPREPLY=($(compgen -W "S001 S002 S003 S004 S005 S006 S007 S008 S009 C001 C002 C003 C004 C005 C006 C007 C008 C009 M001 M002 M003 M004 M005 M006 M007 M008 M009 M010 M011 M012 A001 A002 A003 A004 A005 A006 A007 A008 A009 A010 A011 A012 A020 A021 A022 A023 E001 E002 E003 E004 E005 E006 V001 V002 V003 V004 V005 V006 V007 V008 V009 V010 V011 K001" -- "$cur")); return ;;
@@ -35,7 +35,7 @@ _synthstore() {
         "rebuild-index --only") COMPREPLY=($(compgen -W "memory-index vectors" -- "$cur")); return ;;
         "rebuild-index --factory") return ;;
         "rebuild-index --metric") COMPREPLY=($(compgen -W "ip l2" -- "$cur")); return ;;
-        "rebuild-index --layout") COMPREPLY=($(compgen -W "native core-4 core-3" -- "$cur")); return ;;
+        "rebuild-index --layout") COMPREPLY=($(compgen -W "native core-4 core-3 core-2 lucidia-1 lucidia-0" -- "$cur")); return ;;
         "rebuild-index --lock-wait") return ;;
         "rebuild-index --jobs") return ;;
         "rebuild-index --config") COMPREPLY=($(compgen -f -- "$cur")); return ;;
@@ -43,7 +43,7 @@ _synthstore() {
         "backup --name") return ;;
         "backup --tag") return ;;
         "backup --known") COMPREPLY=($(compgen -f -- "$cur")); return ;;
-        "backup --layout") COMPREPLY=($(compgen -W "native core-4 core-3" -- "$cur")); return ;;
+        "backup --layout") COMPREPLY=($(compgen -W "native core-4 core-3 core-2 lucidia-1 lucidia-0" -- "$cur")); return ;;
         "backup --metrics-file") COMPREPLY=($(compgen -f -- "$cur")); return ;;
         "backup --keep-last") return ;;
         "backup --keep-hourly") return ;;
@@ -60,7 +60,7 @@ _synthstore() {
         "restore --snapshot") return ;;
         "restore --id") return ;;
         "restore --overwrite") COMPREPLY=($(compgen -W "never if-newer always" -- "$cur")); return ;;
-        "restore --layout") COMPREPLY=($(compgen -W "native core-4 core-3" -- "$cur")); return ;;
+        "restore --layout") COMPREPLY=($(compgen -W "native core-4 core-3 core-2 lucidia-1 lucidia-0" -- "$cur")); return ;;
         "restore --lock-wait") return ;;
         "restore --jobs") return ;;
         "restore --config") COMPREPLY=($(compgen -f -- "$cur")); return ;;

@@ -150,9 +150,9 @@ def _changed(a: Side, b: Side, ref: EntityRef) -> Iterable[str]:
 
 def _common(layout: Layout, kind: Kind, document: Mapping[str, object]) -> dict[str, object]:
     """What every layout says of an entity, in one vocabulary."""
-    record = layout.read_record(kind, document)
+    record, document = layout.read_record(kind, document), layout.plain(kind, document)
     return {
-        "content": document.get("content", document.get("text", document.get("name"))),
+        "content": document.get("content", document.get("name")),
         "description": document.get("description"),
         "embedding": document.get(layout.embedding_key(kind)),
         "created_at": record.created_us,

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from synthstore.errors import NewerFormatError, NotAStoreError, PermissionDeniedError, UsageError
-from synthstore.layout.detect import KNOWN, SUPPORTED, detect
+from synthstore.layout.detect import SUPPORTED, detect
 from synthstore.layout.evidence import SAMPLE_SIZE, Evidence, Sample, spread
 from synthstore.store.evidence import gather, recognise
 from tests.flat_bytes import Flat
@@ -207,7 +207,8 @@ def test_layout_does_not_overrule_all_evidence(tmp_path: Path) -> None:
 def test_layouts_have_names(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="core-5"):
         recognise(build("native", tmp_path / "s").root, "core-5")
-    assert set(SUPPORTED) == set(NAMES) < set(KNOWN)
+    assert set(NAMES) < set(SUPPORTED)
+    assert all(layout.name == name for name, layout in SUPPORTED.items())
 
 
 @pytest.mark.parametrize("version", ["3.0.0", "10", 3])
@@ -243,12 +244,11 @@ def positional_only(built: Built) -> None:
 
 
 @pytest.mark.parametrize("hurt", [bare_index, positional_only])
-def test_core_2_is_refused_by_name(hurt: Hurt, tmp_path: Path) -> None:
+def test_positions_make_a_core_2(hurt: Hurt, tmp_path: Path) -> None:
     built = build("core-3", tmp_path / "store")
     hurt(built)
-    message = refused(built.root).message
-    assert "layout core-2 is not supported yet by this version" in message
-    assert "core-2" in refused(built.root, "core-2").message
+    assert recognise(built.root).name == "core-2"
+    assert recognise(built.root, "core-3").name == "core-3"
 
 
 def test_a_younger_store_that_lost_its_mapping_is_no_core_2(tmp_path: Path) -> None:
@@ -289,28 +289,68 @@ TYPED_ROW = {"path": "/s/episodic/x.json", "significance": 0.5, "access_count": 
         ({"memories": {UUID: NESTED_ROW}}, "lucidia-1"),
         ({"memories": {UUID: NESTED_ROW}, "last_updated": 1.0, "count": 1}, "lucidia-1"),
         ({"memories": {}, "last_updated": 1.0, "count": 0, "x": {"path": "y"}}, "lucidia-1"),
-        ({UUID: TYPED_ROW}, "lucidia (typed)"),
+        ({"memories": {}, "last_updated": 1.0}, "lucidia-1"),
+        ({}, "lucidia-1"),
+        ([], "lucidia-1"),
     ],
 )
-def test_ancestors_are_refused_by_name(catalog: object, name: str, tmp_path: Path) -> None:
-    assert f"layout {name} is not supported yet" in refused(lucidia(tmp_path, catalog)).message
-    if catalog is not None:
-        assert name in refused(tmp_path, "core-3").message
+def test_ancestors(catalog: object, name: str, tmp_path: Path) -> None:
+    root = lucidia(tmp_path, catalog)
+    assert recognise(root).name == recognise(root, name).name == name
+    assert "all evidence is for lucidia" in refused(root, "core-3").message
+    assert "all evidence is for lucidia" in refused(root, "native").message
 
 
-def test_torn_catalogs_of_ancestors(tmp_path: Path) -> None:
-    root = lucidia(tmp_path, {"memories": {UUID: NESTED_ROW}})
-    (root / "memory_index.json").write_text('{"memories": {"x": {"path": "x.json", "quick')
-    assert "lucidia-1" in refused(root).message
+@pytest.mark.parametrize(
+    "torn",
+    [
+        '{"memories": {"x": {"path": "x.json", "quick',
+        '{"memories": {"x": {"path": "x.json", "timestamp": 1.0, "significance": 0.5,',
+    ],
+)
+def test_torn_catalogs_of_ancestors(torn: str, tmp_path: Path) -> None:
+    root = lucidia(tmp_path, None)
+    (root / "memory_index.json").write_text(torn)
+    assert recognise(root).name == "lucidia-1"
+    (root / f"{UUID}.json").write_bytes(b"")
+    assert recognise(root).name == "lucidia-1"
     (root / f"{UUID}.json").unlink()
-    (root / "memory_index.json").write_text('{"x": {"path": "/x.json", "significance": 0.5,')
-    assert "lucidia (typed)" in refused(root).message
+    assert recognise(root).name == "lucidia-1"
+
+
+def test_names_alone_tell_an_ancestor(tmp_path: Path) -> None:
+    (tmp_path / f"{UUID}.json").write_bytes(b"")
+    assert recognise(tmp_path).name == "lucidia-0"
+
+
+def test_an_ancestor_and_a_memory_core_may_tie(tmp_path: Path) -> None:
+    core = build("core-3", tmp_path / "core")
+    root = lucidia(tmp_path / "core", {"memories": {UUID: NESTED_ROW}})
+    core.index.unlink()
+    core.mapping.unlink()
+    assert "ancestor" in refused(root).message
+    for name in ("core-3", "lucidia-1"):
+        assert recognise(root, name).name == name
+
+
+@pytest.mark.parametrize("catalog", [{UUID: TYPED_ROW}, {"memories": {UUID: TYPED_ROW}}])
+def test_the_typed_layout_is_refused_by_name(catalog: object, tmp_path: Path) -> None:
+    root = lucidia(tmp_path, catalog)
+    for forced in (None, "core-3", "lucidia-1"):
+        assert "layout lucidia (typed) is not supported" in refused(root, forced).message
+
+
+def test_a_torn_catalog_of_the_typed_layout(tmp_path: Path) -> None:
+    (tmp_path / "memory_index.json").write_text('{"x": {"path": "/x.json", "significance": 0.5,')
+    assert "lucidia (typed)" in refused(tmp_path).message
 
 
 def test_folders_by_type(tmp_path: Path) -> None:
     for folder in ("episodic", "semantic", "procedural"):
         (tmp_path / folder).mkdir()
     assert "lucidia (typed)" in refused(tmp_path).message
+    build("native", tmp_path)
+    assert recognise(tmp_path).name == "native"
 
 
 def test_a_memory_may_be_called_memories(tmp_path: Path) -> None:

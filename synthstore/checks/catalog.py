@@ -19,6 +19,8 @@ _FOLLOWED = frozenset({Fate.STANDS, Fate.ELSEWHERE})
 def catalog_missing(inventory: Inventory) -> Iterator[Finding]:
     """C001: no catalog; said instead of every row that it lacks. Ignores what S005 says."""
     catalog = inventory.catalog
+    if not catalog.path:
+        return
     if catalog.status is PartStatus.MISSING and catalog.path not in inventory.closed:
         yield finding(
             "C001",

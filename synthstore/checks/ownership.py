@@ -3,6 +3,9 @@
 A FAISS id belongs to the known entity (one with a file or a row) whose md5 number it is; else to
 the one that the mapping names. Sequential ids that no mapping explains belong to the entity
 without a vector whose embedding, alone among those, is that very vector.
+
+In a bare index the ids are positions, which slip as soon as a vector before them goes: there the
+vectors are asked first, and a mapping that they contradict names no owner of an only copy.
 """
 
 from __future__ import annotations
@@ -136,6 +139,8 @@ def owners(inventory: Inventory) -> Ownership:
     names = _names(standing(inventory).known)
     by_md5 = {numeric_id(name): ref for name, ref in names.items()} if numbers else {}
     owner_of: dict[int, EntityRef | None] = {n: by_md5.get(n) for n in numbers}
+    if not inventory.index.has_ids:
+        _settle_by_equality(inventory, numbers, names, owner_of)
     mapping = _settle(inventory, numbers, names, owner_of)
     _settle_by_equality(inventory, numbers, names, owner_of)
     vectors = inventory.index.vectors
@@ -194,9 +199,10 @@ def _given(
     """What a mapping says of the numbers that md5 does not explain."""
     served = set(owner_of.values())
     given: dict[int, EntityRef] = {}
+    slipped = not inventory.index.has_ids and _contradicted(mapping, names, owner_of)
     for name, number in (mapping.entries or {}).items():
         ref = names.get(name)
-        if ref is None or ref in served:
+        if ref is None or ref in served or (slipped and not _embedded(inventory, ref)):
             continue
         if number not in owner_of or owner_of[number] is not None:
             continue
@@ -204,6 +210,22 @@ def _given(
         if number not in given or fits(inventory, ref, position_of[number]):
             given[number] = ref
     return given
+
+
+def _contradicted(
+    mapping: MappingFacts,
+    names: Mapping[str, EntityRef],
+    owner_of: Mapping[int, EntityRef | None],
+) -> bool:
+    """Whether a vector is known to be another's than the mapping says."""
+    pairs = ((names.get(name), n) for name, n in (mapping.entries or {}).items())
+    return any(ref is not None and owner_of.get(n) not in (None, ref) for ref, n in pairs)
+
+
+def _embedded(inventory: Inventory, ref: EntityRef) -> bool:
+    """Whether the file of ``ref`` holds an embedding of its own."""
+    file = standing(inventory).standing_file.get(ref)
+    return file is not None and file.embedding is EmbeddingState.VALID
 
 
 def _fitting(

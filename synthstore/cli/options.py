@@ -16,7 +16,7 @@ CHOICE = "Choice of findings"
 SAFETY = "Safety"
 
 FailOn = Literal["error", "warning", "info", "never"]
-LayoutName = Literal["native", "core-4", "core-3"]
+LayoutName = Literal["native", "core-4", "core-3", "core-2", "lucidia-1", "lucidia-0"]
 
 Store = Annotated[
     str | None,

@@ -41,7 +41,9 @@ class Layout(ABC):
 
     name: ClassVar[str]
     catalog_path: ClassVar[str] = CATALOG_NAME
+    """Empty where the layout has no catalog."""
     faiss_path: ClassVar[str]
+    """Empty where the layout has no vectors."""
     mapping_paths: ClassVar[tuple[str, ...]]
     """Every mapping name of this layout; the first is always written, the others if they exist."""
     entity_folders: ClassVar[tuple[str, ...]]
@@ -57,6 +59,8 @@ class Layout(ABC):
     """Where copies of the catalog may stand: paths with ``*`` in folder or name."""
     positional: ClassVar[bool] = False
     """Whether a bare index with positional ids is this layout's own way (core-2)."""
+    for_library: ClassVar[bool] = True
+    """Whether a library may hold such a store open: it adds vectors by id, one at a time."""
 
     @abstractmethod
     def place(self, path: str, *, is_dir: bool = False) -> Place:
@@ -88,6 +92,14 @@ class Layout(ABC):
     def names_an_entity(self, path: str) -> bool:
         """Whether the name of ``path`` alone says that an entity is in it."""
         return bool(path)
+
+    def plain(self, kind: Kind, document: Mapping[str, object]) -> Mapping[str, object]:  # noqa: ARG002
+        """The document in the one spelling of this layout that others can read.
+
+        The same values under the same keys as ``id_key``, ``embedding_key`` and
+        ``layout.documents`` name; only ancestors spell one thing in several ways.
+        """
+        return document
 
     @abstractmethod
     def read_record(self, kind: Kind, document: Mapping[str, object]) -> Record:

@@ -196,6 +196,7 @@ class Core2(Core3):
     factory = "Flat"
     mapping_paths = ("id_to_index_mapping.json", "faiss_index.bin.mapping.json", "id_to_index.json")
     positional = True
+    for_library = False
 
 
 def _memory(document: Mapping[str, object]) -> Record:

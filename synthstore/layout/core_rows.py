@@ -9,6 +9,7 @@ from functools import lru_cache
 
 from synthstore.layout.base import CatalogShapeError
 from synthstore.layout.fields import Reader, number, scalar, sorted_out, text
+from synthstore.layout.rows import TheseRows
 from synthstore.model.catalog import Row
 from synthstore.model.facts import EntityFile
 from synthstore.model.ids import ASSEMBLY_PREFIX, Kind
@@ -129,27 +130,12 @@ def claims(file: EntityFile, raw: Mapping[str, object]) -> dict[str, object]:
 
 def agreed_shape(rows: Sequence[Row], kind: Kind) -> Shape | None:
     """How most of ``rows`` of ``kind`` are spelt; None where there is none to go by."""
-    return _agreed_shapes(_ByIdentity(rows)).get(kind)
-
-
-class _ByIdentity:
-    """Rows as a key of the cache: the very same sequence, whatever it holds."""
-
-    __slots__ = ("rows",)
-
-    def __init__(self, rows: Sequence[Row]) -> None:
-        self.rows = rows
-
-    def __hash__(self) -> int:
-        return id(self.rows)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _ByIdentity) and other.rows is self.rows
+    return _agreed_shapes(TheseRows(rows)).get(kind)
 
 
 # A rebuild asks once for each of its rows; going through all the others each time is quadratic.
 @lru_cache(maxsize=1)
-def _agreed_shapes(key: _ByIdentity) -> Mapping[Kind, Shape]:
+def _agreed_shapes(key: TheseRows) -> Mapping[Kind, Shape]:
     seen: dict[Kind, tuple[Counter[tuple[str, ...]], Counter[bool]]] = {}
     for row in key.rows:
         if row.problems or instant_us(row.raw.get("timestamp")) is None:

@@ -12,40 +12,53 @@ from collections.abc import Mapping
 from typing import Literal
 
 from synthstore.errors import NewerFormatError, NotAStoreError, UsageError
-from synthstore.layout import lucidia
+from synthstore.layout import ancestors
+from synthstore.layout.ancestors import TYPED
 from synthstore.layout.base import Layout
-from synthstore.layout.core import Core, Core3, Core4
-from synthstore.layout.evidence import IN_MEMORIES, UUID_NAME, Evidence
+from synthstore.layout.core import Core, Core2, Core3, Core4
+from synthstore.layout.evidence import IN_MEMORIES, Evidence
+from synthstore.layout.lucidia import Lucidia0, Lucidia1
+from synthstore.layout.names import UUID_NAME
 from synthstore.layout.native import MAJOR, Native, major
 
-Family = Literal["native", "core"]
+Family = Literal["native", "core", "lucidia"]
 
-SUPPORTED: Mapping[str, type[Layout]] = {"native": Native, "core-4": Core4, "core-3": Core3}
-"""Layouts that this version works on."""
-
-KNOWN = (*SUPPORTED, "core-2", "lucidia-1", "lucidia-0")
-"""Layouts that have a name."""
+SUPPORTED: Mapping[str, type[Layout]] = {
+    layout.name: layout for layout in (Native, Core4, Core3, Core2, Lucidia1, Lucidia0)
+}
+"""Layouts by name."""
 
 _CORE_NAME = re.compile(r"(mem_|asm[-_])[0-9a-f]{12}\.json")
 _CORE_CONTENT = frozenset({"content", "embedding", "quickrecal_score", "composite_embedding"})
 _POSITIONAL_MAPPING = "id_to_index_mapping.json"
-_HINT = "check the path, or say what it is with --layout native, core-4 or core-3"
+_HINT = f"check the path, or say what it is with --layout {', '.join(SUPPORTED)}"
 
 
 def detect(evidence: Evidence, forced: str | None = None) -> Layout:
     """The layout that ``evidence`` speaks for; ``forced`` (``--layout``) settles what it leaves.
 
-    Raises NewerFormatError for a newer major version, and NotAStoreError for a layout that is not
-    supported, for no evidence, for a tie, and where ``forced`` goes against all there is.
+    Raises NewerFormatError for a newer major version, and NotAStoreError for the typed layout, for
+    no evidence, for a tie, and where ``forced`` goes against all there is.
     """
     _refuse_newer(evidence)
-    name = _forced(evidence, forced) if forced is not None else _told(evidence)
-    if name not in SUPPORTED:
+    if forced is not None and forced not in SUPPORTED:
+        hint = f"--layout takes one of {', '.join(SUPPORTED)}"
+        raise UsageError(f"no layout is called {forced!r}", hint=hint)
+    votes = _votes(evidence)
+    if _is_typed(evidence, votes):
         raise NotAStoreError(
-            f"{evidence.where}: layout {name} is not supported yet by this version",
-            hint="it is left untouched; work on it with a version that supports it",
+            f"{evidence.where}: layout {TYPED} is not supported",
+            hint="it is left untouched: its rows name files by absolute paths, a folder a type",
         )
-    return SUPPORTED[name]()
+    return SUPPORTED[
+        _told(evidence, votes) if forced is None else _forced(evidence, votes, forced)
+    ]()
+
+
+def _is_typed(evidence: Evidence, votes: Counter[Family]) -> bool:
+    """Whether the typed layout speaks, and no younger one louder than by the key ``id``."""
+    others = _by_catalog(evidence) or _by_vectors(evidence) or ("native" in votes)
+    return ancestors.is_typed(evidence) and (evidence.catalog is not None or not others)
 
 
 def _refuse_newer(evidence: Evidence) -> None:
@@ -61,16 +74,8 @@ def _refuse_newer(evidence: Evidence) -> None:
         )
 
 
-def _forced(evidence: Evidence, forced: str) -> str:
-    if forced not in KNOWN:
-        raise UsageError(
-            f"no layout is called {forced!r}", hint=f"--layout takes one of {', '.join(KNOWN)}"
-        )
-    ancestor = lucidia.by_catalog(evidence)
-    if ancestor is not None:
-        return ancestor
-    votes = _votes(evidence)
-    family: Family = "native" if forced == "native" else "core"
+def _forced(evidence: Evidence, votes: Counter[Family], forced: str) -> str:
+    family = _family(forced)
     other = next((f for f in votes if f != family), None)
     if other is not None and not votes[family]:
         raise NotAStoreError(
@@ -81,28 +86,32 @@ def _forced(evidence: Evidence, forced: str) -> str:
     return forced
 
 
-def _told(evidence: Evidence) -> str:
-    ancestor = lucidia.by_catalog(evidence)
-    if ancestor is None and not _speaks_for_a_younger(evidence):
-        ancestor = lucidia.by_files(evidence)
-    if ancestor is not None:
-        return ancestor
-    ranked = (_votes(evidence) or _by_names(evidence)).most_common()
+def _family(name: str) -> Family:
+    return "native" if name == "native" else "core" if name.startswith("core") else "lucidia"
+
+
+def _told(evidence: Evidence, votes: Counter[Family]) -> str:
+    ranked = (votes or _by_names(evidence)).most_common()
     if not ranked:
         raise NotAStoreError(
             f"{evidence.where} is not a storage directory: {evidence.seen()}", hint=_HINT
         )
     if len(ranked) > 1 and ranked[0][1] == ranked[1][1]:
+        tied = sorted(_WRITERS[name] for name, count in ranked if count == ranked[0][1])
         raise NotAStoreError(
-            f"{evidence.where} may be native or a Memory Core's: {evidence.seen()}", hint=_HINT
+            f"{evidence.where} may be {' or '.join(tied)}: {evidence.seen()}", hint=_HINT
         )
-    return "native" if ranked[0][0] == "native" else _era(evidence)
+    first = ranked[0][0]
+    if first == "lucidia":
+        return ancestors.era(evidence)
+    return "native" if first == "native" else _era(evidence)
 
 
-def _speaks_for_a_younger(evidence: Evidence) -> bool:
-    """Whether there is more for another layout than the key ``id``, which all ancestors share."""
-    others = (_by_catalog(evidence), _by_vectors(evidence))
-    return _by_keys(evidence) == "native" or any(family is not None for family in others)
+_WRITERS: Mapping[Family, str] = {
+    "native": "native",
+    "core": "a Memory Core's",
+    "lucidia": "an ancestor's of the Memory Core",
+}
 
 
 def _votes(evidence: Evidence) -> Counter[Family]:
@@ -118,12 +127,12 @@ def _votes(evidence: Evidence) -> Counter[Family]:
 
 
 def _by_catalog(evidence: Evidence) -> Family | None:
+    if ancestors.by_catalog(evidence):
+        return "lucidia"
     if evidence.catalog is None:
         keys = evidence.catalog_keys
         flat = not (keys.get("memories") or keys.get("significance"))
-        return _more(keys.get("filepath", 0), keys.get("path", 0) if flat else 0)
-    if lucidia.by_catalog(evidence) is not None:
-        return None
+        return _most(native=keys.get("filepath", 0), core=keys.get("path", 0) if flat else 0)
     metadata = evidence.catalog.get("metadata")
     if evidence.section is not None or (isinstance(metadata, dict) and "memory_count" in metadata):
         return "native"
@@ -133,13 +142,15 @@ def _by_catalog(evidence: Evidence) -> Family | None:
 
 
 def _by_keys(evidence: Evidence) -> Family | None:
-    native = core = 0
+    native = core = old = 0
     for sample in evidence.samples:
-        if "id" in sample.keys:
+        if ancestors.wrote(sample):
+            old += 1
+        elif "id" in sample.keys:
             core += not _CORE_CONTENT.isdisjoint(sample.keys)
         else:
             native += not {"memory_id", "assembly_id"}.isdisjoint(sample.keys)
-    return _more(native, core)
+    return _most(native=native, core=core, lucidia=old)
 
 
 def _by_vectors(evidence: Evidence) -> Family | None:
@@ -147,25 +158,24 @@ def _by_vectors(evidence: Evidence) -> Family | None:
     core = len(evidence.vectors) - native
     if not native and "vector_index" in evidence.folders:
         native = 1
-    return None if native and core else _more(native, core)
+    return None if native and core else _most(native=native, core=core)
 
 
 def _by_names(evidence: Evidence) -> Counter[Family]:
     everywhere = [name for names in evidence.files.values() for name in names]
-    core = sum(1 for name in everywhere if _CORE_NAME.fullmatch(name))
-    native = sum(1 for name in evidence.names("memories") if UUID_NAME.fullmatch(name))
     votes: Counter[Family] = Counter()
-    if core:
-        votes["core"] = core
-    if native:
-        votes["native"] = native
-    return votes
+    votes["core"] = sum(1 for name in everywhere if _CORE_NAME.fullmatch(name))
+    votes["native"] = sum(1 for name in evidence.names("memories") if UUID_NAME.fullmatch(name))
+    votes["lucidia"] = ancestors.named(evidence)
+    return +votes
 
 
-def _more(native: int, core: int) -> Family | None:
-    if native == core:
-        return None
-    return "native" if native > core else "core"
+def _most(**found: int) -> Family | None:
+    """The family with most of something; None for a tie."""
+    votes: Counter[Family] = Counter()
+    votes.update(found)  # type: ignore[arg-type]
+    (first, most), (_, next_most), *_ = [*votes.most_common(), ("native", 0)]
+    return None if most == next_most else first
 
 
 def _era(evidence: Evidence) -> str:

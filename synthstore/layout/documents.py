@@ -117,7 +117,7 @@ def embeds_members(layout: Layout, kind: Kind) -> bool:
 
 def read_entity(layout: Layout, ref: EntityRef, document: Mapping[str, Any]) -> Entity:
     """The entity that a whole ``document`` is; fields of a wrong kind count as not there."""
-    spelt = spelling(layout, ref.kind)
+    spelt, document = spelling(layout, ref.kind), layout.plain(ref.kind, document)
     values = {name: document[key] for name, key in spelt.keys.items() if key in document}
     known = set(spelt.keys.values())
     extra = {key: value for key, value in document.items() if key not in known}

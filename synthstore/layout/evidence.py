@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
@@ -29,8 +28,6 @@ TELLING_KEYS = ("memories", "filepath", "path", "quickrecal", "significance")
 
 IN_MEMORIES = "memories/"
 """Counted among them: paths that begin so."""
-
-UUID_NAME = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\.json", re.IGNORECASE)
 
 MISSING = "is missing"
 """What ``catalog_problem`` says of a catalog that is not there."""

@@ -8,6 +8,8 @@ from synthstore.layout.base import OWN_FOLDER
 
 SUFFIX = ".json"
 
+UUID_NAME = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\.json", re.IGNORECASE)
+
 _SIDE = frozenset({"logs", "stats", "backups", "corrupted_backups", OWN_FOLDER})
 _SIDE_PREFIX = "index_backup_"
 _LEFTOVER = re.compile(

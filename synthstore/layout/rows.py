@@ -3,27 +3,52 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from synthstore.layout.fields import number, same_score, scalar
-from synthstore.model.times import same_time
+from synthstore.model.catalog import Row
+from synthstore.model.times import in_seconds, same_time
 
 _PATHS = frozenset({"filepath", "path"})
 _TIMES = frozenset({"created_at", "updated_at", "timestamp"})
 _TEXTS = frozenset({"type"})
 
 
-def disagreeing(raw: Mapping[str, object], claims: Mapping[str, object]) -> tuple[str, ...]:
-    """Keys of ``claims`` (what the file says) with another value, or none, in the row ``raw``."""
-    return tuple(key for key, claim in claims.items() if not _agree(key, raw.get(key), claim))
+class TheseRows:
+    """Rows as a key of a cache: the very same sequence, whatever it holds."""
+
+    __slots__ = ("rows",)
+
+    def __init__(self, rows: Sequence[Row]) -> None:
+        self.rows = rows
+
+    def __hash__(self) -> int:
+        return id(self.rows)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, TheseRows) and other.rows is self.rows
 
 
-def _agree(key: str, listed: object, claim: object) -> bool:
+def disagreeing(
+    raw: Mapping[str, object], claims: Mapping[str, object], *, any_unit: bool = False
+) -> tuple[str, ...]:
+    """Keys of ``claims`` (what the file says) with another value, or none, in the row ``raw``.
+
+    With ``any_unit`` a time may be milliseconds in one and seconds in the other.
+    """
+    return tuple(
+        key for key, claim in claims.items() if not _agree(key, raw.get(key), claim, any_unit)
+    )
+
+
+def _agree(key: str, listed: object, claim: object, any_unit: bool) -> bool:
     if key in _PATHS:
         return isinstance(listed, str) and posixpath.normpath(listed) == claim
     if key in _TIMES:
-        spelt = scalar(listed)
-        return spelt is not None and same_time(spelt, scalar(claim))
+        spelt, said = scalar(listed), scalar(claim)
+        if any_unit:
+            spelt, said = in_seconds(spelt), in_seconds(said)
+        return spelt is not None and same_time(spelt, said)
     if key in _TEXTS:
         return listed == claim
     one, other = number(listed), number(claim)

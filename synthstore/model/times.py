@@ -11,6 +11,7 @@ _MICROSECOND = timedelta(microseconds=1)
 _FIRST_SECOND = -62_135_596_800
 _LAST_SECOND = 253_402_300_799
 """From the year 1 to 9999: what no calendar names is no time."""
+_MILLISECONDS = 1000
 
 
 def instant_us(value: object) -> int | None:
@@ -36,6 +37,13 @@ def _of_text(text: str) -> int | None:
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)
     return (moment - _EPOCH) // _MICROSECOND
+
+
+def in_seconds(value: Scalar) -> Scalar:
+    """A number of milliseconds as seconds, which it cannot be itself; all else as it is."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or value <= _LAST_SECOND:
+        return value
+    return value / _MILLISECONDS
 
 
 def same_time(one: Scalar, other: Scalar) -> bool:

@@ -31,7 +31,18 @@ def find_or_make(path: Path) -> tuple[Path, Layout]:
         raise NotAStoreError(f"{path} is not a directory", hint="give a directory")
     if is_blank(root):
         _make(root)
-    return root, recognise(root)
+    return root, served(root)
+
+
+def served(root: Path) -> Layout:
+    """The layout of the store at ``root``; NotAStoreError where no library can hold that open."""
+    layout = recognise(root)
+    if not layout.for_library:
+        raise NotAStoreError(
+            f"{root}: layout {layout.name} is read, verified and repaired, but not opened",
+            hint="bring it into another layout first: synthstore migrate STORE TARGET",
+        )
+    return layout
 
 
 def is_blank(root: Path) -> bool:

@@ -54,7 +54,7 @@ class _Cataloguer:
         return CatalogTarget(self.rows, document, self.gone, self.actions)
 
     def _untouchable(self) -> bool:
-        if self.found.path in self.basis.closed:
+        if not self.found.path or self.found.path in self.basis.closed:
             return True
         if self.basis.rebuild:
             return "catalog" not in self.basis.rebuild

@@ -33,7 +33,8 @@ def salvaged(basis: Basis, file: EntityFile, ref: EntityRef) -> dict[str, object
     document = {key: ref.id, **{k: v for k, v in fields.items() if k != key}}
     embedding = layout.embedding_key(ref.kind)
     vector = basis.vector(ref)
-    if vector is not None and judge(document.get(embedding)).state in LACKING:
+    held = layout.plain(ref.kind, document).get(embedding)
+    if vector is not None and judge(held).state in LACKING:
         document[embedding] = floats(vector)
     missing = layout.read_record(ref.kind, document).missing
     return None if missing or id_problem(ref.id, kind=ref.kind) else document

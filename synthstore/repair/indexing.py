@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -71,7 +72,7 @@ class _Indexer:
         return known or (self.index.dim if self.index.status is PartStatus.OK else 0)
 
     def aim(self) -> IndexTarget:
-        if self.basis.rebuild and INDEX not in self.basis.rebuild:
+        if not self.index.path or (self.basis.rebuild and INDEX not in self.basis.rebuild):
             return IndexTarget(EMPTY, NO_VECTORS, {}, write_index=False, mappings=())
         rebuild = self._rebuild_code()
         kept = self._keep_held() if rebuild else self._keep()
@@ -79,8 +80,9 @@ class _Indexer:
             self._count_lost(kept)
         vectors = self._renewed(kept)
         added = self._missing(kept, rebuild)
-        ids, vectors = self._joined(kept, vectors, added)
-        entries = self._entries(kept, added, ids)
+        old, vectors = self._joined(kept, vectors, added)
+        ids = np.arange(len(old), dtype=np.int64) if self._positional else old
+        entries = self._entries([*kept.owners, *added], old, ids)
         write = self._must_write(rebuild, kept, vectors, len(ids))
         blind = self._absent and rebuild is None
         mappings = () if blind else stale_mappings(self.basis, entries, index_written=write)
@@ -90,6 +92,12 @@ class _Indexer:
         return IndexTarget(
             ids, vectors, entries, write, mappings, self.gone, self.sole, self.actions
         )
+
+    @property
+    def _positional(self) -> bool:
+        """Whether ids are positions, so that what goes moves all that stands behind it."""
+        carries = self.index.status is PartStatus.OK and self.index.has_ids
+        return self.inventory.layout.positional and not carries
 
     @property
     def _absent(self) -> bool:
@@ -186,7 +194,10 @@ class _Indexer:
 
     @cached_property
     def _mapped_numbers(self) -> frozenset[int]:
-        return frozenset(self.basis.ownership.entries.values())
+        """Numbers whose name says whose they are; in a bare index a name may have slipped."""
+        ownership = self.basis.ownership
+        slipped = ownership.names.keys() if not self.index.has_ids else frozenset[str]()
+        return frozenset(n for name, n in ownership.entries.items() if name not in slipped)
 
     def _someone_lacks_an_embedding(self) -> bool:
         """Whether an unowned vector could be the only embedding of an entity that lives."""
@@ -329,13 +340,18 @@ class _Indexer:
             self._act("write-index", Subject(INDEX, self.index.path), why)
         return changed
 
-    def _entries(self, kept: Kept, added: list[EntityRef], ids: IdArray) -> dict[str, int]:
-        owners = [*kept.owners, *added]
-        named = {vector_id(ref): int(n) for ref, n in zip(owners, ids, strict=True) if ref}
+    def _entries(
+        self, owners: Sequence[EntityRef | None], old: IdArray, ids: IdArray
+    ) -> dict[str, int]:
+        """The mapping of vectors that had the numbers ``old`` and now have ``ids``."""
+        numbers = ids.tolist()
+        named = {vector_id(ref): n for ref, n in zip(owners, numbers, strict=True) if ref}
         # Vectors that no entity owns but that stay keep the name that the mapping gives them.
-        orphans = {int(n) for ref, n in zip(owners, ids, strict=True) if ref is None}
-        old = self.basis.ownership.entries.items()
-        return {**{name: n for name, n in old if n in orphans and name not in named}, **named}
+        moved = zip(owners, old.tolist(), numbers, strict=True)
+        orphans = {was: now for ref, was, now in moved if ref is None}
+        entries = self.basis.ownership.entries.items()
+        left = ((name, orphans[n]) for name, n in entries if n in orphans)
+        return {**{name: n for name, n in left if name not in named}, **named}
 
     # Words
 

@@ -207,6 +207,8 @@ class _Mender:
             if id_problem(row.id, kind=row.kind, native=self.layout.name == "native"):
                 return None
             path = self.layout.path_for(row.ref)
+        if self.layout.place(path) is not place:
+            return None
         return None if path in self.occupied else path
 
     def _dangling_members(self) -> None:

@@ -75,7 +75,8 @@ def _refusal(
             f"{index.sole_copies} vectors would go that are, or may be, the only copy of a living "
             "entity's embedding"
         )
-    if basis.inventory.dimension is None and len(basis.inventory.tables) > 1:
+    tied = basis.inventory.dimension is None and len(basis.inventory.tables) > 1
+    if tied and basis.inventory.index.path:
         return "the embeddings are of several dimensions, and none is in the majority"
     return None
 

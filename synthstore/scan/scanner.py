@@ -132,7 +132,7 @@ async def _read_entities(
 
 
 def _read_parts(root: Path, layout: Layout, *, quick: bool) -> _Parts:
-    index = read_index(root, layout.faiss_path, with_vectors=not quick)
+    index = _index(root, layout, with_vectors=not quick)
     mappings = _relevant([read_mapping(root, path) for path in layout.mapping_paths])
     catalog = read_catalog(root, layout)
     unfinished = tuple(
@@ -140,6 +140,12 @@ def _read_parts(root: Path, layout: Layout, *, quick: bool) -> _Parts:
     )
     access = tuple(_closed(root, (catalog, index, *mappings)))
     return _Parts(catalog, index, mappings, unfinished, access)
+
+
+def _index(root: Path, layout: Layout, *, with_vectors: bool) -> IndexFacts:
+    if not layout.faiss_path:
+        return IndexFacts(PartStatus.MISSING, "")
+    return read_index(root, layout.faiss_path, with_vectors=with_vectors)
 
 
 def _closed(

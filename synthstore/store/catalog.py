@@ -16,9 +16,10 @@ from synthstore.errors import SynthstoreError
 from synthstore.files.jsonio import Parsed, ParseFailure, parse
 from synthstore.files.walk import list_folder, look, read_file
 from synthstore.layout.base import CATALOG_NAME, CatalogShapeError, Layout
+from synthstore.layout.fields import scalar
 from synthstore.model.catalog import Catalog, Row
 from synthstore.model.facts import CatalogFacts, PartStatus, Stat
-from synthstore.model.times import instant_us
+from synthstore.model.times import in_seconds, instant_us
 
 DUPLICATE_KEYS = "duplicate keys"
 """How ``files.jsonio`` names what only a second look can place."""
@@ -51,6 +52,8 @@ def load_catalog(root: Path, path: str = CATALOG_NAME, *, lightly: bool = False)
 
 
 def _load(root: Path, path: str, *, lightly: bool) -> LoadedCatalog:
+    if not path:
+        return LoadedCatalog(PartStatus.MISSING)
     try:
         raw, stat = read_file(root, path)
     except FileNotFoundError:
@@ -182,6 +185,8 @@ def _entries(root: Path, folder: str, name: str, kind: str) -> list[str]:
 def newest_us(catalog: Catalog) -> int:
     """The newest instant that a catalog names, in microseconds since the epoch."""
     metadata = catalog.document.get("metadata")
-    said = metadata.get("last_updated") if isinstance(metadata, dict) else None
+    about = metadata if isinstance(metadata, dict) else catalog.document
+    said = about.get("last_updated")
     times = (row.raw.get(key) for row in catalog.rows for key in ("updated_at", "timestamp"))
-    return max((us for t in (said, *times) if (us := instant_us(t)) is not None), default=0)
+    known = (instant_us(in_seconds(scalar(time))) for time in (said, *times))
+    return max((us for us in known if us is not None), default=0)

@@ -46,7 +46,7 @@ def _judge_document(layout: Layout, file: _Hashed, parsed: Parsed) -> Seen:
         status = FileStatus.INCOMPLETE
         return EntityFile(kind, path, status, stat, digest, problem, rigid=parsed.rigid), None
     record = layout.read_record(kind, document)
-    judged = judge(document.get(layout.embedding_key(kind)))
+    judged = judge(layout.plain(kind, document).get(layout.embedding_key(kind)))
     judged_file = EntityFile(
         kind,
         path,
