@@ -28,7 +28,6 @@ Copies = Mapping[str, Mapping[str, object]]
 _NATIVE, _CORE = Native(), Core4()
 _MEMORY_KEYS = (*spelling(_CORE, "memory").keys.values(), *spelling(_CORE, "memory").fresh)
 _TIME_KEYS = ("timestamp", "last_access_time", "quickrecal_updated")
-_OLDER_NAMES = {"content": "text", "quickrecal_score": "significance"}
 _CLASH = "core_"
 _MISSING = object()
 
@@ -57,7 +56,7 @@ def to_native(
     """
     if layout.name == _NATIVE.name:
         return dict(document)
-    body, note = _parted(kind, document)
+    body, note = _parted(kind, layout.plain(kind, document))
     moved = _taken_out(body, note["moved"])
     return _restored(_plain(layout, kind, body, known) | moved, note)
 
@@ -116,7 +115,7 @@ def _plain(layout: Layout, kind: Kind, body: Mapping[str, Any], known: Collectio
         value = _value(name, spelt.keys[name], body, record)
         if value is not _MISSING:
             native[name] = value
-    used = {*spelt.keys.values(), *(_OLDER_NAMES[key] for key in _OLDER_NAMES if key not in body)}
+    used = set(spelt.keys.values())
     told = {"assembly_id": record.id, "memory_ids": list(record.members)}
     used |= {key for key, value in told.items() if kind == "assembly" and body.get(key) == value}
     extra = {key: value for key, value in body.items() if key not in used}
@@ -138,7 +137,7 @@ def _value(name: str, key: str, body: Mapping[str, Any], record: Record) -> obje
     if name in ("created_at", "updated_at"):
         us = record.created_us if name == "created_at" else record.updated_us
         return body.get(key, _MISSING) if us is None else native_time(us)
-    return body.get(key, body.get(_OLDER_NAMES.get(key, ""), _MISSING))
+    return body.get(key, _MISSING)
 
 
 def _more_times(key: str, body: Mapping[str, Any], record: Record) -> Document:
