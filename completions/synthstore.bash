@@ -3,7 +3,7 @@ _synthstore() {
     local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]} command= word
     for word in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
         case "$word" in
-            verify|repair|rebuild-index|backup|restore|snapshots|diff|undo|demo) command=$word; break ;;
+            verify|repair|rebuild-index|backup|stats|restore|snapshots|diff|undo|demo) command=$word; break ;;
         esac
     done
     COMPREPLY=()
@@ -55,6 +55,13 @@ _synthstore() {
         "backup --lock-wait") return ;;
         "backup --jobs") return ;;
         "backup --config") COMPREPLY=($(compgen -f -- "$cur")); return ;;
+        "stats --repo") return ;;
+        "stats --html") COMPREPLY=($(compgen -f -- "$cur")); return ;;
+        "stats --layout") COMPREPLY=($(compgen -W "native core-4 core-3" -- "$cur")); return ;;
+        "stats --metrics-file") COMPREPLY=($(compgen -f -- "$cur")); return ;;
+        "stats --lock-wait") return ;;
+        "stats --jobs") return ;;
+        "stats --config") COMPREPLY=($(compgen -f -- "$cur")); return ;;
         "restore --repo") return ;;
         "restore --name") return ;;
         "restore --snapshot") return ;;
@@ -90,7 +97,7 @@ _synthstore() {
     esac
     case "$command" in
         '')
-            COMPREPLY=($(compgen -W "verify repair rebuild-index backup restore snapshots diff undo demo --help --version" -- "$cur")) ;;
+            COMPREPLY=($(compgen -W "verify repair rebuild-index backup stats restore snapshots diff undo demo --help --version" -- "$cur")) ;;
         verify)
             case "$cur" in
                 -*) COMPREPLY=($(compgen -W "--quick --subset --repo --layout --metrics-file --select --ignore --id --fail-on --known --write-known --json -q --quiet -v --verbose --redact --no-color --no-progress --lock-wait --jobs --config -h --help" -- "$cur")) ;;
@@ -109,6 +116,11 @@ _synthstore() {
         backup)
             case "$cur" in
                 -*) COMPREPLY=($(compgen -W "--repo --name --tag --check --known --layout --metrics-file -n --dry-run --keep-last --keep-hourly --keep-daily --keep-weekly --keep-monthly --keep-yearly --keep-within --json -q --quiet -v --verbose --redact --no-color --no-progress --lock-wait --jobs --config -h --help" -- "$cur")) ;;
+                *) COMPREPLY=($(compgen -d -- "$cur")) ;;
+            esac ;;
+        stats)
+            case "$cur" in
+                -*) COMPREPLY=($(compgen -W "--repo --html --layout --metrics-file --json -q --quiet -v --verbose --redact --no-color --no-progress --lock-wait --jobs --config -h --help" -- "$cur")) ;;
                 *) COMPREPLY=($(compgen -d -- "$cur")) ;;
             esac ;;
         restore)

@@ -9,7 +9,7 @@ from pathlib import Path
 from synthstore.checks.catalogue import twin
 from synthstore.checks.finding import Finding, Subject
 from synthstore.checks.found import finding
-from synthstore.repository.manifest import FileRow
+from synthstore.repository.manifest import FileRow, of_store
 from synthstore.repository.place import Place
 from synthstore.repository.vault import Repository
 from synthstore.scan.inventory import Inventory
@@ -30,10 +30,7 @@ def newest(root: Path, place: Place) -> Reference:
     Raises NotAStoreError, LostObjectError.
     """
     repository = Repository.open(place)
-    snapshots = repository.snapshots()
-    names = {one.name for one in snapshots}
-    name = root.name if root.name in names or len(names) != 1 else names.pop()
-    mine = [one for one in snapshots if one.name == name]
+    mine = of_store(repository.snapshots(), root.name)
     if not mine:
         return Reference("")
     rows = repository.tree(mine[-1]).files

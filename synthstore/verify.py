@@ -71,11 +71,28 @@ class Look:
     findings: tuple[Finding, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Examined:
+    """A report, and the look that it tells of."""
+
+    root: Path
+    """The store, links resolved."""
+    inventory: Inventory
+    report: Report
+
+
 async def verify(store: Path, options: LookOptions, progress: Progress | None = None) -> Report:
     """Verify the store at ``store``.
 
     Raises NotAStoreError, NewerFormatError or PermissionDeniedError where it cannot look.
     """
+    return (await examine("verify", store, options, progress)).report
+
+
+async def examine(
+    command: str, store: Path, options: LookOptions, progress: Progress | None = None
+) -> Examined:
+    """As ``verify``, for a ``command`` that tells more of what was seen than its findings."""
     clock = Clock()
     root = find_root(store)
     layout = await asyncio.to_thread(recognise, root, options.layout)
@@ -84,8 +101,8 @@ async def verify(store: Path, options: LookOptions, progress: Progress | None = 
     if options.repository is not None:
         seen = await asyncio.to_thread(_held_against, root, seen, options.repository)
     shown = tuple(f for f in seen.findings if known_key(f) not in options.known)
-    return Report(
-        command="verify",
+    report = Report(
+        command=command,
         store=str(store),
         layout=layout.name,
         quick=options.quick,
@@ -98,6 +115,7 @@ async def verify(store: Path, options: LookOptions, progress: Progress | None = 
         counts=counts_of(seen.inventory),
         findings=shown,
     )
+    return Examined(root, seen.inventory, report)
 
 
 def _require_known(seen: Look, ids: frozenset[str]) -> None:

@@ -12,9 +12,10 @@ from pathlib import Path
 import pytest
 
 from synthstore import errors
+from synthstore.cli import metering
 from synthstore.cli import run as runner
 from synthstore.cli.manual import EXIT_CODES
-from synthstore.errors import SynthstoreError
+from synthstore.errors import OperationError, SynthstoreError
 from synthstore.files.lock import Lock
 from tests.program import Program, on_terminal, spawn
 from tests.stores import build
@@ -183,8 +184,75 @@ def test_a_metrics_file_that_is_a_link_in_a_circle(cli: Program, tmp_path: Path)
     built = build("native", tmp_path / "store")
     (tmp_path / "loop").symlink_to("loop")
     result = cli("verify", built.root, "--metrics-file", tmp_path / "loop")
-    assert "bug" not in result.err
-    assert result.code in (0, 4)
+    assert result.code == 2
+    assert (tmp_path / "loop").is_symlink()
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("verify", "--metrics-file"),
+        ("verify", "--write-known"),
+        ("repair", "-y", "--metrics-file"),
+        ("stats", "--html"),
+        ("stats", "--metrics-file"),
+    ],
+)
+def test_a_file_that_cannot_be_is_told_before_any_work(
+    cli: Program, tmp_path: Path, options: tuple[str, ...]
+) -> None:
+    built = build("native", tmp_path / "store")
+    built.catalog.unlink()
+    command, *rest = options
+    result = cli(command, built.root, *rest, tmp_path / "none" / "file")
+    assert (result.code, result.out) == (2, "")
+    assert f"mkdir -p {tmp_path / 'none'}" in result.err
+    assert cli(command, built.root, *rest, "/dev/null").code == 2
+    assert not Path("/dev/null").is_file()
+    assert not built.catalog.exists()
+
+
+def test_a_metrics_file_that_is_a_link_stays_one(cli: Program, tmp_path: Path) -> None:
+    built = build("native", tmp_path / "store")
+    (tmp_path / "there.prom").write_text("")
+    (tmp_path / "link.prom").symlink_to("there.prom")
+    assert cli("verify", built.root, "--metrics-file", tmp_path / "link.prom").code == 0
+    assert (tmp_path / "link.prom").is_symlink()
+    assert "synthstore_exit_code" in (tmp_path / "there.prom").read_text()
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        ("verify", "--select", "Q"),
+        ("verify", "--known", "/none"),
+        ("repair", "-y", "--select", "Q"),
+        ("backup",),
+        ("stats", "--repo", "/none"),
+    ],
+)
+def test_metrics_of_a_call_that_fails(cli: Program, tmp_path: Path, call: tuple[str, ...]) -> None:
+    built = build("native", tmp_path / "store")
+    file = tmp_path / "m.prom"
+    result = cli(call[0], built.root, *call[1:], "--metrics-file", file)
+    assert result.code in (2, 10)
+    labels = f'{{command="{call[0]}",store="{built.root}"}}'
+    assert f"synthstore_exit_code{labels} {result.code}\n" in file.read_text()
+
+
+def test_metrics_that_cannot_be_written_hide_no_other_error(
+    cli: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OperationError("cannot write the metrics: no room")
+
+    monkeypatch.setattr(metering, "put", full)
+    file = tmp_path / "m.prom"
+    failed = cli("verify", tmp_path / "none", "--metrics-file", file)
+    assert failed.code == 10
+    assert "no room" in failed.err
+    assert "does not exist" in failed.err
+    assert cli("verify", build("native", tmp_path / "store").root, "--metrics-file", file).code == 4
 
 
 def test_exactly_one_document_on_stdout(tmp_path: Path) -> None:

@@ -30,6 +30,7 @@ NAMES = (
     "runs",
     "snapshots-prune",
     "snapshots",
+    "stats",
     "undo",
 )
 
@@ -72,6 +73,8 @@ def documents(cli: Program, folder: Path) -> Iterator[Any]:
         ("snapshots", "find", hurt.memories[1], "--repo", folder / "repo"),
         ("snapshots", "check", "--repo", folder / "repo"),
         ("snapshots", "prune", "--keep-last", "1", "--repo", folder / "repo"),
+        ("stats", hurt.root),
+        ("stats", folder / "again", "--repo", folder / "repo"),
         ("diff", folder / "again", hurt.root),
     ]
     for call in calls:

@@ -10,11 +10,10 @@ from synthstore.errors import SynthstoreError
 from synthstore.files.jsonio import ParseFailure, parse
 from synthstore.layout.base import Layout
 from synthstore.model.ids import Kind
+from synthstore.model.text import excerpt, text_of
 from synthstore.repository.manifest import FileRow, Snapshot
 from synthstore.repository.place import Place
 from synthstore.repository.vault import Repository
-
-_EXCERPT = 160
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,9 +98,8 @@ class _Finder:
     def _version(self, key: tuple[str, str], kind: Kind, text: str) -> Version:
         row, layout = self._rows[key]
         name = row.id or layout.id_from_path(row.path)
-        excerpt = text if len(text) <= _EXCERPT else text[:_EXCERPT] + "…"
         held = tuple(self._held[key])
-        return Version(kind, name, row.path, row.sha256, row.size, excerpt, held)
+        return Version(kind, name, row.path, row.sha256, row.size, excerpt(text), held)
 
     def _text(self, row: FileRow) -> str | None:
         try:
@@ -110,7 +108,4 @@ class _Finder:
         except (SynthstoreError, ParseFailure):
             self.unread += 1
             return None
-        if not isinstance(document, dict):
-            return None
-        texts = [document.get(key) for key in ("content", "text", "name", "description")]
-        return " — ".join(text for text in texts if isinstance(text, str))
+        return text_of(document)

@@ -16,6 +16,7 @@ from synthstore.cli import (
     repair,
     restore,
     snapshots,
+    stats,
     undo,
     verify,
 )
@@ -27,6 +28,7 @@ COMMANDS: tuple[tuple[str, CommandFunction, Manual], ...] = (
     ("repair", repair.repair, repair.MANUAL),
     ("rebuild-index", rebuild_index.rebuild_index, rebuild_index.MANUAL),
     ("backup", backup.backup, backup.MANUAL),
+    ("stats", stats.stats, stats.MANUAL),
     ("restore", restore.restore, restore.MANUAL),
     ("snapshots", snapshots.snapshots, snapshots.MANUAL),
     ("diff", diff.diff, diff.MANUAL),

@@ -77,20 +77,21 @@ async def backup(
         monthly=keep_monthly,
         yearly=keep_yearly,
     )
-    root, place = common.store(store, os.environ), vault.place(repo)
-    wanted = BackupOptions(
-        name=name,
-        tags=tuple(tag or ()),
-        keep=keep if keep.any else None,
-        check=check,
-        dry_run=dry_run,
-        known=read_known(known),
-        severities=options.severities(common.config, CATALOGUE),
-        lock_wait=common.lock_wait,
-        jobs=common.jobs,
-        layout=layout,
-    )
+    root = common.store(store, os.environ)
     with metered(common, metrics_file, "backup", [root]) as meter:
+        place = vault.place(repo)
+        wanted = BackupOptions(
+            name=name,
+            tags=tuple(tag or ()),
+            keep=keep if keep.any else None,
+            check=check,
+            dry_run=dry_run,
+            known=read_known(known),
+            severities=options.severities(common.config, CATALOGUE),
+            lock_wait=common.lock_wait,
+            jobs=common.jobs,
+            layout=layout,
+        )
         report = await back_up(root, place, wanted, common.progress)
         meter.add_backup(root, report)
     return _show(common, report, silent=metrics_file == "-")

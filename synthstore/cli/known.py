@@ -7,9 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from synthstore.checks.report import Report
-from synthstore.cli.metering import outside
+from synthstore.cli.outputs import put
 from synthstore.errors import UsageError
-from synthstore.files.durable import atomic_write
 from synthstore.render.documents import known_document
 from synthstore.render.json import dumps
 from synthstore.verify import KnownKey, known_key
@@ -39,11 +38,7 @@ def _key(item: dict[str, dict[str, str]]) -> KnownKey:
     return str(key[0]), key[1], key[2]
 
 
-def save_known(
-    file: Path, stores: Sequence[Path], known: frozenset[KnownKey], reports: Sequence[Report]
-) -> None:
-    """Write what was found, and what was known already; never into a store."""
-    outside("--write-known", file, stores)
+def save_known(file: Path, known: frozenset[KnownKey], reports: Sequence[Report]) -> None:
+    """Write what was found, and what was known already."""
     found = {known_key(finding) for report in reports for finding in report.findings}
-    text = dumps(known_document(known | found))
-    atomic_write(file, text.encode(), _MODE)
+    put(file, dumps(known_document(known | found)), _MODE)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import logging
 import sys
 import time
 from asyncio import CancelledError
@@ -14,9 +14,13 @@ from pathlib import Path
 from synthstore.backup.report import BackupReport
 from synthstore.checks.report import Report
 from synthstore.cli.command import Common
+from synthstore.cli.outputs import output, put
 from synthstore.errors import InterruptedByUserError, OperationError, SynthstoreError, UsageError
-from synthstore.files.durable import atomic_write
+from synthstore.files.durable import told
 from synthstore.render.metrics import Ran, textfile
+from synthstore.stats.report import StatsReport
+
+_log = logging.getLogger("synthstore")
 
 _MODE = 0o644
 """Whoever collects metrics is another user."""
@@ -38,13 +42,11 @@ class Meter:
         """Note how a backup of ``store`` went."""
         self.ran[str(store)] = Ran(self.command, str(store), report.exit_code, backup=report)
 
-
-def outside(option: str, file: Path, stores: Sequence[Path]) -> None:
-    """Raise UsageError for a file inside a store: nobody but Memory Cores and runs write there."""
-    for store in stores:
-        # Not Path.resolve, which raises for links in a circle; those are told when it is opened.
-        if Path(os.path.realpath(file)).is_relative_to(os.path.realpath(store)):
-            raise UsageError(f"{option}: {file} is inside the store {store}")
+    def add_stats(self, store: Path, stats: StatsReport) -> None:
+        """Note what the statistics of ``store`` are."""
+        self.ran[str(store)] = Ran(
+            self.command, str(store), stats.exit_code, stats.report, stats=stats
+        )
 
 
 @contextmanager
@@ -58,8 +60,7 @@ def metered(
         return
     if target == "-" and common.screen.json:
         raise UsageError("--metrics-file - and --json exclude each other on stdout")
-    if target != "-":
-        outside("--metrics-file", Path(target), stores)
+    file = None if target == "-" else output("--metrics-file", target, stores)
     failure: SynthstoreError = OperationError("failed")
     try:
         yield meter
@@ -73,13 +74,22 @@ def metered(
         for store in stores:
             if str(store) not in meter.ran:
                 meter.add(store, failure)
-        _write(target, list(meter.ran.values()))
+        _write(file, list(meter.ran.values()), failing=sys.exc_info()[1] is not None)
 
 
-def _write(target: str, ran: Sequence[Ran]) -> None:
-    if target == "-":
+def _write(file: Path | None, ran: Sequence[Ran], *, failing: bool) -> None:
+    """Write the metrics; where the command is ``failing`` anyway, its own error is the one told."""
+    if file is None:
         sys.stdout.write(textfile(ran, time.time()))
         return
-    file = Path(target)
-    old = file.read_text("utf-8", "replace") if file.is_file() else ""
-    atomic_write(file, textfile(ran, time.time(), old).encode(), _MODE)
+    try:
+        put(file, textfile(ran, time.time(), _old(file)), _MODE)
+    except OperationError as error:
+        if not failing:
+            raise
+        _log.warning("%s", error.message)
+
+
+def _old(file: Path) -> str:
+    with told(file, "read"):
+        return file.read_text("utf-8", "replace") if file.is_file() else ""

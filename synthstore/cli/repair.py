@@ -78,26 +78,26 @@ async def repair(
     asks = not (yes or safe or dry_run)
     if asks:
         require_terminal("repair")
-    wanted = RepairOptions(
-        dry_run=dry_run,
-        safe=safe,
-        select=options.codes(select, "--select", CATALOGUE),
-        ignore=options.codes(ignore, "--ignore", CATALOGUE),
-        ids=frozenset(ids or ()),
-        accept=options.codes(accept, "--accept", CATALOGUE),
-        accept_all=accept_all,
-        allow_shrink=allow_shrink,
-        fail_on=options.threshold(fail_on),
-        lock_wait=common.lock_wait,
-        jobs=common.jobs,
-        severities=options.severities(common.config, CATALOGUE),
-        layout=layout,
-        copies=index_backups(common),
-        sources=tuple(snapshots_in(vault.place(one)) for one in repo or ()),
-    )
     root = common.store(store, os.environ)
     confirm = confirmer(common, asks=asks, silent=metrics_file == "-")
     with metered(common, metrics_file, "repair", [root]) as meter:
+        wanted = RepairOptions(
+            dry_run=dry_run,
+            safe=safe,
+            select=options.codes(select, "--select", CATALOGUE),
+            ignore=options.codes(ignore, "--ignore", CATALOGUE),
+            ids=frozenset(ids or ()),
+            accept=options.codes(accept, "--accept", CATALOGUE),
+            accept_all=accept_all,
+            allow_shrink=allow_shrink,
+            fail_on=options.threshold(fail_on),
+            lock_wait=common.lock_wait,
+            jobs=common.jobs,
+            severities=options.severities(common.config, CATALOGUE),
+            layout=layout,
+            copies=index_backups(common),
+            sources=tuple(snapshots_in(vault.place(one)) for one in repo or ()),
+        )
         await warn_of_core(common, root, layout)
         report = await repair_store(root, wanted, confirm=confirm, progress=common.progress)
         meter.add(root, report)

@@ -90,26 +90,28 @@ async def verify(
     from synthstore.checks.catalogue import CATALOGUE  # noqa: PLC0415
     from synthstore.cli.known import read_known, save_known  # noqa: PLC0415
     from synthstore.cli.metering import metered  # noqa: PLC0415
+    from synthstore.cli.outputs import output  # noqa: PLC0415
     from synthstore.verify import LookOptions  # noqa: PLC0415
 
     paths = [common.store(given, os.environ) for given in stores or ("",)]
-    look = LookOptions(
-        quick=quick,
-        subset=options.subset(subset),
-        layout=layout,
-        select=options.codes(select, "--select", CATALOGUE),
-        ignore=options.codes(ignore, "--ignore", CATALOGUE),
-        ids=frozenset(ids or ()),
-        fail_on=options.threshold(fail_on),
-        known=read_known(known),
-        jobs=common.jobs,
-        severities=options.severities(common.config, CATALOGUE),
-        repository=vault.place(repo) if repo else None,
-    )
+    kept = output("--write-known", write_known, paths) if write_known is not None else None
     with metered(common, metrics_file, "verify", paths) as meter:
+        look = LookOptions(
+            quick=quick,
+            subset=options.subset(subset),
+            layout=layout,
+            select=options.codes(select, "--select", CATALOGUE),
+            ignore=options.codes(ignore, "--ignore", CATALOGUE),
+            ids=frozenset(ids or ()),
+            fail_on=options.threshold(fail_on),
+            known=read_known(known),
+            jobs=common.jobs,
+            severities=options.severities(common.config, CATALOGUE),
+            repository=vault.place(repo) if repo else None,
+        )
         reports, errors = await _look_at(paths, look, common, meter)
-    if write_known is not None:
-        save_known(Path(write_known), paths, look.known, reports)
+        if kept is not None:
+            save_known(kept, look.known, reports)
     return _show(common, reports, errors, fleet=len(paths) > 1, silent=metrics_file == "-")
 
 

@@ -80,13 +80,15 @@ def write_new(
     mtime_ns: int | None = None,
     sync: bool = True,
     dir_fd: int | None = None,
+    shown: Path | None = None,
 ) -> str:
     """Write a file that must not exist yet; the sha256 of its bytes.
 
     It is fsynced unless ``sync`` is off, and gone again if anything fails. The directory is not
-    fsynced. With ``dir_fd`` a relative ``path`` is meant below that open folder.
+    fsynced. With ``dir_fd`` a relative ``path`` is meant below that open folder. Errors name
+    ``shown`` in the place of ``path``.
     """
-    with told(path), ExitStack() as undo:
+    with told(shown or path), ExitStack() as undo:
         fd = os.open(path, _NEW, _PRIVATE, dir_fd=dir_fd)
         undo.callback(discard, path, dir_fd=dir_fd)
         try:
@@ -192,7 +194,7 @@ def atomic_write(
     # Not with_name, which raises for a path without a name, such as the root.
     aside = path.parent / f".{path.name}.{secrets.token_hex(4)}.tmp"
     with ExitStack() as undo:
-        digest = write_new(aside, content, mode=mode, uid=uid, gid=gid)
+        digest = write_new(aside, content, mode=mode, uid=uid, gid=gid, shown=path)
         undo.callback(discard, aside)
         replace(aside, path)
         undo.pop_all()

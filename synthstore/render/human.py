@@ -28,7 +28,7 @@ def report_blocks(
     if quiet and report.clean:
         return
     if not quiet:
-        yield _headline(report)
+        yield report_headline(report)
     elif among_others:
         yield Line(f"{report.store}:", "head")
     yield from _findings(report, verbose=verbose, quiet=quiet)
@@ -73,7 +73,7 @@ def outcome_blocks(report: RepairReport, *, verbose: bool, quiet: bool) -> Itera
     troubled = tuple(a for a in report.actions if a.status in ("skipped", "failed"))
     yield from _actions(troubled, verbose=verbose)
     if not quiet:
-        yield _headline(report)
+        yield report_headline(report)
     yield from _findings(report, verbose=verbose, quiet=quiet)
     yield Line(
         f"{number(report.fixed)} fixed, {number(report.left)} left",
@@ -108,7 +108,8 @@ def _recovered(report: RepairReport) -> Line:
     return Line(f"{report.store}: finished what an interrupted run had begun: {runs}", "warning")
 
 
-def _headline(report: Report) -> Line:
+def report_headline(report: Report) -> Line:
+    """Which store it is, what is in it, and how long the look took."""
     counts = report.counts
     parts = (
         f"{report.layout} layout",
@@ -173,15 +174,18 @@ def _verdict(report: Report, *, quiet: bool) -> Iterator[Block]:
         return
     if report.silenced:
         yield Line(f"{counted(report.silenced, 'known finding')} not shown", "dim")
-    words = {"error": "errors", "warning": "warnings", "info": "info"}
-    counts = [
-        counted(count, label, words[label]) for label, count in report.by_severity.items() if count
-    ]
-    said = ", ".join(counts)
+    said = severity_counts(report)
     if report.clean:
         yield Line(f"{said}, all below --fail-on" if said else "clean", "plain" if said else "good")
     else:
         yield Line(said)
+
+
+def severity_counts(report: Report) -> str:
+    """``2 errors, 1 warning``; empty where nothing was found."""
+    words = {"error": "errors", "warning": "warnings", "info": "info"}
+    counts = report.by_severity.items()
+    return ", ".join(counted(count, label, words[label]) for label, count in counts if count)
 
 
 def _actions(actions: Sequence[Action], *, verbose: bool) -> Iterator[Block]:

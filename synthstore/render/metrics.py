@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from synthstore.backup.report import BackupReport
 from synthstore.checks.report import Report
 from synthstore.render.text import printable
+from synthstore.stats.report import StatsReport
 
 _HELP = {
     "exit_code": "Exit code of the last run.",
@@ -21,6 +23,13 @@ _HELP = {
     "bytes": "Size of all of them.",
     "findings": "Findings by severity; of a repair: those left.",
     "findings_by_code": "Findings by code; of a repair: those left.",
+    "embeddings": "Entities by what their embedding is worth.",
+    "embedding_norm_mean": "Mean norm of the embeddings.",
+    "score_mean": "Mean score of the memories.",
+    "duplicates": "Memories that repeat the content and embedding of another.",
+    "kept_bytes": "Size of what is kept beside the store's own state.",
+    "kept_files": "Files of it.",
+    "snapshots": "Snapshots of the store in the repository.",
     "snapshot_timestamp_seconds": "When the newest snapshot was taken.",
     "snapshot_added_bytes": "What it added to the repository.",
     "snapshot_unread_files": "Files that it lacks, since they could not be read.",
@@ -40,6 +49,8 @@ class Ran:
     """None where it failed."""
     backup: BackupReport | None = None
     """Set for a backup that did not fail."""
+    stats: StatsReport | None = None
+    """Set for statistics."""
 
 
 def textfile(runs: Sequence[Ran], now: float, old: str = "") -> str:
@@ -72,6 +83,28 @@ def _samples(run: Ran, now: float, old: str) -> Iterator[tuple[str, str, str]]:
         yield from _report(run.report, own)
     if run.backup is not None:
         yield from _backup(run.backup, own)
+    if run.stats is not None:
+        yield from _stats(run.stats, own)
+
+
+def _stats(stats: StatsReport, own: tuple[tuple[str, str], ...]) -> Iterator[tuple[str, str, str]]:
+    labels = _labels(own)
+    for state, count in stats.states.items():
+        yield "embeddings", _labels((*own, ("state", state))), str(count)
+    means = {told.name: told.mean for told in stats.distributions}
+    for quantity, name in (("norm", "embedding_norm_mean"), ("score", "score_mean")):
+        if means.get(quantity) is not None:
+            yield name, labels, f"{means[quantity]:.6g}"
+    yield "duplicates", labels, str(stats.surplus)
+    for heap in stats.heaps:
+        of = _labels((*own, ("kept", heap.name)))
+        yield "kept_bytes", of, str(heap.bytes)
+        yield "kept_files", of, str(heap.files)
+    if stats.repository is not None:
+        yield "snapshots", labels, str(len(stats.marks))
+    if stats.marks:
+        newest = datetime.fromisoformat(stats.marks[-1].time)
+        yield "snapshot_timestamp_seconds", labels, f"{newest.timestamp():.3f}"
 
 
 def _backup(

@@ -18,6 +18,8 @@ from synthstore.checks.report import Action, RepairReport, Report
 from synthstore.diff import DiffReport
 from synthstore.errors import SynthstoreError
 from synthstore.repair.undoing import UndoReport
+from synthstore.stats.gathering import Portrait
+from synthstore.stats.report import StatsReport
 
 T = TypeVar("T")
 
@@ -127,6 +129,26 @@ def _restore_report(value: RestoreReport) -> RestoreReport:
 def _diff_report(value: DiffReport) -> DiffReport:
     differences = (replace(one, id=hashed(one.id)) for one in value.differences)
     return replace(value, differences=tuple(differences), unread=_problems(value.unread))
+
+
+@_redacted.register
+def _portrait(value: Portrait) -> Portrait:
+    points = (
+        replace(one, id=hashed(one.id), text="", finding=_maybe(one.finding))
+        for one in value.atlas.points
+    )
+    return Portrait(redacted(value.stats), replace(value.atlas, points=tuple(points)))
+
+
+@_redacted.register
+def _stats_report(value: StatsReport) -> StatsReport:
+    twins = (replace(one, ids=tuple(map(hashed, one.ids))) for one in value.twins)
+    parts = (replace(one, path=redacted_path(one.path)) for one in value.parts)
+    return replace(value, report=redacted(value.report), twins=tuple(twins), parts=tuple(parts))
+
+
+def _maybe(finding: Finding | None) -> Finding | None:
+    return None if finding is None else _finding(finding)
 
 
 def _problems(value: Mapping[str, str]) -> dict[str, str]:

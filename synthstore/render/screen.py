@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, NamedTuple, TextIO
 
 from synthstore.errors import SynthstoreError
-from synthstore.render.text import printable
+from synthstore.render.text import number, printable
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -44,7 +44,17 @@ class Table(NamedTuple):
     """One tone a row."""
 
 
-Block = Line | Table
+class Chart(NamedTuple):
+    """Counts as bars, a row each; the longest bar stands for the largest count."""
+
+    rows: tuple[tuple[str, int], ...]
+    """(label, count)."""
+
+
+Block = Line | Table | Chart
+
+_BAR = 40
+"""Columns of the longest bar."""
 
 
 def error_blocks(error: SynthstoreError, store: str | None = None) -> list[Block]:
@@ -103,11 +113,24 @@ def plain(block: Block) -> list[str]:
     """The lines of a block for pipes, logs and files: no ANSI, never wrapped or cut."""
     if isinstance(block, Line):
         return [printable(block.text)]
+    if isinstance(block, Chart):
+        return _plain_chart(block)
     rows = [tuple(map(printable, row)) for row in (block.columns, *block.rows)]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return [
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
         for row in rows
+    ]
+
+
+def _plain_chart(chart: Chart) -> list[str]:
+    most = max((count for _, count in chart.rows), default=0) or 1
+    wide = max((len(label) for label, _ in chart.rows), default=0)
+    digits = max((len(number(count)) for _, count in chart.rows), default=0)
+    return [
+        f"{label.rjust(wide)}  {number(count).rjust(digits)}  "
+        f"{'#' * -(-count * _BAR // most)}".rstrip()
+        for label, count in chart.rows
     ]
 
 
@@ -130,6 +153,9 @@ def _print_rich(console: Console, block: Block) -> None:
     if isinstance(block, Line):
         console.print(Text(printable(block.text), style=_STYLES[block.tone]), soft_wrap=True)
         return
+    if isinstance(block, Chart):
+        _print_chart(console, block)
+        return
     table = RichTable(*block.columns, box=None, pad_edge=False, header_style="bold")
     # What names the row is copied into the next command.
     table.columns[0].no_wrap = True
@@ -138,3 +164,18 @@ def _print_rich(console: Console, block: Block) -> None:
             *(Text(printable(cell), overflow="fold") for cell in row), style=_STYLES[tone]
         )
     console.print(table)
+
+
+def _print_chart(console: Console, chart: Chart) -> None:
+    from rich.bar import Bar  # noqa: PLC0415
+    from rich.table import Table as RichTable  # noqa: PLC0415
+    from rich.text import Text  # noqa: PLC0415
+
+    most = max((count for _, count in chart.rows), default=0) or 1
+    grid = RichTable.grid("", "", "", padding=(0, 1))
+    grid.columns[0].justify = grid.columns[1].justify = "right"
+    grid.columns[2].width = _BAR
+    for label, count in chart.rows:
+        bar = Bar(most, 0, count, width=_BAR, color="cyan")
+        grid.add_row(Text(label), Text(number(count)), bar)
+    console.print(grid)

@@ -104,6 +104,13 @@ class Snapshot:
         return DAMAGED in self.tags
 
 
+def of_store(snapshots: Sequence[Snapshot], folder: str) -> tuple[Snapshot, ...]:
+    """Those of the store in a folder of that name, or of the only store that there is."""
+    names = {one.name for one in snapshots}
+    name = folder if folder in names or len(names) != 1 else names.pop()
+    return tuple(one for one in snapshots if one.name == name)
+
+
 def spell_snapshot(snapshot: Snapshot) -> tuple[str, bytes]:
     """The file's name, which tells time and digest, and its bytes."""
     document = asdict(snapshot) | {"format": FORMAT, "time": snapshot.time.isoformat()}

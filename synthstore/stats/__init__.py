@@ -1,0 +1,1 @@
+"""What a store holds, in numbers: from one scan, strictly read-only, and never its content."""
