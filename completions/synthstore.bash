@@ -57,7 +57,7 @@ _synthstore() {
         "backup --config") COMPREPLY=($(compgen -f -- "$cur")); return ;;
         "stats --repo") return ;;
         "stats --html") COMPREPLY=($(compgen -f -- "$cur")); return ;;
-        "stats --layout") COMPREPLY=($(compgen -W "native core-4 core-3" -- "$cur")); return ;;
+        "stats --layout") COMPREPLY=($(compgen -W "native core-4 core-3 core-2 lucidia-1 lucidia-0" -- "$cur")); return ;;
         "stats --metrics-file") COMPREPLY=($(compgen -f -- "$cur")); return ;;
         "stats --lock-wait") return ;;
         "stats --jobs") return ;;
