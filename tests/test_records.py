@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from synthstore.layout.base import Layout
@@ -86,6 +86,7 @@ def test_any_document_comes_back_as_it_was(layout: Layout, kind: Kind, document:
 
 @settings(max_examples=40, deadline=None)
 @given(document=native_memories, extra=extras)
+@example(document={"memory_id": "a", "content": ""}, extra={"$created_at": None})
 def test_a_native_memory_goes_through_a_memory_core_and_back(document: Doc, extra: Doc) -> None:
     document = extra | document
     there = document_of(record_of(NATIVE, "memory", document), CORE4)

@@ -27,7 +27,6 @@ from synthstore.transfer.records import (
     record_of,
     restored,
     same_layout,
-    spelt_keys,
     unescaped,
 )
 
@@ -80,13 +79,12 @@ class _Crossing:
 
     def document(self) -> Document:
         document = self._fields()
-        keys = frozenset(spelt_keys(self.record, self.layout).values())
         carried: dict[str, object] = {}
         known = {*field_keys(self.layout, self.kind), "members"}
         for word, value in own_items(self.record):
             if word in known or self._is_the_id_again(word, value):
                 continue
-            key = unescaped(word, self.kind, keys)
+            key = unescaped(word, self.kind)
             if self.closed and key not in spelling(self.layout, self.kind).fresh:
                 carried[word] = value
             elif key in document:

@@ -107,7 +107,7 @@ def record_of(layout: Layout, kind: Kind, document: Mapping[str, Any]) -> Record
     for key, value in document.items():
         field = fields.get(key)
         if field is None:
-            record[_escaped(key, kind, fields)] = value
+            record[_escaped(key, kind)] = value
         elif field == "memory_ids" and embeds_members(layout, kind) and not _are_ids(value):
             record["memory_ids"] = list(layout.read_record(kind, document).members)
             record["members"] = value
@@ -141,11 +141,9 @@ def _are_ids(value: object) -> bool:
     return isinstance(value, list) and all(isinstance(item, str) for item in value)
 
 
-def _escaped(key: str, kind: Kind, spelt: Mapping[str, str]) -> str:
+def _escaped(key: str, kind: Kind) -> str:
     """A key of the document's own as the record has it."""
-    base = key.lstrip(_ESCAPE)
-    # What only looks escaped beside a key of the layout's is one of a kind already.
-    return key if base not in _TAKEN[kind] or base in spelt else _ESCAPE + key
+    return _ESCAPE + key if key.lstrip(_ESCAPE) in _TAKEN[kind] else key
 
 
 # Back into a document
@@ -187,13 +185,12 @@ def same_layout(record: Record, layout: Layout) -> bool:
 def restored(record: Record, layout: Layout) -> Document:
     """The very document of ``layout`` that ``record`` was made of; raises RecordError."""
     keys = spelt_keys(record, layout)
-    taken = frozenset(keys.values())
     splits = "members" in record and embeds_members(layout, record["kind"])
     document: Document = {}
     for word, value in own_items(record):
         if word == "members" and splits:
             continue
-        key = keys.get(word) or unescaped(word, record["kind"], taken)
+        key = keys.get(word) or unescaped(word, record["kind"])
         if key in document:
             raise RecordError(f"two fields of it are {key!r} in {layout.name}")
         document[key] = record["members"] if splits and word == "memory_ids" else value
@@ -214,7 +211,6 @@ def own_items(record: Record) -> Iterator[tuple[str, Any]]:
             yield word, value
 
 
-def unescaped(word: str, kind: Kind, spelt: frozenset[str]) -> str:
-    """The key that ``word``, which is no field, has in a document with the keys ``spelt``."""
-    base = word.lstrip(_ESCAPE)
-    return word if base not in _TAKEN[kind] or base in spelt else word.removeprefix(_ESCAPE)
+def unescaped(word: str, kind: Kind) -> str:
+    """The key in a document of ``word``, which is no field."""
+    return word.removeprefix(_ESCAPE) if word.lstrip(_ESCAPE) in _TAKEN[kind] else word
