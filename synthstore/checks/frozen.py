@@ -55,13 +55,26 @@ def _hashed(inventory: Inventory) -> Iterator[tuple[Claim, EntityFile]]:
     for claim in standing(inventory).claims:
         if claim.row.content_hash is None:
             continue
-        file = claim.file
-        if claim.fate in (Fate.TAKEN, Fate.SHARED) and claim.path is not None:
-            # A file that is named for its row but bears another id: rot can hit the id, too.
-            named = inventory.layout.names(claim.path, claim.row.id)
-            file = inventory.by_path[claim.path] if named else None
+        file = _hashed_file(inventory, claim)
         if file is not None:
             yield claim, file
+
+
+def _hashed_file(inventory: Inventory, claim: Claim) -> EntityFile | None:
+    """The file that the row's hash is of."""
+    here = inventory.by_path.get(claim.path) if claim.path is not None else None
+    if here is None or claim.fate not in (Fate.TAKEN, Fate.SHARED, Fate.ELSEWHERE):
+        return claim.file
+    if inventory.layout.names(here.path, claim.row.id) and claim.fate is not Fate.ELSEWHERE:
+        # A file that is named for its row but bears another id: rot can hit the id, too.
+        return here
+    # A row that got another's path and hash says nothing of its own file.
+    return None if _fits(claim.row, here) else claim.file
+
+
+def _fits(row: Row, file: EntityFile) -> bool:
+    text = file.record.content_sha256 if file.record is not None else None
+    return row.content_hash in (file.sha256, text)
 
 
 def _differs(row: Row, file: EntityFile) -> bool:

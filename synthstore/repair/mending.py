@@ -209,7 +209,11 @@ class _Mender:
             path = self.layout.path_for(row.ref)
         if self.layout.place(path) is not place:
             return None
-        return None if path in self.occupied else path
+        return path if self._free(path) else None
+
+    def _free(self, path: str) -> bool:
+        """Whether a file may be put there: nothing stands in its place, or what does goes."""
+        return path not in self.occupied or path in self.out.removed
 
     def _dangling_members(self) -> None:
         missing = {
@@ -225,7 +229,7 @@ class _Mender:
                 continue
             found = self._best(ref)
             path = self.layout.path_for(ref)
-            if found is not None and path not in self.occupied:
+            if found is not None and self._free(path):
                 self._place(ref, path, found[0], "an assembly names it as a member")
 
     def _leftovers(self) -> None:
@@ -282,6 +286,8 @@ class _Mender:
         old = self.basis.inventory.by_path.get(path)
         stat = old.stat if old is not None else NO_STAT
         facts, vector = facts_of(self.layout, ref.kind, path, content, stat)
+        if self.out.removed.pop(path, False):
+            self.out.displaced.add(path)
         self.out.contents[path] = content
         self.out.files[ref] = facts
         self.occupied.add(path)

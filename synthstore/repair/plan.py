@@ -76,7 +76,9 @@ class _Planner:
 
     def _entity_files(self) -> Iterator[Change]:
         for path, content in sorted(self.target.entities.contents.items()):
-            yield from self._write(path, content, self.inventory.by_path.get(path), ENTITY)
+            old = self.inventory.by_path.get(path)
+            quarantine = path in self.target.entities.displaced
+            yield from self._write(path, content, old, ENTITY, quarantine=quarantine)
 
     def _index(self) -> Iterator[Change]:
         index, facts = self.target.index, self.inventory.index
@@ -129,7 +131,13 @@ class _Planner:
             yield Change(path, sha, None, REMOVAL, quarantine=quarantine)
 
     def _write(
-        self, path: str, content: bytes | IndexContent, old: Found | None, order: int
+        self,
+        path: str,
+        content: bytes | IndexContent,
+        old: Found | None,
+        order: int,
+        *,
+        quarantine: bool = False,
     ) -> Iterator[Change]:
         """One write, unless the very bytes stand there already."""
         sha = old.sha256 if old is not None else None
@@ -146,6 +154,7 @@ class _Planner:
             mode=access.mode,
             uid=access.uid,
             gid=access.gid,
+            quarantine=quarantine,
             size=size,
         )
 

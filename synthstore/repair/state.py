@@ -102,6 +102,8 @@ class Entities:
     """New bytes by path."""
     removed: dict[str, bool] = field(default_factory=dict)
     """Paths to remove; True: with a copy in quarantine."""
+    displaced: set[str] = field(default_factory=set)
+    """Paths of ``contents`` where another entity's file stood, which goes to quarantine."""
     vectors: dict[str, FloatVector] = field(default_factory=dict)
     """Embeddings of new bytes, by path."""
     dropped: dict[EntityRef, str] = field(default_factory=dict)

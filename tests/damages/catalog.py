@@ -58,6 +58,16 @@ def point_at(other: int) -> Callable[[Built, str], None]:
     return act
 
 
+def exchange_rows(built: Built) -> None:
+    """Two rows change places; each now names the other's file, with that file's hash."""
+
+    def change(rows: Doc) -> None:
+        one, other = built.memories[8:10]
+        rows[one], rows[other] = rows[other], rows[one]
+
+    built.edit_rows(change)
+
+
 def later_edit(**changes: object) -> Callable[[Built, str], None]:
     """Edit a document as a program would that forgets the catalog: a newer ``updated_at`` too."""
 
@@ -200,6 +210,7 @@ DAMAGES = (
     ),
     Damage(name="row-of-nobody-names-a-file", apply=on("m8", ghost_row), codes={"C006": 1}),
     Damage(name="row-names-another-file", apply=on("m8", point_at(9)), codes={"C006": 1}),
+    Damage(name="rows-exchanged", apply=exchange_rows, codes={"C007": 2}),
     Damage(
         name="row-score-differs",
         apply=on("m8", set_row(quickrecal_score=0.111)),

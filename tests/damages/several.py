@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from tests import harm
-from tests.damages import acts, bodies, contents, shapes, structure, vectors
-from tests.damages.model import CORE, NATIVE, Damage, How, in_turn, on
+from tests.damages import acts, bodies, catalog, contents, shapes, structure, vectors
+from tests.damages.model import CORE, NATIVE, Damage, How, entity, in_turn, on
 from tests.interrupt import interrupt
 from tests.stores import Built
 
@@ -36,6 +38,15 @@ def torn_members(built: Built) -> None:
     acts.by(lambda _: b"")(built, built.memories[3])
 
 
+def overwrite_with(other: str) -> Callable[[Built, str], None]:
+    """Let another entity's bytes stand in the entity's file."""
+
+    def act(built: Built, entity_id: str) -> None:
+        built.overwrite(entity_id, built.raw(entity(built, other)))
+
+    return act
+
+
 def lose_all_but_one(built: Built) -> None:
     """Eleven of twelve memory files are gone."""
     for memory in built.memories[1:]:
@@ -50,6 +61,21 @@ def outside_link_unharmed(built: Built) -> None:
 
 
 DAMAGES = (
+    Damage(
+        name="member-overwritten-with-another-memory",
+        apply=on("m0", overwrite_with("m9")),
+        codes={"C006": 1, "M006": 1},
+        layouts=CORE,
+        touched=("m0",),
+    ),
+    Damage(
+        name="rotten-and-row-names-another-file",
+        apply=in_turn(on("m8", harm.flip_embedding), on("m8", catalog.point_at(9))),
+        codes={"C006": 1, "M004": 1},
+        after={"C006": 1, "M004": 1},
+        layouts=NATIVE,
+        in_step=False,
+    ),
     Damage(
         name="repair-interrupted",
         apply=in_turn(on("m8", acts.forget_row), on("m9", vectors.drop_vector), interrupt),
