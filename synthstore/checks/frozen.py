@@ -65,11 +65,11 @@ def _hashed_file(inventory: Inventory, claim: Claim) -> EntityFile | None:
     here = inventory.by_path.get(claim.path) if claim.path is not None else None
     if here is None or claim.fate not in (Fate.TAKEN, Fate.SHARED, Fate.ELSEWHERE):
         return claim.file
-    if inventory.layout.names(here.path, claim.row.id) and claim.fate is not Fate.ELSEWHERE:
-        # A file that is named for its row but bears another id: rot can hit the id, too.
-        return here
-    # A row that got another's path and hash says nothing of its own file.
-    return None if _fits(claim.row, here) else claim.file
+    if claim.file is not None:
+        # A row that got another's path and hash says nothing of its own file.
+        return None if _fits(claim.row, here) else claim.file
+    # A file that is named for its row but bears another id: rot can hit the id, too.
+    return here if inventory.layout.names(here.path, claim.row.id) else None
 
 
 def _fits(row: Row, file: EntityFile) -> bool:

@@ -47,6 +47,14 @@ def overwrite_with(other: str) -> Callable[[Built, str], None]:
     return act
 
 
+def exchange_files(built: Built) -> None:
+    """Two files change names, and rot hits one of them."""
+    one, other = built.memories[8:10]
+    first, second = built.raw(one), built.raw(other)
+    built.overwrite(one, second)
+    built.overwrite(other, first.replace(b"noon", b"moon"))
+
+
 def lose_all_but_one(built: Built) -> None:
     """Eleven of twelve memory files are gone."""
     for memory in built.memories[1:]:
@@ -67,6 +75,15 @@ DAMAGES = (
         codes={"C006": 1, "M006": 1},
         layouts=CORE,
         touched=("m0",),
+    ),
+    Damage(
+        name="files-exchanged-and-one-rotten",
+        apply=exchange_files,
+        codes={"M004": 1, "M005": 1},
+        after={"C006": 1, "M004": 1, "M005": 1},
+        severities_after={"M005": "warning"},
+        layouts=NATIVE,
+        in_step=False,
     ),
     Damage(
         name="rotten-and-row-names-another-file",
