@@ -242,19 +242,31 @@ def counts_of(inventory: Inventory) -> Counts:
     )
 
 
-def next_command(store: Path, findings: Sequence[Finding]) -> str | None:
-    """The exact next command, the one that loses least; None where repair would do nothing."""
-    if any(_mended_by_repair(finding) for finding in findings):
-        return f"synthstore repair {shlex.quote(str(store))} --dry-run"
+def next_command(store: Path, findings: Sequence[Finding], *, left: bool = False) -> str | None:
+    """The exact next command, the one that loses least; None where repair would do nothing.
+
+    ``left``: a repair that was free to do all it can has left these, and would leave them again.
+    """
+    command = f"synthstore repair {shlex.quote(str(store))}"
+    if not left and any(_mended_by_repair(finding) for finding in findings):
+        return f"{command} --dry-run"
     if any(_recovered_if_asked(finding) for finding in findings):
-        return f"synthstore repair {shlex.quote(str(store))} --select A020 --dry-run"
-    return None
+        return f"{command} --select A020 --dry-run"
+    rotten = next(filter(_taken_if_accepted, findings), None)
+    if rotten is None:
+        return None
+    return f"{command} --accept {rotten.code} --id={shlex.quote(rotten.subject.id)} --dry-run"
 
 
 def _recovered_if_asked(finding: Finding) -> bool:
     """Whether an assembly holds the copy of a member that is gone and that nobody deleted."""
     told = finding.evidence
     return finding.code == "A020" and bool(told["embedded_copy"]) and not told["deleted"]
+
+
+def _taken_if_accepted(finding: Finding) -> bool:
+    """Whether only the operator can say that these bytes are right."""
+    return finding.severity > Severity.INFO and finding.code in ("M004", "A004")
 
 
 def _mended_by_repair(finding: Finding) -> bool:

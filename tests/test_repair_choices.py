@@ -14,9 +14,11 @@ import pytest
 from synthstore.checks.finding import Severity
 from synthstore.checks.report import RepairReport
 from synthstore.errors import InterruptedByUserError, LockedError, RefusedError
+from synthstore.render.redact import redacted
 from synthstore.repair.operation import RepairOptions, repair
 from synthstore.store.backups import Copies
 from synthstore.store.session import Session
+from tests import harm
 from tests.damages import acts
 from tests.damages.catalog import count_wrongly
 from tests.damages.vectors import add_orphan, drop_vector, other_dimension
@@ -253,3 +255,30 @@ def test_the_old_catalog_is_copied_before_it_is_replaced(built: Built) -> None:
     do(built.root, RepairOptions(copies=Copies(1, 0)))
     (newer,) = copy.parent.iterdir()
     assert newer != copy
+
+
+def test_what_is_left_for_good_is_not_sent_to_repair_again(tmp_path: Path) -> None:
+    built = build("core-4", tmp_path / "a store")
+    path = built.file(built.memories[0])
+    path.unlink()
+    path.symlink_to(built.paths[built.memories[1]])
+    report = do(built.root, RepairOptions())
+    assert codes(report) == {"M001": 1, "S004": 1}
+    assert report.next is None
+
+
+def test_rot_is_left_with_the_command_that_accepts_it(tmp_path: Path) -> None:
+    built = build("native", tmp_path / "a store")
+    harm.flip_embedding(built, built.memories[8])
+    accept = f"synthstore repair '{built.root}' --accept M004 --id={built.memories[8]} --dry-run"
+    assert look(built.root).next == f"synthstore repair '{built.root}' --dry-run"
+    for options in (RepairOptions(dry_run=True), RepairOptions()):
+        report = do(built.root, options)
+        assert report.next == accept
+        assert redacted(report).next == accept.replace(built.memories[8], "ID")
+
+
+def test_a_limited_repair_leaves_the_rest_to_a_whole_one(built: Built) -> None:
+    hurt(built)
+    for options in (RepairOptions(select=("M002",)), RepairOptions(safe=True)):
+        assert (do(built.root, options).next or "").endswith("store --dry-run")

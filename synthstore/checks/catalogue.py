@@ -130,7 +130,7 @@ _MEMORIES = (
         "memory-bit-rot",
         _ERROR,
         "bytes differ from content_hash, though the file is not newer than its row",
-        "recover the copy with the right hash, else frozen until it is accepted",
+        "recover the copy with the right hash, else frozen until --accept",
     ),
     Entry(
         "M005",

@@ -39,6 +39,9 @@ _PLAIN = re.compile(r"[0-9a-f]{64}|sha256:[0-9a-f]{64}|\d{4}-\d\d-\d\d[T ][\d:.,
 """Strings in evidence that are no id: digests, times, numbers."""
 _FILE = re.compile(r"[^\s'\",;()]+\.(?:json|bak|tmp|faiss)\b")
 
+_NEXT_ID = re.compile(r"--id=.*(?= --dry-run$)", re.DOTALL)
+"""The id in a next command, which must not be told though the command then wants filling in."""
+
 
 def hashed(text: str) -> str:
     """Twelve hex digits that stand for ``text``, the same ones every time."""
@@ -74,13 +77,14 @@ def _redacted(value: object) -> object:
 
 @_redacted.register
 def _report(value: Report) -> Report:
-    return replace(value, findings=tuple(map(_finding, value.findings)))
+    return replace(value, next=_next(value.next), findings=tuple(map(_finding, value.findings)))
 
 
 @_redacted.register
 def _repair_report(value: RepairReport) -> RepairReport:
     return replace(
         value,
+        next=_next(value.next),
         findings=tuple(map(_finding, value.findings)),
         actions=tuple(map(_action, value.actions)),
         refused=None if value.refused is None else redacted_text(value.refused),
@@ -145,6 +149,10 @@ def _stats_report(value: StatsReport) -> StatsReport:
     twins = (replace(one, ids=tuple(map(hashed, one.ids))) for one in value.twins)
     parts = (replace(one, path=redacted_path(one.path)) for one in value.parts)
     return replace(value, report=redacted(value.report), twins=tuple(twins), parts=tuple(parts))
+
+
+def _next(command: str | None) -> str | None:
+    return None if command is None else _NEXT_ID.sub("--id=ID", command)
 
 
 def _maybe(finding: Finding | None) -> Finding | None:

@@ -249,9 +249,11 @@ def _report(
 
 def _next(job: Job, findings: Sequence[Finding], planned: Planned, run: str | None) -> str | None:
     store = shlex.quote(str(job.store))
-    if job.dry_run:
-        go = planned.changes and planned.refusal is None
-        return f"synthstore {job.command} {store}" if go else None
-    if run is not None and next_command(job.store, findings) is None:
-        return f"synthstore undo {store} --dry-run"
-    return next_command(job.store, findings)
+    if job.dry_run and planned.refusal is not None:
+        return None
+    if job.dry_run and planned.changes:
+        return f"synthstore {job.command} {store}"
+    moved = any(action.status == "skipped" for action in planned.actions)
+    free = job.command == "repair" and job.wishes.everything and not moved
+    told = next_command(job.store, findings, left=free)
+    return f"synthstore undo {store} --dry-run" if run is not None and told is None else told

@@ -26,6 +26,12 @@ class Wishes:
     moved: frozenset[str] = field(default_factory=frozenset)
     """Paths that changed while we looked: their entities are left alone."""
 
+    @property
+    def everything(self) -> bool:
+        """Whether nothing that can be mended is left out."""
+        limits = (self.select, self.ignore, self.ids, self.safe, self.moved)
+        return not any(limits)
+
     def wants(self, code: str, subject: str, path: str | None = None) -> bool:
         """Whether the damage ``code`` of ``subject`` may be mended."""
         if self.safe and code not in SAFE_CODES:
