@@ -54,7 +54,7 @@ def _native_memory(entity_id: str, index: int, vector: Vector) -> Doc:
         "embedding": numbers(vector),
         "created_at": native_time(instant(index)),
         "updated_at": native_time(instant(index, minutes=13)),
-        "quickrecal_score": round(0.3 + index / 50, 2),
+        "quickrecal_score": round(0.3 + index % 35 / 50, 2),
         "metadata": {"source": "lab", "n": index},
         "access_count": index % 3,
     }
@@ -68,7 +68,7 @@ def _core_memory(entity_id: str, index: int, vector: Vector, *, floats: bool) ->
         "content": f"note {index}: the harbour at noon",
         "embedding": numbers(vector),
         "timestamp": time,
-        "quickrecal_score": round(0.3 + index / 50, 2),
+        "quickrecal_score": round(0.3 + index % 35 / 50, 2),
         "quickrecal_updated": None,
         "metadata": {"source": "lab", "n": index},
         "access_count": index % 3,
