@@ -15,7 +15,6 @@ from synthstore.files.jsonio import ParseFailure, parse
 from synthstore.files.walk import read_file
 from synthstore.layout.base import Layout
 from synthstore.model.ids import EntityRef, Kind
-from synthstore.repository.place import Place
 from synthstore.repository.vault import Repository
 from synthstore.scan.listing import list_store
 from synthstore.store.evidence import recognise
@@ -101,12 +100,11 @@ def store_side(store: Path) -> Side:
     return side
 
 
-def snapshot_side(place: Place, wanted: str, name: str | None = None) -> Side:
+def snapshot_side(repository: Repository, wanted: str, name: str | None = None) -> Side:
     """A snapshot; raises UsageError, LostObjectError."""
-    repository = Repository.open(place)
     snapshot = choose(repository.snapshots(), wanted, name, "")
     layout = layout_of(snapshot)
-    side = Side(f"{place.where}@{snapshot.id}", layout, repository=repository)
+    side = Side(f"{repository.place.where}@{snapshot.id}", layout, repository=repository)
     for row in repository.tree(snapshot).files:
         kind = kind_at(layout, row.path)
         if kind is not None:

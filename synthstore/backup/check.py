@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -15,10 +16,13 @@ from synthstore.progress import Progress, SilentProgress
 from synthstore.repository.damage import Damage
 from synthstore.repository.manifest import Snapshot
 from synthstore.repository.packs import Blob, Kind, PackDamageError, PackIndex
-from synthstore.repository.place import PACKS, Place
+from synthstore.repository.place import PACKS, SNAPSHOTS, Place
 from synthstore.repository.recipes import RecipeError, read_recipe
 from synthstore.repository.vault import LostObjectError, Repository
 from synthstore.verify import Clock
+
+TRIES = 3
+"""How often a repository that changes meanwhile is looked at."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +34,8 @@ class CheckOptions:
     read_data: bool = False
     drill: Path | None = None
     """A folder to restore the newest snapshots into; None: no drill."""
+    lock_wait: float = 0.0
+    """Seconds that a drill waits for a prune to end."""
     max_age: float | None = None
     """Seconds that the newest snapshot of each name may be old."""
 
@@ -37,12 +43,19 @@ class CheckOptions:
 def check_repository(
     place: Place, options: CheckOptions, progress: Progress | None = None
 ) -> CheckReport:
-    """Look at a repository; writes nothing but a note of what it found to be lost."""
+    """Look at a repository; writes nothing but a note of what it found to be lost.
+
+    It takes no lock: what looks wrong while others add and take away is looked at again.
+    """
     clock = Clock()
-    repository = Repository.open(place)
-    checker = _Checker(repository, options, progress or SilentProgress())
-    checker.run()
-    index = repository.index
+    for _ in range(TRIES):
+        before = _names(place)
+        checker = _Checker(Repository(place), options, progress or SilentProgress())
+        checker.run()
+        if checker.clean or _names(place) == before:
+            break
+    checker.note()
+    index = checker.repository.index
     return CheckReport(
         repository=place.where,
         read_data=options.read_data,
@@ -56,6 +69,10 @@ def check_repository(
         started_at=clock.started_at,
         elapsed_seconds=clock.elapsed(),
     )
+
+
+def _names(place: Place) -> list[AbstractSet[str]]:
+    return [place.names(folder).keys() for folder in (PACKS, SNAPSHOTS)]
 
 
 def _stale(snapshots: tuple[Snapshot, ...], max_age: float | None) -> Iterator[str]:
@@ -81,29 +98,39 @@ class _Checker:
         self.bad: dict[str, set[bytes]] = {}
         """Blobs that could not be had from their pack."""
         self.good: set[bytes] = set()
+        self.lacking: frozenset[bytes] = frozenset()
+        """Files of snapshots that cannot be put together."""
+
+    @property
+    def clean(self) -> bool:
+        return not (self.problems or self.lost)
 
     def run(self) -> None:
+        self.repository.read_config()
+        # Snapshots first: a backup may end meanwhile, and packs are there before their snapshot.
+        found, unreadable = self.repository.listed_snapshots()
+        self.repository.reload()
         index = self.repository.index
         why = {name: f"pack {name[:16]}: {text}" for name, text in index.unreadable.items()}
         if self.options.read_data:
             why |= self._read_packs()
         else:
             self.good = set(index)
-        found, unreadable = self.repository.all_snapshots()
         self.problems += [f"snapshot {file}: {text}" for file, text in unreadable.items()]
         wanted = self.options.name
         self.snapshots = tuple(one for one in found if wanted is None or one.name == wanted)
-        lacking = self._lacking(found)
-        if lacking or self.problems:
+        self.lacking = frozenset(self._lacking(found))
+        if self.lacking or self.problems:
             # Damage that costs nothing, for another pack has the same objects, is no finding.
             self.problems += why.values()
-        if self.bad or lacking:
-            self._note(frozenset(lacking))
 
-    def _note(self, files: frozenset[bytes]) -> None:
+    def note(self) -> None:
+        """Keep what was found in mind, so that the next backup stores it again."""
+        if not (self.bad or self.lacking):
+            return
         blobs = {pack: frozenset(names) for pack, names in self.bad.items()}
         try:
-            self.repository.note_damage(Damage(blobs, files))
+            self.repository.note_damage(Damage(blobs, self.lacking))
         except OperationError as error:
             # A repository that may only be read is checked all the same.
             self.problems.append(f"the damage could not be noted for the next backup: {error}")
@@ -113,7 +140,11 @@ class _Checker:
         self.progress.start("reading packs", sum(index.sizes.values()))
         why: dict[str, str] = {}
         for name, pack in index.packs.items():
-            content = self.repository.place.read(f"{PACKS}/{name}")
+            try:
+                content = self.repository.place.read(f"{PACKS}/{name}")
+            except FileNotFoundError:
+                why[name] = f"pack {name[:16]}: it is gone"
+                continue
             if hashlib.sha256(content).hexdigest() != name:
                 why[name] = f"pack {name[:16]}: its bytes are not those that its name tells of"
             self._read_pack(pack, content)

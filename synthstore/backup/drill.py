@@ -11,7 +11,7 @@ from pathlib import Path
 from synthstore.backup.check import CheckOptions, check_repository
 from synthstore.backup.report import CheckReport
 from synthstore.backup.restore import RestoreOptions, restore
-from synthstore.errors import SynthstoreError
+from synthstore.errors import LockedError, SynthstoreError
 from synthstore.files.durable import remove_tree
 from synthstore.progress import Progress
 from synthstore.repository.manifest import Snapshot
@@ -30,20 +30,28 @@ async def check(
     repository = await asyncio.to_thread(Repository.open, place)
     for snapshot in await asyncio.to_thread(repository.snapshots, options.name):
         newest[snapshot.name] = snapshot
-    failed = await _drill(place, list(newest.values()), options.drill, progress)
+    failed = await _drill(place, list(newest.values()), options, options.drill, progress)
     drilled = tuple(snapshot.id for snapshot in newest.values())
     return replace(report, drilled=drilled, problems=(*report.problems, *failed))
 
 
 async def _drill(
-    place: Place, snapshots: Sequence[Snapshot], within: Path, progress: Progress | None
+    place: Place,
+    snapshots: Sequence[Snapshot],
+    options: CheckOptions,
+    within: Path,
+    progress: Progress | None,
 ) -> list[str]:
     failed = []
     for snapshot in snapshots:
         aside = within / f"synthstore-drill-{snapshot.id}"
-        wanted = RestoreOptions(name=snapshot.name, snapshot=snapshot.id)
+        wanted = RestoreOptions(
+            name=snapshot.name, snapshot=snapshot.id, lock_wait=options.lock_wait
+        )
         try:
             report = await restore(aside, place, wanted, confirm=lambda _: True, progress=progress)
+        except LockedError:
+            raise
         except SynthstoreError as error:
             failed.append(f"snapshot {snapshot.id} could not be restored: {error.message}")
         else:

@@ -44,12 +44,18 @@ class FindReport:
     """Entities and snapshots that could not be read."""
 
 
-def find(place: Place, wanted: str, name: str | None = None) -> FindReport:
-    """Every version whose id is ``wanted``, else those whose text holds it, upper case or lower."""
-    finder = _Finder(Repository.open(place), wanted)
-    snapshots = finder.repository.snapshots(name)
-    finder.gather(snapshots)
-    versions = finder.by_id() or tuple(finder.by_text())
+def find(
+    place: Place, wanted: str, name: str | None = None, *, lock_wait: float = 0.0
+) -> FindReport:
+    """Every version whose id is ``wanted``, else those whose text holds it, upper case or lower.
+
+    Raises NotAStoreError, LockedError, OperationError.
+    """
+    with Repository.reading(place, lock_wait) as repository:
+        finder = _Finder(repository, wanted)
+        snapshots = repository.snapshots(name)
+        finder.gather(snapshots)
+        versions = finder.by_id() or tuple(finder.by_text())
     return FindReport(place.where, wanted, len(snapshots), tuple(versions), finder.unread)
 
 

@@ -25,7 +25,7 @@ from synthstore.progress import Progress
 from synthstore.repository.manifest import FileRow, Tree
 from synthstore.repository.place import Place
 from synthstore.repository.vault import LostObjectError, Repository
-from synthstore.scan.pool import PROCESSES_PAY_FROM, SHARD, executor_for
+from synthstore.scan.pool import PROCESSES_PAY_FROM, SHARD, executor_for, usable_cores
 
 _PRIVATE = 0o700
 _WHOLE_BELOW = 8 << 20
@@ -86,7 +86,7 @@ def _write_all(
     progress.start("restoring", len(files))
     lost: dict[str, str] = {}
     shards = [files[start : start + SHARD] for start in range(0, len(files), SHARD)]
-    if len(files) < PROCESSES_PAY_FROM:
+    if len(files) < PROCESSES_PAY_FROM or (jobs or usable_cores()) < 2:  # noqa: PLR2004
         for shard in shards:
             lost |= write_rows(repository, aside, shard)
             progress.advance(len(shard))

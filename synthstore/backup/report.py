@@ -68,12 +68,13 @@ class PruneReport:
 
     repository: str
     dry_run: bool
-    snapshots: tuple[Kept, ...]
+    snapshots: tuple[Kept, ...] = ()
+    """Empty too where the rules could not be applied."""
     packs_removed: int = 0
     packs_rewritten: int = 0
     freed_bytes: int = 0
     held_back: str | None = None
-    """Why unused data was left where it is."""
+    """Why nothing, or no data, was taken away."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

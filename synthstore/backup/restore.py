@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -88,20 +89,22 @@ async def restore(
     Raises UsageError, NotAStoreError, RefusedError, LockedError, OperationError.
     """
     clock = Clock()
-    repository = await asyncio.to_thread(Repository.open, place)
-    snapshots = await asyncio.to_thread(repository.snapshots)
-    whole = await asyncio.to_thread(target.resolve)
-    snapshot = choose(snapshots, options.snapshot, options.name, whole.name)
-    tree = await asyncio.to_thread(repository.tree, snapshot)
-    job = _Job(target, repository, snapshot, tree, options, progress or SilentProgress(), clock)
-    if is_new(target):
+    with ExitStack() as held:
+        reading = Repository.reading(place, options.lock_wait)
+        repository = await asyncio.to_thread(held.enter_context, reading)
+        snapshots = await asyncio.to_thread(repository.snapshots)
+        whole = await asyncio.to_thread(target.resolve)
+        snapshot = choose(snapshots, options.snapshot, options.name, whole.name)
+        tree = await asyncio.to_thread(repository.tree, snapshot)
+        job = _Job(target, repository, snapshot, tree, options, progress or SilentProgress(), clock)
+        if not is_new(target):
+            return await job.into_store(confirm)
         if options.ids:
             raise UsageError(
                 f"{target} is no store to put single entities into",
                 hint="leave --id out to restore the whole snapshot there",
             )
         return await job.into_new()
-    return await job.into_store(confirm)
 
 
 @dataclass(frozen=True, slots=True)

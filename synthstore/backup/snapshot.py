@@ -14,12 +14,12 @@ from synthstore import __version__
 from synthstore.backup.check import CheckOptions, check_repository
 from synthstore.backup.listing import kind_at, list_tree
 from synthstore.backup.prune import prune_repository
-from synthstore.backup.report import BackupReport
+from synthstore.backup.report import BackupReport, PruneReport
 from synthstore.backup.retention import Keep
 from synthstore.backup.taking import Taken, Taker, same_file
 from synthstore.checks.catalogue import CATALOGUE, twin
 from synthstore.checks.finding import Severity
-from synthstore.errors import NotAStoreError, UsageError
+from synthstore.errors import LockedError, NotAStoreError, UsageError
 from synthstore.layout.base import Layout
 from synthstore.model.facts import FileStatus
 from synthstore.progress import Progress, SilentProgress
@@ -148,7 +148,11 @@ def _afterwards(
     report: BackupReport, place: Place, options: BackupOptions, name: str
 ) -> BackupReport:
     if options.keep is not None:
-        pruned = prune_repository(place, options.keep, name=name, lock_wait=options.lock_wait)
+        try:
+            pruned = prune_repository(place, options.keep, name=name, lock_wait=options.lock_wait)
+        except LockedError as error:
+            # The snapshot stands; whoever holds the repository may need what would go.
+            pruned = PruneReport(repository=place.where, dry_run=False, held_back=error.message)
         report = replace(report, pruned=pruned)
     if options.check:
         checked = check_repository(place, CheckOptions(name=name))

@@ -98,12 +98,12 @@ async def backup(
 
 
 def _show(common: Common, report: BackupReport, *, silent: bool) -> int:
-    from synthstore.render.backups import backup_blocks, source_blocks  # noqa: PLC0415
+    from synthstore.render.backups import backup_blocks, notices  # noqa: PLC0415
 
     screen = common.screen
     shown = common.shown(report)
     common.progress.clear()
-    screen.errors(source_blocks(shown) if report.snapshot.errors or not screen.quiet else ())
+    screen.errors(notices(shown, quiet=screen.quiet))
     if screen.json:
         from synthstore.render.backup_documents import backup_document  # noqa: PLC0415
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -19,7 +21,7 @@ MANUAL = Manual(
         ("synthstore diff /backup/repo@latest /data/store --name store", "since the last backup"),
         ("synthstore diff /data/one /data/two", "two stores, whatever their layouts"),
     ),
-    exits=(0, 2, 3, 4, 10, 130),
+    exits=(0, 2, 3, 4, 10, 11, 130),
     panel="Companions",
 )
 
@@ -44,8 +46,9 @@ async def diff(
     from synthstore.render.backup_documents import diff_document  # noqa: PLC0415
     from synthstore.render.backups import diff_blocks  # noqa: PLC0415
 
-    sides = [await to_thread(_side, text, name) for text in (a, b)]
-    report = await to_thread(compare, *sides)
+    with ExitStack() as held:
+        side = partial(_side, name, held, common.lock_wait)
+        report = await to_thread(compare, *[await to_thread(side, text) for text in (a, b)])
     shown = common.shown(report)
     if common.screen.json:
         common.screen.document(diff_document(shown))
@@ -54,11 +57,13 @@ async def diff(
     return report.exit_code
 
 
-def _side(text: str, name: str | None) -> Side:
+def _side(name: str | None, held: ExitStack, wait: float, text: str) -> Side:
     from synthstore.diff import snapshot_side, store_side  # noqa: PLC0415
     from synthstore.repository.remote import place_of  # noqa: PLC0415
+    from synthstore.repository.vault import Repository  # noqa: PLC0415
 
     repository, at, snapshot = text.rpartition("@")
     if at and repository and not Path(text).exists():
-        return snapshot_side(place_of(repository), snapshot, name)
+        opened = held.enter_context(Repository.reading(place_of(repository), wait))
+        return snapshot_side(opened, snapshot, name)
     return store_side(Path(text))

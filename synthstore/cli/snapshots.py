@@ -120,7 +120,7 @@ async def _find(common: Common, place: Place, wanted: str, name: str | None) -> 
     from synthstore.render.backup_documents import find_document  # noqa: PLC0415
     from synthstore.render.backups import find_blocks  # noqa: PLC0415
 
-    report = await to_thread(find, place, wanted, name)
+    report = await to_thread(find, place, wanted, name, lock_wait=common.lock_wait)
     if common.screen.json:
         common.screen.document(find_document(report))
     else:
@@ -143,7 +143,11 @@ async def _check(
     from synthstore.render.backups import check_blocks  # noqa: PLC0415
 
     wanted = CheckOptions(
-        name=name, read_data=read_data, drill=drill_folder() if drill else None, max_age=age
+        name=name,
+        read_data=read_data,
+        drill=drill_folder() if drill else None,
+        lock_wait=common.lock_wait,
+        max_age=age,
     )
     report = await check(place, wanted, common.progress)
     shown, screen = common.shown(report), common.screen

@@ -40,10 +40,18 @@ def backup_blocks(report: BackupReport, *, verbose: bool, quiet: bool) -> Iterat
     if not quiet:
         skipped = list(report.skipped)
         yield from _some("link or device, not followed: ", skipped, "info", verbose=verbose)
-    if report.pruned is not None and not quiet:
+    if report.pruned is not None and report.pruned.snapshots and not quiet:
         yield from prune_blocks(report.pruned, verbose=verbose)
     if report.checked is not None:
         yield from check_blocks(report.checked, verbose=verbose, quiet=quiet)
+
+
+def notices(report: BackupReport, *, quiet: bool) -> Iterator[Block]:
+    """For stderr: errors of the source, and rules that wait; if not quiet all its findings."""
+    if report.snapshot.errors or not quiet:
+        yield from source_blocks(report)
+    if report.pruned is not None and not report.pruned.snapshots:
+        yield Line(f"nothing was pruned: {report.pruned.held_back}", "warning")
 
 
 def source_blocks(report: BackupReport) -> Iterator[Block]:

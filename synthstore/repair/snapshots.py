@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 from synthstore.errors import SynthstoreError
@@ -10,7 +10,7 @@ from synthstore.layout.base import Layout, Place
 from synthstore.model.facts import FileStatus
 from synthstore.model.ids import EntityRef, Kind
 from synthstore.repair.sources import NO_STAT, Copy, Source
-from synthstore.repository.manifest import FileRow, Snapshot
+from synthstore.repository.manifest import FileRow, Snapshot, of_store
 from synthstore.repository.place import Place as Storage
 from synthstore.repository.vault import Repository
 from synthstore.scan.inventory import Inventory
@@ -26,20 +26,13 @@ def snapshots_in(place: Storage) -> Source:
     """
 
     def source(root: Path, inventory: Inventory, needs: frozenset[EntityRef]) -> Iterator[Copy]:
-        repository = Repository.open(place)
-        seen: set[str] = set()
-        for snapshot in reversed(of_store(repository.snapshots(), root.name)):
-            if snapshot.layout == inventory.layout.name:
-                yield from _copies(repository, snapshot, inventory.layout, needs, seen)
+        with Repository.reading(place) as repository:
+            seen: set[str] = set()
+            for snapshot in reversed(of_store(repository.snapshots(), root.name)):
+                if snapshot.layout == inventory.layout.name:
+                    yield from _copies(repository, snapshot, inventory.layout, needs, seen)
 
     return source
-
-
-def of_store(snapshots: Sequence[Snapshot], name: str) -> tuple[Snapshot, ...]:
-    """The snapshots of the store called ``name``, or of the only one that there is."""
-    names = {one.name for one in snapshots}
-    wanted = name if name in names or len(names) != 1 else names.pop()
-    return tuple(one for one in snapshots if one.name == wanted)
 
 
 def _copies(

@@ -8,7 +8,7 @@ A repository is a folder (or a prefix of an object store)::
     packs/<sha256>       the data; the name is the sha256 of the whole file
     snapshots/<time>-<first 16 hex digits of the file's sha256>
     damage/<sha256>      JSON, what a check found to be lost: blobs by pack, files
-    lock                 shared to add, exclusive to take away; empty but for a line for people
+    lock                 shared to read or add, exclusive to take away; a line for people in it
 
 Every file is written aside, synced and renamed, and never changed after that. A snapshot is written
 after the packs that it needs, so whatever is killed leaves only data that no snapshot names.

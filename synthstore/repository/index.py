@@ -52,11 +52,14 @@ class Index:
     def load(self, place: Place, bad: Mapping[str, frozenset[bytes]]) -> None:
         """Read the indexes of all packs; ``bad`` are blobs to leave out, by pack."""
         for name, size in sorted(place.names(PACKS).items()):
-            self.sizes[name] = size
             try:
                 self.add(read_tail(place, name, size), bad.get(name, frozenset()))
             except PackDamageError as error:
                 self.unreadable[name] = str(error)
+            except FileNotFoundError:
+                # Prune took it away since the folder was listed.
+                continue
+            self.sizes[name] = size
 
     def add(self, pack: PackIndex, bad: frozenset[bytes] = frozenset()) -> None:
         """Take up one more pack, but for its ``bad`` blobs, which another may have whole."""

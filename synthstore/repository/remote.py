@@ -12,7 +12,7 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
-from synthstore.errors import LockedError, OperationError, UsageError
+from synthstore.errors import LockedError, OperationError, PermissionDeniedError, UsageError
 from synthstore.repository.place import LocalPlace, Place
 
 LOCKS = "locks"
@@ -146,6 +146,10 @@ def _told(where: str) -> Iterator[None]:
         yield
     except FileNotFoundError:
         raise
+    except PermissionError as error:
+        raise PermissionDeniedError(
+            f"{where}: {error}", hint="check what these credentials may do there"
+        ) from error
     except OSError as error:
         raise OperationError(
             f"{where}: {error}", hint="check the network, the address and the credentials"

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-import uuid
+import logging
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
-from datetime import UTC, datetime
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 
-import orjson
-
-from synthstore.errors import NewerFormatError, NotAStoreError, OperationError, UsageError
+from synthstore.errors import OperationError, PermissionDeniedError
+from synthstore.repository.config import begin, require_known
 from synthstore.repository.damage import Damage, read_damage, spell_damage
 from synthstore.repository.index import Index, Location
 from synthstore.repository.manifest import (
-    FORMAT,
     Snapshot,
     Tree,
     read_snapshot,
@@ -23,9 +20,10 @@ from synthstore.repository.manifest import (
     spell_snapshot,
 )
 from synthstore.repository.packs import Kind, PackDamageError
-from synthstore.repository.place import CONFIG, DAMAGE, PACKS, SNAPSHOTS, Place
+from synthstore.repository.place import DAMAGE, PACKS, SNAPSHOTS, Place
 from synthstore.repository.recipes import Fetch, Recipe, RecipeError, read_recipe
 
+_log = logging.getLogger("synthstore")
 _CACHED_BLOCKS = 96
 
 _FEW = 64
@@ -40,7 +38,7 @@ class LostObjectError(OperationError):
 
 
 class Repository:
-    """An open repository; reading needs no lock, for what is there never changes."""
+    """An open repository. What is there never changes, and only prune ever takes something away."""
 
     def __init__(self, place: Place) -> None:
         self.place = place
@@ -58,30 +56,31 @@ class Repository:
         return repository
 
     @classmethod
+    @contextmanager
+    def reading(cls, place: Place, wait: float = 0.0) -> Iterator[Repository]:
+        """As ``open``, and keep prune away meanwhile; raises LockedError.
+
+        A repository that this user may only read is read without that.
+        """
+        repository = cls(place)
+        repository.read_config()
+        with ExitStack() as held:
+            try:
+                held.enter_context(repository.locked(shared=True, wait=wait))
+            except PermissionDeniedError as error:
+                _log.info("read without a lock: %s", error.message)
+            repository.reload()
+            yield repository
+
+    @classmethod
     def make(cls, place: Place) -> Repository:
         """Open what is there, or make a repository where nothing is."""
-        if not _begun(place):
-            place.prepare()
-            place.write(CONFIG, _config())
+        begin(place)
         return cls.open(place)
 
     def read_config(self) -> None:
         """Refuse what is no repository of ours, or a newer one."""
-        hint = "name the directory that backup --repo made"
-        try:
-            document = orjson.loads(self.place.read(CONFIG))
-            number, envelope = document["format"], document["envelope"]
-        except FileNotFoundError:
-            raise NotAStoreError(f"{self.place.where} is no repository", hint=hint) from None
-        except (orjson.JSONDecodeError, KeyError, TypeError) as error:
-            raise NotAStoreError(
-                f"{self.place.where}: the repository's config is unreadable", hint=hint
-            ) from error
-        if number != FORMAT or envelope is not None:
-            raise NewerFormatError(
-                f"{self.place.where} was written by a newer synthstore",
-                hint="update synthstore, then try again",
-            )
+        require_known(self.place)
 
     def reload(self) -> None:
         """Read the indexes again: another process may have added packs."""
@@ -220,6 +219,14 @@ class Repository:
 
     def all_snapshots(self) -> tuple[tuple[Snapshot, ...], Mapping[str, str]]:
         """Those that can be read, and the files that cannot, with why."""
+        found, bad = self.listed_snapshots()
+        if any(bytes.fromhex(one.tree) not in self.index for one in found):
+            # A backup may have ended since the index was read.
+            self.reload()
+        return found, bad
+
+    def listed_snapshots(self) -> tuple[tuple[Snapshot, ...], Mapping[str, str]]:
+        """As ``all_snapshots``; the index may be older than they are."""
         found: list[Snapshot] = []
         bad: dict[str, str] = {}
         for file in sorted(self.place.names(SNAPSHOTS)):
@@ -247,35 +254,6 @@ class Repository:
         file, content = spell_snapshot(snapshot)
         self.place.write(f"{SNAPSHOTS}/{file}", content)
         return read_snapshot(file, content)
-
-
-def _begun(place: Place) -> bool:
-    """Whether a repository is there; raises UsageError where something else is."""
-    # Taken, then looked for again: another process may be making the same repository.
-    if _has_config(place):
-        return True
-    if not place.taken():
-        return False
-    if _has_config(place):
-        return True
-    raise UsageError(
-        f"{place.where} is neither empty nor a repository",
-        hint="name another directory, or an empty one",
-    )
-
-
-def _has_config(place: Place) -> bool:
-    try:
-        place.read(CONFIG)
-    except FileNotFoundError:
-        return False
-    return True
-
-
-def _config() -> bytes:
-    now = datetime.now(UTC).isoformat()
-    document = {"format": FORMAT, "id": uuid.uuid4().hex, "made": now, "envelope": None}
-    return orjson.dumps(document, option=orjson.OPT_INDENT_2)
 
 
 def _lost(name: bytes, why: str) -> LostObjectError:

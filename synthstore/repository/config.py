@@ -1,0 +1,67 @@
+"""The file that makes a folder a repository: written once, read before anything else."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import UTC, datetime
+
+import orjson
+
+from synthstore.errors import NewerFormatError, NotAStoreError, UsageError
+from synthstore.repository.manifest import FORMAT
+from synthstore.repository.place import CONFIG, Place
+
+
+def begin(place: Place) -> None:
+    """Make a repository where nothing is; raises UsageError where something else is."""
+    if not _begun(place):
+        place.prepare()
+        place.write(CONFIG, _config())
+
+
+def require_known(place: Place) -> None:
+    """Raise NotAStoreError for what is no repository of ours, NewerFormatError for a newer one."""
+    hint = "name the directory that backup --repo made"
+    try:
+        document = orjson.loads(place.read(CONFIG))
+        number, envelope = document["format"], document["envelope"]
+    except FileNotFoundError:
+        raise NotAStoreError(f"{place.where} is no repository", hint=hint) from None
+    except (orjson.JSONDecodeError, KeyError, TypeError) as error:
+        raise NotAStoreError(
+            f"{place.where}: the repository's config is unreadable", hint=hint
+        ) from error
+    if number != FORMAT or envelope is not None:
+        raise NewerFormatError(
+            f"{place.where} was written by a newer synthstore",
+            hint="update synthstore, then try again",
+        )
+
+
+def _begun(place: Place) -> bool:
+    """Whether a repository is there; raises UsageError where something else is."""
+    # Taken, then looked for again: another process may be making the same repository.
+    if _has_config(place):
+        return True
+    if not place.taken():
+        return False
+    if _has_config(place):
+        return True
+    raise UsageError(
+        f"{place.where} is neither empty nor a repository",
+        hint="name another directory, or an empty one",
+    )
+
+
+def _has_config(place: Place) -> bool:
+    try:
+        place.read(CONFIG)
+    except FileNotFoundError:
+        return False
+    return True
+
+
+def _config() -> bytes:
+    now = datetime.now(UTC).isoformat()
+    document = {"format": FORMAT, "id": uuid.uuid4().hex, "made": now, "envelope": None}
+    return orjson.dumps(document, option=orjson.OPT_INDENT_2)
