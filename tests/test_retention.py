@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
@@ -33,7 +34,7 @@ def borg(snapshots: Sequence[Snapshot], **rules: int) -> set[str]:
             continue
         last, keep, archive = None, [], None
         for archive in sorted(snapshots, key=lambda one: one.time, reverse=True):
-            period = archive.time.strftime(pattern)
+            period = archive.time.astimezone().strftime(pattern)
             if period != last:
                 last = period
                 if archive.file not in because:
@@ -106,15 +107,29 @@ def test_a_rule_that_is_not_filled_keeps_the_oldest() -> None:
     assert found == {snapshots[-1].file: "monthly #1", snapshots[0].file: "monthly[oldest] #2"}
 
 
+@pytest.mark.parametrize(("zone", "days"), [("UTC", 1), ("Pacific/Auckland", 2)])
+def test_a_day_is_a_local_one(
+    zone: str, days: int, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> None:
+    request.addfinalizer(time.tzset)
+    with monkeypatch.context() as patch:
+        patch.setenv("TZ", zone)
+        time.tzset()
+        noon = datetime(2024, 1, 1, 12, 0, tzinfo=UTC)
+        snapshots = [snapshot_at(noon + timedelta(hours=n)) for n in (-2, 2)]
+        assert len(kept(snapshots, Keep(daily=-1), noon)) == days
+
+
 def test_no_rule_is_no_rule() -> None:
     assert not Keep().any
-    assert Keep(last=0).any
+    assert not Keep(last=0, daily=0).any
+    assert Keep(last=-1).any
 
 
 @settings(max_examples=200, deadline=None)
 @given(
     st.lists(st.integers(0, 3000), unique=True, max_size=60),
-    st.fixed_dictionaries({}, optional={rule: st.integers(1, 6) for rule in PATTERNS}),
+    st.fixed_dictionaries({}, optional={rule: st.integers(-1, 6) for rule in PATTERNS}),
 )
 def test_any_history_is_kept_as_borg_keeps_it(hours: list[int], rules: dict[str, int]) -> None:
     snapshots = [snapshot_at(START + timedelta(hours=hour)) for hour in hours]

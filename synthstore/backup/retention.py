@@ -1,16 +1,16 @@
 """Which snapshots of one name are kept: borg's rules, and never without a good one. Pure.
 
 As borg has it: the rules go from ``last`` to ``yearly``. Each walks from the newest snapshot to the
-oldest and keeps one of each period until it kept as many as it may. What an earlier rule kept does
-not count, though it stands for its period. A rule that keeps fewer than it may keeps the oldest
-besides. ``within`` keeps all that are young enough, and these count for no rule.
+oldest and keeps one of each period, in local time, until it kept as many as it may. What an earlier
+rule kept does not count, though it stands for its period. A rule that keeps fewer than it may keeps
+the oldest besides. ``within`` keeps all that are young enough, and these count for no rule.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from itertools import groupby
 
 from synthstore.repository.manifest import Snapshot
@@ -23,14 +23,17 @@ PERIODS: dict[str, str] = {
     "monthly": "%Y%m",
     "yearly": "%Y",
 }
-"""Rules in their order, each with what two times of one period have in common (UTC)."""
+"""Rules in their order, each with what two times of one period have in common."""
+
+UNLIMITED = -1
+"""As a count: no limit."""
 
 NEWEST_GOOD = "newest undamaged"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Keep:
-    """How many periods of each kind keep a snapshot; None: no such rule."""
+    """How many periods of each kind keep a snapshot; None or 0: no such rule."""
 
     last: int | None = None
     hourly: int | None = None
@@ -44,8 +47,7 @@ class Keep:
     @property
     def any(self) -> bool:
         """Whether there is a rule at all."""
-        counts = (getattr(self, rule) for rule in PERIODS)
-        return self.within is not None or any(count is not None for count in counts)
+        return self.within is not None or any(getattr(self, rule) for rule in PERIODS)
 
 
 def kept(snapshots: Sequence[Snapshot], keep: Keep, now: datetime) -> dict[str, str]:
@@ -73,7 +75,7 @@ def _apply(
     rule: str, pattern: str, count: int, newest_first: Sequence[Snapshot], reasons: dict[str, str]
 ) -> None:
     number = 0
-    periods = groupby(newest_first, key=lambda one: one.time.astimezone(UTC).strftime(pattern))
+    periods = groupby(newest_first, key=lambda one: one.time.astimezone().strftime(pattern))
     for _, group in periods:
         members = list(group)
         chosen = next((one for one in members if not one.damaged), members[0])
@@ -83,5 +85,5 @@ def _apply(
         reasons[chosen.file] = f"{rule} #{number}"
         if number == count:
             return
-    if newest_first and newest_first[-1].file not in reasons:
+    if count != UNLIMITED and newest_first and newest_first[-1].file not in reasons:
         reasons[newest_first[-1].file] = f"{rule}[oldest] #{number + 1}"

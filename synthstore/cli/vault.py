@@ -35,16 +35,16 @@ Name = Annotated[
 
 
 def _number(rule: str, what: str) -> typer.models.OptionInfo:
-    text = f"The newest snapshot of each of the last N {what}."
+    text = f"The newest snapshot of each of the last N {what}; -1: of all."
     option: typer.models.OptionInfo = typer.Option(
-        f"--keep-{rule}", metavar="N", min=0, rich_help_panel=KEEPING, help=text
+        f"--keep-{rule}", metavar="N", min=-1, rich_help_panel=KEEPING, help=text
     )
     return option
 
 
 KeepLast = Annotated[
     int | None,
-    typer.Option("--keep-last", metavar="N", min=0, rich_help_panel=KEEPING, help="The last N."),
+    typer.Option("--keep-last", metavar="N", min=-1, rich_help_panel=KEEPING, help="The last N."),
 ]
 KeepHourly = Annotated[int | None, _number("hourly", "hours that have one")]
 KeepDaily = Annotated[int | None, _number("daily", "days that have one")]
