@@ -74,13 +74,19 @@ class _Dot:
 
 
 @dataclass(frozen=True, slots=True)
+class _Label:
+    y: float
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
 class _Timeline:
     line: str
     dots: tuple[_Dot, ...]
+    labels: tuple[_Label, ...]
+    """The fewest and the most memories, once where they are the same."""
     first: str
     last: str
-    least: int
-    most: int
 
 
 def page(portrait: Portrait) -> str:
@@ -118,7 +124,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         finalize=_visible,
     )
-    environment.filters |= {"number": number, "byte_size": byte_size}
+    environment.filters |= {"number": number, "byte_size": byte_size, "moment": moment}
     return environment
 
 
@@ -197,20 +203,46 @@ def _spot(point: Point) -> _Spot:
     )
 
 
+def moment(time: str) -> str:
+    """An ISO time in UTC as people write it: ``2025-03-18 15:30Z``."""
+    return f"{time[:10]} {time[11:16]}Z"
+
+
 def _timeline(marks: Sequence[Mark]) -> _Timeline:
     times = [datetime.fromisoformat(mark.time).timestamp() for mark in marks]
     counts = [mark.memories for mark in marks]
-    first, last, least, most = times[0], times[-1], min(counts), max(counts)
+    across = _Axis(times[0], times[-1], _LEFT, _RIGHT)
+    up = _Axis(min(counts), max(counts), _BOTTOM, _TOP)
     dots = [
         _Dot(
-            round(_LEFT + (_RIGHT - _LEFT) * (time - first) / ((last - first) or 1), 1),
-            round(_BOTTOM - (_BOTTOM - _TOP) * (mark.memories - least) / ((most - least) or 1), 1),
+            across.place(time),
+            up.place(mark.memories),
             "error" if mark.errors else "",
-            f"{mark.snapshot}, {mark.time[:16]}Z: {number(mark.memories)} memories,"
+            f"{mark.snapshot}, {moment(mark.time)}: {number(mark.memories)} memories,"
             f" {number(mark.assemblies)} assemblies, {byte_size(mark.bytes)},"
             f" {number(mark.findings)} findings",
         )
         for mark, time in zip(marks, times, strict=True)
     ]
-    line = " ".join(f"{dot.x},{dot.y}" for dot in dots)
-    return _Timeline(line, tuple(dots), marks[0].time[:10], marks[-1].time[:10], least, most)
+    return _Timeline(
+        " ".join(f"{dot.x},{dot.y}" for dot in dots),
+        tuple(dots),
+        tuple(_Label(up.place(count), count) for count in sorted({min(counts), max(counts)})),
+        moment(marks[0].time),
+        moment(marks[-1].time),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Axis:
+    """Where values between ``low`` and ``high`` lie between two ends."""
+
+    low: float
+    high: float
+    start: float
+    end: float
+
+    def place(self, value: float) -> float:
+        """The value's place; in the middle where all values are the same."""
+        part = (value - self.low) / (self.high - self.low) if self.high > self.low else 0.5
+        return round(self.start + (self.end - self.start) * part, 1)
