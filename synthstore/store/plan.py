@@ -43,7 +43,7 @@ class Change:
         """Whether the bytes are known to be those that are there."""
         if not isinstance(self.content, bytes):
             return self.content is None and self.old is None
-        return hashlib.sha256(self.content).hexdigest() == self.old
+        return self.old is not None and hashlib.sha256(self.content).hexdigest() == self.old
 
     def size_after(self, before: int) -> int:
         """Expected size of the new file, which replaces one of ``before`` bytes."""
@@ -125,9 +125,11 @@ def require_inside(plan: Plan) -> None:
         _require_path(path)
 
 
-def require_sound(changes: Sequence[Change]) -> None:
-    """Raise ValueError for a list of changes that no run may hold: a mistake of the caller."""
-    seen: set[str] = set()
+def require_sound(changes: Sequence[Change], seen: set[str]) -> None:
+    """Raise ValueError for changes that no run may hold: a mistake of the caller.
+
+    ``seen`` are the paths of the run's earlier changes; theirs come to it.
+    """
     for change in changes:
         _require_path(change.path)
         if change.path in seen:

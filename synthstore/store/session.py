@@ -8,7 +8,7 @@ removes. Nothing is ever rolled back; undo is a run like any other.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -46,6 +46,7 @@ from synthstore.store.retention import (
 )
 from synthstore.store.staging import (
     Stage,
+    Wish,
     check_room,
     missing_folders,
     require_access,
@@ -208,8 +209,22 @@ class Session:
         Raises FilesChanged, DiskFullError and the like with the store untouched; an OperationError
         that comes later leaves a committed run, which the next session completes.
         """
+        return self.run_batches(command, (changes,), note=note, undoes=undoes)
+
+    def run_batches(
+        self,
+        command: str,
+        batches: Iterable[Sequence[Change]],
+        *,
+        note: Mapping[str, object] | None = None,
+        undoes: str | None = None,
+    ) -> RunResult:
+        """As ``run``, for changes that come batch by batch, so that never all of them are held.
+
+        Each batch is staged before the next one is asked for; the store is untouched until all are.
+        What ``batches`` raises ends the run without a trace.
+        """
         custody = self.custody
-        require_sound(changes)
         if self._shared:
             if self._changing is None:
                 raise ValueError("a shared session changes a store only within changing()")
@@ -217,7 +232,7 @@ class Session:
             self._settle(custody)
         intent = _Intent(command, dict(note or {}), undoes)
         with Tree(self.root) as tree:
-            prepared = self._prepare(tree, intent, [c for c in changes if not c.idle], custody)
+            prepared = self._prepare(tree, intent, batches, custody)
         if prepared is None:
             return RunResult(None)
         folder, plan = prepared
@@ -235,28 +250,28 @@ class Session:
         return self._held[1]
 
     def _prepare(
-        self, tree: Tree, intent: _Intent, changes: Sequence[Change], custody: Custody
+        self, tree: Tree, intent: _Intent, batches: Iterable[Sequence[Change]], custody: Custody
     ) -> tuple[RunFolder, Plan] | None:
         """Stage a run up to its commit; None, and no trace, where no byte would change."""
-        wishes = survey(tree, changes)
-        require_access(tree, wishes)
-        check_room(self.root, wishes)
-        if not wishes:
-            return None
         now = datetime.now(UTC)
-        names = [folder.run for folder in run_folders(self.root)]
-        folder = RunFolder(self.root, next_run(names, now))
+        items: list[Item] = []
+        made: set[str] = set()
         with ExitStack() as undo:
-            undo.callback(_abandon, folder)
-            items = stage(Stage(tree, folder, custody), wishes)
-            if not items:
+            folder = None
+            for wishes in self._surveyed(tree, batches):
+                if folder is None:
+                    folder = RunFolder(self.root, next_run(_names(self.root), now))
+                    undo.callback(_abandon, folder)
+                items += stage(Stage(tree, folder, custody), wishes)
+                made |= missing_folders(tree, wishes)
+            if folder is None or not items:
                 return None
             plan = Plan(
                 run=folder.run,
                 command=intent.command,
                 started_at=f"{now:%Y-%m-%dT%H:%M:%S.%fZ}",
-                items=items,
-                made=missing_folders(tree, wishes),
+                items=tuple(sorted(items, key=lambda item: item.order)),
+                made=tuple(sorted(made)),
                 dropped=made_folders(self.root, intent.undoes) if intent.undoes else (),
                 undoes=intent.undoes,
                 note=intent.note,
@@ -264,6 +279,21 @@ class Session:
             folder.write_plan(plan, custody)
             undo.pop_all()
         return folder, plan
+
+    def _surveyed(
+        self, tree: Tree, batches: Iterable[Sequence[Change]]
+    ) -> Iterator[Sequence[Wish]]:
+        """Each batch with what stands at its paths now, room and access asked for."""
+        paths: set[str] = set()
+        slots = 0
+        for batch in batches:
+            require_sound(batch, paths)
+            wishes = survey(tree, [change for change in batch if not change.idle], slots)
+            slots += len(wishes)
+            require_access(tree, wishes)
+            check_room(self.root, wishes)
+            if wishes:
+                yield wishes
 
     def _retire(self) -> None:
         """Forget runs beyond what is kept; failing at that is no failure of the run."""
@@ -290,6 +320,10 @@ def _settle_runs(root: Path, custody: Custody) -> Iterator[RolledForward]:
         elif not folder.has(DONE):
             done = complete(folder, folder.plan(), custody, again=True)
             yield RolledForward(folder.run, done.command, done.conflicts, done.undoes)
+
+
+def _names(root: Path) -> list[str]:
+    return [folder.run for folder in run_folders(root)]
 
 
 def _remove(folder: RunFolder) -> None:

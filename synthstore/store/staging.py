@@ -46,11 +46,11 @@ class Stage:
     custody: Custody
 
 
-def survey(tree: Tree, changes: Sequence[Change]) -> list[Wish]:
-    """Look at every path before anything is written; raises FilesChanged."""
+def survey(tree: Tree, changes: Sequence[Change], first: int = 0) -> list[Wish]:
+    """Look at every path before anything is written, slots from ``first``; raises FilesChanged."""
     wishes = [
         Wish(slot, change, tree.find(change.path, hashed=False))
-        for slot, change in enumerate(changes)
+        for slot, change in enumerate(changes, first)
     ]
     moved = [wish.change.path for wish in wishes if _moved(tree, wish)]
     if moved:
@@ -71,15 +71,15 @@ def _obstacle(tree: Tree, folder: str) -> bool:
     return tree.find(folder, hashed=False).stat is not None or _obstacle(tree, split(folder)[0])
 
 
-def missing_folders(tree: Tree, wishes: Sequence[Wish]) -> tuple[str, ...]:
-    """Folders that must be made for the new files, outermost first."""
+def missing_folders(tree: Tree, wishes: Sequence[Wish]) -> set[str]:
+    """Folders that must be made for the new files."""
     wanted = {split(wish.change.path)[0] for wish in wishes if wish.change.content is not None}
     found: set[str] = set()
     for folder in wanted:
         parts = folder.split("/")
         steps = ["/".join(parts[: n + 1]) for n in range(len(parts))]
         found.update(step for step in steps if step and not tree.has_folder(step))
-    return tuple(sorted(found))
+    return found
 
 
 def check_room(root: Path, wishes: Sequence[Wish]) -> None:
@@ -123,12 +123,13 @@ def require_access(tree: Tree, wishes: Sequence[Wish]) -> None:
 
 
 def stage(at: Stage, wishes: Sequence[Wish]) -> tuple[Item, ...]:
-    """Write, sync and read back the new files, keep the old ones; the items to commit.
+    """Write, sync and read back the new files, keep the old ones; the items to commit, unsorted.
 
     Raises FilesChanged where a pre-image is not what the plan was made for.
     """
     for folder in (at.folder.new, at.folder.old):
-        at.custody.make_private(folder)
+        if not folder.is_dir():
+            at.custody.make_private(folder)
     news = _write_new(at, [wish for wish in wishes if wish.change.content is not None])
     olds = _keep_old(at, [wish for wish in wishes if wish.change.old is not None])
     _quarantine(at, [wish for wish in wishes if wish.change.quarantine and wish.slot in olds])
@@ -136,7 +137,7 @@ def stage(at: Stage, wishes: Sequence[Wish]) -> tuple[Item, ...]:
         Item(w.slot, w.change.path, w.change.order, olds.get(w.slot), news.get(w.slot))
         for w in wishes
     )
-    return tuple(sorted(_changing(at.folder, items), key=lambda item: item.order))
+    return tuple(_changing(at.folder, items))
 
 
 def _changing(folder: RunFolder, items: Iterable[Item]) -> Iterator[Item]:
