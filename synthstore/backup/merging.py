@@ -2,39 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
-
-import numpy as np
 
 from synthstore.backup.listing import kind_at
 from synthstore.checks.finding import Subject
 from synthstore.checks.report import Action
-from synthstore.errors import RefusedError, UsageError
+from synthstore.errors import UsageError
 from synthstore.layout.base import Layout
-from synthstore.model.embedding import FloatVector
 from synthstore.model.facts import EntityFile, FileStatus, Stat
 from synthstore.model.ids import EntityRef
-from synthstore.model.paths import folder_of
-from synthstore.repair.plan import IndexWish
-from synthstore.repair.planning import Planned, plan_repair
-from synthstore.repair.sources import Source
-from synthstore.repair.wishes import Wishes
+from synthstore.repair.placing import Placed, plan_around
 from synthstore.repository.manifest import FileRow, Snapshot
 from synthstore.repository.vault import LostObjectError, Repository
-from synthstore.scan.inventory import EmbeddingTable, Inventory
+from synthstore.scan.inventory import Inventory
 from synthstore.scan.shard import facts_of
 from synthstore.store.runs import ENTITY, Change
 
 Overwrite = Literal["never", "if-newer", "always"]
-
-FOLLOWING = (
-    "C001", "C002", "C003", "C004", "C005", "C006", "C007", "C008", "M002", "A002", "M004", "A004",
-    "V001", "V002", "V003", "V005", "V006", "V007", "V011",
-)  # fmt: skip
-"""What is mended around the restored entities, so that rows and vectors follow their files."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,16 +41,6 @@ class Merge:
     lost: dict[str, str] = field(default_factory=dict)
     refs: frozenset[EntityRef] = frozenset()
     bytes_needed: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class _Task:
-    """What planning asks of a command."""
-
-    wishes: Wishes
-    wish: IndexWish = field(default_factory=IndexWish)
-    rebuild: frozenset[str] = frozenset()
-    sources: tuple[Source, ...] = ()
 
 
 def wanted_rows(
@@ -99,31 +76,16 @@ def merge(
     for one in wanted:
         merger.consider(one)
     outcome = merger.outcome
-    if not merger.files:
+    if not merger.placed.files:
         return outcome
-    outcome.refs = frozenset(ref for ref, _ in merger.files)
-    then = _with_files(inventory, merger.seen)
-    planned = plan_repair(root, then, _Task(_wishes(outcome.refs)))
-    if planned.refusal is not None:
-        raise RefusedError(
-            planned.refusal, hint="mend the store first: synthstore repair STORE --dry-run"
-        )
-    return _joined(outcome, merger, planned)
-
-
-def _joined(outcome: Merge, merger: _Merger, planned: Planned) -> Merge:
-    own = {change.path for change in merger.changes}
-    outcome.changes = (*merger.changes, *(c for c in planned.changes if c.path not in own))
-    outcome.actions += [action for action in planned.actions if action.path not in own]
+    outcome.refs = merger.placed.refs
+    planned = plan_around(root, inventory, merger.placed)
+    outcome.changes = (*merger.changes, *planned.changes)
+    outcome.actions += planned.actions
     outcome.bytes_needed = planned.bytes_needed + sum(
         len(c.content) for c in merger.changes if isinstance(c.content, bytes)
     )
     return outcome
-
-
-def _wishes(refs: frozenset[EntityRef]) -> Wishes:
-    # An older file under a newer row looks like bit rot, and here it is what is wanted.
-    return Wishes(select=FOLLOWING, ids=frozenset(ref.id for ref in refs), accept=("M004", "A004"))
 
 
 class _Merger:
@@ -131,8 +93,7 @@ class _Merger:
         self.inventory, self.repository, self.overwrite = inventory, repository, overwrite
         self.outcome = Merge()
         self.changes: list[Change] = []
-        self.files: list[tuple[EntityRef, EntityFile]] = []
-        self.seen: list[tuple[EntityFile, FloatVector | None]] = []
+        self.placed = Placed()
         self._blocked = {stray.path: stray.what for stray in inventory.strays}
 
     def consider(self, one: Wanted) -> None:
@@ -174,8 +135,7 @@ class _Merger:
         self.changes.append(
             Change(path, old, content, ENTITY, mode=row.mode, mtime_ns=row.mtime_ns)
         )
-        self.files.append((facts.ref, facts))
-        self.seen.append((facts, vector))
+        self.placed.add(facts, vector)
         verb = "restore-file" if standing is None else "replace-file"
         self.outcome.actions.append(Action(verb, _subject(one.ref), path, because="from snapshot"))
 
@@ -195,44 +155,3 @@ class _Merger:
 
 def _subject(ref: EntityRef) -> Subject:
     return Subject(ref.kind, ref.id)
-
-
-def _with_files(
-    inventory: Inventory, seen: Sequence[tuple[EntityFile, FloatVector | None]]
-) -> Inventory:
-    """The inventory as it would be once these files stand in the store."""
-    fresh = {file.path: file for file, _ in seen}
-    files = {**inventory.by_path, **fresh}
-    folders = dict(inventory.folders)
-    folders |= {folder: True for path in fresh if (folder := folder_of(path)) in folders}
-    return replace(
-        inventory,
-        files=tuple(files[path] for path in sorted(files)),
-        tables=_tables(inventory.tables, fresh.keys(), seen),
-        folders=folders,
-    )
-
-
-def _tables(
-    tables: Mapping[int, EmbeddingTable],
-    replaced: Iterable[str],
-    seen: Sequence[tuple[EntityFile, FloatVector | None]],
-) -> dict[int, EmbeddingTable]:
-    gone = frozenset(replaced)
-    found: dict[int, EmbeddingTable] = {}
-    fresh: dict[int, list[tuple[str, FloatVector]]] = {}
-    for file, vector in seen:
-        if vector is not None:
-            fresh.setdefault(file.dim, []).append((file.path, vector))
-    for dim in sorted({*tables, *fresh}):
-        old = tables.get(dim)
-        kept = [] if old is None else [n for n, path in enumerate(old.paths) if path not in gone]
-        new = fresh.get(dim, [])
-        paths = tuple(old.paths[n] for n in kept) if old is not None else ()
-        rows = [old.matrix[kept]] if old is not None and kept else []
-        if new:
-            rows.append(np.stack([vector for _, vector in new]))
-        if rows:
-            matrix = np.concatenate(rows)
-            found[dim] = EmbeddingTable((*paths, *(path for path, _ in new)), matrix)
-    return found

@@ -91,27 +91,28 @@ def _indent(raw: bytes) -> int | str | None:
     return text if text.strip(" ") or len(text) > _MAX_INDENT else len(text)
 
 
-def dump(value: object, style: Style) -> bytes:
+def dump(value: object, style: Style, *, finite: bool = False) -> bytes:
     """Spell ``value`` in ``style``.
 
     What orjson cannot write (integers beyond 64 bits, NaN, lone surrogates) is spelt by ``json``
-    with the same indent, never changed.
+    with the same indent, never changed. ``finite`` says that no number of it is NaN or infinite,
+    for looking at each costs more than writing them all.
     """
     end = b"\n" if style.newline else b""
     if style.writer == "orjson":
-        text = _by_orjson(value, style)
+        text = _by_orjson(value, style, finite=finite)
         if text is not None:
             return text + end
     return _by_json(value, style) + end
 
 
-def _by_orjson(value: object, style: Style) -> bytes | None:
+def _by_orjson(value: object, style: Style, *, finite: bool) -> bytes | None:
     try:
         text = orjson.dumps(value, option=orjson.OPT_INDENT_2 if style.indent else None)
     except orjson.JSONEncodeError:
         return None
     # orjson writes NaN as null without a word.
-    if b"null" in text and _holds_non_finite(value):
+    if not finite and b"null" in text and _holds_non_finite(value):
         return None
     return text
 

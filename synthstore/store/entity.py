@@ -28,17 +28,20 @@ def facts_of(layout: Layout, kind: Kind, path: str, raw: bytes, stat: Stat) -> S
         return deep, None
     except ParseFailure as error:
         return EntityFile(kind, path, FileStatus.TORN, stat, digest, str(error)), None
-    return _judge_document(layout, _Hashed(kind, path, stat, digest), parsed)
+    return judge_document(layout, Hashed(kind, path, stat, digest), parsed)
 
 
-class _Hashed(NamedTuple):
+class Hashed(NamedTuple):
+    """A file whose bytes are known."""
+
     kind: Kind
     path: str
     stat: Stat
     sha256: str
 
 
-def _judge_document(layout: Layout, file: _Hashed, parsed: Parsed) -> Seen:
+def judge_document(layout: Layout, file: Hashed, parsed: Parsed) -> Seen:
+    """Judge what the bytes of one entity file parse to, as ``facts_of`` does."""
     document = parsed.value
     kind, path, stat, digest = file
     if not isinstance(document, dict):

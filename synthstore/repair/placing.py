@@ -1,0 +1,149 @@
+"""What follows when entity files are put into a store: their rows and their vectors.
+
+Restores and imports plan their files themselves. What the store must be around them is worked out
+here as a repair would, from the inventory as it will be once the files stand.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+
+from synthstore.errors import RefusedError
+from synthstore.model.embedding import FloatMatrix, FloatVector
+from synthstore.model.facts import EntityFile
+from synthstore.model.ids import EntityRef
+from synthstore.model.paths import folder_of
+from synthstore.repair.plan import IndexWish
+from synthstore.repair.planning import Planned, plan_repair
+from synthstore.repair.sources import Source
+from synthstore.repair.wishes import Wishes
+from synthstore.scan.inventory import EmbeddingTable, Inventory
+
+FOLLOWING = (
+    "C001", "C002", "C003", "C004", "C005", "C006", "C007", "C008", "M002", "A002", "M004", "A004",
+    "V001", "V002", "V003", "V005", "V006", "V007", "V011",
+)  # fmt: skip
+"""What is mended around placed entities, so that rows and vectors follow their files."""
+
+_FIRST_ROWS = 256
+
+
+class Placed:
+    """Entity files that a run is to put in place, as a scan will see them."""
+
+    def __init__(self) -> None:
+        self.files: dict[str, EntityFile] = {}
+        """By path."""
+        self._rows: dict[int, _Rows] = {}
+
+    def add(self, file: EntityFile, vector: FloatVector | None) -> None:
+        """Note one whole file, and its embedding where that is valid."""
+        self.files[file.path] = file
+        if vector is not None:
+            self._rows.setdefault(file.dim, _Rows(file.dim)).add(file.path, vector)
+
+    @property
+    def refs(self) -> frozenset[EntityRef]:
+        """The entities that the files bear."""
+        return frozenset(file.ref for file in self.files.values() if file.ref is not None)
+
+    def tables(self) -> dict[int, EmbeddingTable]:
+        """Their embeddings by dimension."""
+        return {dim: rows.table() for dim, rows in self._rows.items()}
+
+
+class _Rows:
+    """A matrix that grows in place: copies of many vectors are what memory runs out on."""
+
+    def __init__(self, dim: int) -> None:
+        self._paths: list[str] = []
+        self._matrix: FloatMatrix = np.zeros((_FIRST_ROWS, dim), dtype=np.float32)
+
+    def add(self, path: str, vector: FloatVector) -> None:
+        count = len(self._paths)
+        if count == len(self._matrix):
+            # No view of it is out yet, and so large an array is moved by the kernel, not copied.
+            self._matrix.resize((2 * count, self._matrix.shape[1]), refcheck=False)
+        self._matrix[count] = vector
+        self._paths.append(path)
+
+    def table(self) -> EmbeddingTable:
+        return EmbeddingTable(tuple(self._paths), self._matrix[: len(self._paths)])
+
+
+@dataclass(frozen=True, slots=True)
+class _Task:
+    """What planning asks of a command."""
+
+    wishes: Wishes
+    wish: IndexWish = field(default_factory=IndexWish)
+    rebuild: frozenset[str] = frozenset()
+    sources: tuple[Source, ...] = ()
+
+
+def plan_around(root: Path, inventory: Inventory, placed: Placed) -> Planned:
+    """Plan catalog, index and mappings for ``placed``; changes to those files are left out.
+
+    Raises RefusedError where the store would lose data by it.
+    """
+    then = _with_files(inventory, placed)
+    planned = plan_repair(root, then, _Task(_wishes(placed.refs)))
+    if planned.refusal is not None:
+        raise RefusedError(
+            planned.refusal, hint="mend the store first: synthstore repair STORE --dry-run"
+        )
+    return replace(
+        planned,
+        changes=tuple(change for change in planned.changes if change.path not in placed.files),
+        actions=tuple(action for action in planned.actions if action.path not in placed.files),
+    )
+
+
+def _wishes(refs: frozenset[EntityRef]) -> Wishes:
+    # An older file under a newer row looks like bit rot, and here it is what is wanted.
+    return Wishes(select=FOLLOWING, ids=frozenset(ref.id for ref in refs), accept=("M004", "A004"))
+
+
+def _with_files(inventory: Inventory, placed: Placed) -> Inventory:
+    """The inventory as it would be once these files stand in the store."""
+    files = {**inventory.by_path, **placed.files}
+    folders = dict(inventory.folders)
+    touched = {folder_of(path) for path in placed.files}
+    folders |= {folder: True for folder in touched if folder in folders}
+    return replace(
+        inventory,
+        files=tuple(files[path] for path in sorted(files)),
+        tables=dict(_tables(inventory.tables, placed)),
+        folders=folders,
+    )
+
+
+def _tables(
+    tables: Mapping[int, EmbeddingTable], placed: Placed
+) -> Iterator[tuple[int, EmbeddingTable]]:
+    fresh = placed.tables()
+    for dim in sorted({*tables, *fresh}):
+        old, new = tables.get(dim), fresh.get(dim)
+        parts = [*_without(old, placed.files), *([] if new is None else [new])]
+        if len(parts) == 1:
+            yield dim, parts[0]
+        elif parts:
+            matrix = np.concatenate([part.matrix for part in parts])
+            yield dim, EmbeddingTable(tuple(p for part in parts for p in part.paths), matrix)
+
+
+def _without(table: EmbeddingTable | None, gone: Iterable[str]) -> Iterator[EmbeddingTable]:
+    """The rows of a table that belong to none of the paths ``gone``."""
+    if table is None:
+        return
+    replaced = {path for path in gone if path in table.row_of}
+    if not replaced:
+        yield table
+        return
+    kept = [row for row, path in enumerate(table.paths) if path not in replaced]
+    if kept:
+        yield EmbeddingTable(tuple(table.paths[row] for row in kept), table.matrix[kept])
