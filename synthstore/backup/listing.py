@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -37,8 +37,8 @@ class Listed:
     """What could not be listed, and why."""
 
 
-def list_tree(root: Path) -> Listed:
-    """List everything below ``root`` but what is excluded; opens no file."""
+def list_tree(root: Path, excluded: Collection[str] = EXCLUDED) -> Listed:
+    """List everything below ``root`` but the ``excluded`` paths; opens no file."""
     listed = Listed()
     top = stat_of(root.stat())
     listed.folders.append(FolderRow("", top.mode, top.mtime_ns))
@@ -50,14 +50,12 @@ def list_tree(root: Path) -> Listed:
         except PermissionDeniedError as error:
             listed.problems[folder] = error.message
             continue
-        waiting += _sort(entries, listed)
+        waiting += _sort((e for e in entries if e.path not in excluded), listed)
     return listed
 
 
-def _sort(entries: list[Entry], listed: Listed) -> Iterator[str]:
+def _sort(entries: Iterable[Entry], listed: Listed) -> Iterator[str]:
     for entry in entries:
-        if entry.path in EXCLUDED:
-            continue
         if entry.kind == "file":
             listed.files[entry.path] = entry.stat
         elif entry.kind == "dir":

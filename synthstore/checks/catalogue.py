@@ -200,7 +200,7 @@ _ASSEMBLIES = (
         "members-are-strings",
         _WARNING,
         "members are bare ids, which the newest Memory Core erases at its next save",
-        "left: start no newer Memory Core on this store, or it erases them",
+        "synthstore migrate --in-place --layout core-4 embeds them",
     ),
 )
 

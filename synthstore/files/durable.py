@@ -218,6 +218,30 @@ def send_fd(fd: int, out: BinaryIO) -> None:
         out.write(block)
 
 
+class _Digest(io.RawIOBase):
+    """A stream that keeps nothing of what is written but its hash."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sha256 = hashlib.sha256()
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: ReadableBuffer, /) -> int:
+        self.sha256.update(data)
+        return memoryview(data).nbytes
+
+
+def hash_content(content: Content) -> str:
+    """The sha256 that a file of ``content`` would have; nothing is written."""
+    if isinstance(content, bytes):
+        return hashlib.sha256(content).hexdigest()
+    sink = _Digest()
+    content(cast("BinaryIO", sink))
+    return sink.sha256.hexdigest()
+
+
 def hash_file(path: Path) -> str:
     """The sha256 of a regular file; raises IrregularFileError for anything else."""
     with _reading(path) as fd:

@@ -8,6 +8,7 @@ import os
 import socket
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -51,10 +52,7 @@ class Lock:
         deadline = time.monotonic() + max(wait, _GRACE)
         while not self._try():
             if time.monotonic() > deadline:
-                raise LockedError(
-                    f"{self._path} is held by {_owner(self._path)}",
-                    hint="wait until it is done, or wait for it with --lock-wait 30s",
-                )
+                raise _taken(self._path)
             time.sleep(self._pause)
 
     def _try(self) -> bool:
@@ -116,6 +114,35 @@ def _sign(fd: int, command: str) -> None:
         os.ftruncate(fd, 0)
         text = f"process {os.getpid()} on {socket.gethostname()}: {command}\n"
         os.pwrite(fd, text.encode("utf-8", "replace"), 0)
+
+
+@contextlib.contextmanager
+def held_still(path: Path) -> Iterator[None]:
+    """Keep others from taking the lock ``path`` while the body lasts, if there is one.
+
+    Makes and writes nothing. Raises LockedError where somebody holds it.
+    """
+    try:
+        fd = os.open(path, _LOOK)
+    except OSError:
+        # Nobody ever took it; a writer that comes now makes it.
+        yield
+        return
+    try:
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise _taken(path) from None
+        yield
+    finally:
+        os.close(fd)
+
+
+def _taken(path: Path) -> LockedError:
+    return LockedError(
+        f"{path} is held by {_owner(path)}",
+        hint="wait until it is done, or wait for it with --lock-wait 30s",
+    )
 
 
 def _owner(path: Path) -> str:

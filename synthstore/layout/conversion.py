@@ -38,9 +38,10 @@ def conforms(kind: Kind, document: Mapping[str, object]) -> bool:
         times = (document.get(key) for key in _TIME_KEYS)
         right = document.keys() == set(_MEMORY_KEYS) and isinstance(document["metadata"], dict)
         return right and all(time is None or isinstance(time, str) for time in times)
-    record = _CORE.read_record("assembly", document)
-    listed = isinstance(document.get("memories"), list) and record.id is not None
-    return listed and not record.string_members and len(record.embedded) == len(record.members)
+    members = document.get("memories")
+    if not isinstance(members, list) or _CORE.read_record("assembly", document).id is None:
+        return False
+    return all(isinstance(member, dict) and conforms("memory", member) for member in members)
 
 
 # To the design's own documents
@@ -270,9 +271,18 @@ def _embedded(native: Mapping[str, Any], copies: Copies) -> Iterator[Document]:
     own = {item["id"]: item for item in items if isinstance(item, dict) and "id" in item}
     ids = native.get("memory_ids")
     for member in ids if isinstance(ids, list) else ():
-        found = copies.get(member, own.get(member)) if isinstance(member, str) else None
-        if found is not None:
-            yield dict(found)
+        if not isinstance(member, str):
+            continue
+        found = copies.get(member)
+        if found is not None or member in own:
+            yield dict(found) if found is not None else _renewed(own[member])
+
+
+def _renewed(copy: Document) -> Document:
+    """A copy of a memory that an older Memory Core embedded, as the newest one reads it."""
+    if conforms("memory", copy) or not isinstance(copy["id"], str):
+        return dict(copy)
+    return to_core("memory", to_native(_CORE, "memory", copy), {})
 
 
 def _last_access(native: Mapping[str, Any], other: str) -> object:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
-import io
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, Protocol, cast
+from typing import Protocol
 
+from synthstore.files.durable import hash_content
 from synthstore.files.jsonio import Style, dump, parse, style_of
 from synthstore.layout.base import Layout
 from synthstore.model.facts import IndexFacts, Stat
@@ -17,9 +16,6 @@ from synthstore.repair.state import Basis, Target
 from synthstore.scan.inventory import Inventory
 from synthstore.store.runs import CATALOG, ENTITY, INDEX, MAPPING, REMOVAL, Change
 from synthstore.store.vectors import IndexContent, mapping_content, rebuild_content
-
-if TYPE_CHECKING:
-    from _typeshed import ReadableBuffer as Buffer
 
 PRIVATE = 0o600
 
@@ -141,7 +137,7 @@ class _Planner:
     ) -> Iterator[Change]:
         """One write, unless the very bytes stand there already."""
         sha = old.sha256 if old is not None else None
-        if sha is not None and sha == _digest(content):
+        if sha is not None and sha == hash_content(content):
             return
         size = len(content) if isinstance(content, bytes) else content.size
         self.bytes_needed += size
@@ -157,28 +153,6 @@ class _Planner:
             quarantine=quarantine,
             size=size,
         )
-
-
-class _Hashing(io.RawIOBase):
-    """Takes what is written, and keeps nothing but its digest."""
-
-    def __init__(self) -> None:
-        self.digest = hashlib.sha256()
-
-    def writable(self) -> bool:
-        return True
-
-    def write(self, data: Buffer, /) -> int:
-        self.digest.update(data)
-        return memoryview(data).nbytes
-
-
-def _digest(content: bytes | IndexContent) -> str:
-    if isinstance(content, bytes):
-        return hashlib.sha256(content).hexdigest()
-    sink = _Hashing()
-    content(cast("BinaryIO", sink))
-    return sink.digest.hexdigest()
 
 
 def typical_access(inventory: Inventory) -> Stat:

@@ -1,0 +1,163 @@
+"""The store itself into another layout, as one undoable run."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from synthstore.errors import InterruptedByUserError, OperationError, UsageError
+from synthstore.layout.base import Layout, Place
+from synthstore.migrate.aside import Parcel
+from synthstore.migrate.making import Converting
+from synthstore.migrate.refusals import refuse_loss, refuse_mixed, refuse_unsettled
+from synthstore.migrate.report import Left, MigrateReport
+from synthstore.model.facts import CatalogFacts, IndexFacts, MappingFacts, PartStatus
+from synthstore.progress import Progress
+from synthstore.repair.holding import held
+from synthstore.store.runs import CATALOG, ENTITY, INDEX, MAPPING, REMOVAL, Change, FilesChanged
+from synthstore.store.session import Session
+from synthstore.verify import Look, LookOptions, look
+
+TRIES = 3
+"""How often a plan is made again because files moved under it."""
+
+_ORDERS = {Place.MEMORY: ENTITY, Place.ASSEMBLY: ENTITY}
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """The store to convert, what it is to become, and how it is looked at."""
+
+    store: Path
+    root: Path
+    layout: Layout
+    """What it is to become."""
+    looking: LookOptions
+    progress: Progress
+    dry_run: bool
+
+
+async def convert_in_place(
+    site: Site, source: Layout, lock_wait: float, confirm: Callable[[MigrateReport], bool]
+) -> MigrateReport:
+    """Convert the store at ``site``; ``confirm`` is shown the plan before the first change."""
+    if site.dry_run:
+        seen = await look(site.root, source, site.looking, site.progress)
+        return (await asyncio.to_thread(_plan, site, seen))[0]
+    async with held(site.root, wait=lock_wait, command="migrate") as session:
+        return await _under_lock(site, source, session, confirm)
+
+
+async def _under_lock(
+    site: Site, source: Layout, session: Session, confirm: Callable[[MigrateReport], bool]
+) -> MigrateReport:
+    confirmed = False
+    for _ in range(TRIES):
+        seen = await look(site.root, source, site.looking, site.progress)
+        report, changes = await asyncio.to_thread(_plan, site, seen)
+        if changes and not confirmed and not confirm(report):
+            raise InterruptedByUserError("declined; nothing was changed")
+        confirmed = True
+        try:
+            result = await asyncio.to_thread(session.run, "migrate", changes)
+        except FilesChanged:
+            continue
+        new = await look(
+            site.root, site.layout, replace(site.looking, layout=site.layout.name), site.progress
+        )
+        return replace(
+            report,
+            run=result.run,
+            files=len(result.applied),
+            vectors=new.inventory.index.ntotal,
+            left=tuple(_conflict(path) for path in result.conflicts),
+            findings=new.findings,
+        )
+    raise OperationError(
+        "the store kept changing while it was to be converted",
+        hint="stop the Memory Core that writes to it, then run the command again",
+    )
+
+
+def _conflict(path: str) -> Left:
+    return Left("S001", "file", path, path, "it changed while the run was applied, and was left")
+
+
+def _plan(site: Site, seen: Look) -> tuple[MigrateReport, list[Change]]:
+    inventory = seen.inventory
+    refuse_unsettled(site.store, inventory)
+    refuse_mixed(site.store, inventory)
+    making = Converting(site.root, seen, site.layout)
+    refuse_loss(site.store, making.left)
+    changes = list(_changes(making)) if making.needed else []
+    report = MigrateReport(
+        store=str(site.store),
+        target=None,
+        layout=inventory.layout.name,
+        into=site.layout.name,
+        dry_run=site.dry_run,
+        files=len(changes),
+        bytes=sum(change.size or 0 for change in changes),
+        memories=inventory.count("memory"),
+        assemblies=inventory.count("assembly"),
+        vectors=making.vectors,
+    )
+    return report, changes
+
+
+def _changes(making: Converting) -> Iterator[Change]:
+    """Entities first: the catalog tells of what they became, and is made when they are."""
+    stands = dict(_standing(making))
+    moving = {one.file.path for one in making.choice.moving.values()}
+    written = set()
+    for parcel in making.parcels:
+        if parcel.path in stands and parcel.path not in moving and _is_entity(making, parcel):
+            raise UsageError(
+                f"{parcel.path} stands where an entity is to go",
+                hint="move it out of the store, then run the command again",
+            )
+        written.add(parcel.path)
+        yield _written(making.layout, parcel, stands.get(parcel.path))
+    for path in sorted(stands.keys() - written):
+        yield Change(path, stands[path], None, REMOVAL)
+
+
+def _standing(making: Converting) -> Iterator[tuple[str, str]]:
+    """Paths of entities and parts that stand, and the sha256 of each."""
+    inventory = making.inventory
+    for file in inventory.files:
+        if file.sha256 is not None:
+            yield file.path, file.sha256
+    parts: tuple[CatalogFacts | IndexFacts | MappingFacts, ...] = (
+        inventory.catalog,
+        inventory.index,
+        *inventory.mappings,
+    )
+    for part in parts:
+        if part.status is not PartStatus.MISSING and part.sha256 is not None:
+            yield part.path, part.sha256
+
+
+def _is_entity(making: Converting, parcel: Parcel) -> bool:
+    return making.layout.place(parcel.path) in _ORDERS
+
+
+def _written(layout: Layout, parcel: Parcel, old: str | None) -> Change:
+    order = _ORDERS.get(layout.place(parcel.path), CATALOG)
+    if parcel.path == layout.faiss_path:
+        order = INDEX
+    elif parcel.path in layout.mapping_paths:
+        order = MAPPING
+    attire = parcel.attire
+    return Change(
+        parcel.path,
+        old,
+        parcel.content,
+        order,
+        mode=attire.mode,
+        uid=attire.uid if attire.uid >= 0 else None,
+        gid=attire.gid if attire.gid >= 0 else None,
+        size=parcel.size,
+    )

@@ -1,0 +1,209 @@
+"""Plans of a new store: a copy of the source, or its entities in another layout."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import BinaryIO
+
+from synthstore.backup.listing import CHANGES, Listed, list_tree
+from synthstore.errors import OperationError
+from synthstore.files.durable import copier
+from synthstore.files.walk import look as stat_path
+from synthstore.layout.base import OWN_FOLDER, Layout
+from synthstore.migrate.aside import Aside, Parcel
+from synthstore.migrate.choosing import Choice, choose
+from synthstore.migrate.parts import Parts
+from synthstore.migrate.rendering import Rendered, Renderer, Ways, moved
+from synthstore.migrate.report import Left
+from synthstore.model.facts import Stat
+from synthstore.model.paths import folder_of
+from synthstore.progress import Progress
+from synthstore.repair.plan import typical_access
+from synthstore.store.changes import has_pending
+from synthstore.store.session import Session
+from synthstore.verify import Look
+
+Folder = tuple[str, int, int | None]
+"""A folder's path, mode, and mtime in nanoseconds where it is to have one."""
+
+
+@dataclass(frozen=True)
+class Copying:
+    """Every file of the source but what is synthstore's own, byte for byte."""
+
+    root: Path
+    seen: Look
+    listed: Listed
+
+    @property
+    def layout(self) -> Layout:
+        """The source's own."""
+        return self.seen.inventory.layout
+
+    @property
+    def left(self) -> tuple[Left, ...]:
+        """Links and devices."""
+        because = "a link or device, which is never followed"
+        return tuple(Left("S004", "file", path, path, because) for path in self.listed.skipped)
+
+    @property
+    def others(self) -> tuple[str, ...]:
+        """Nothing: a copy takes all along."""
+        return ()
+
+    @cached_property
+    def parcels(self) -> Sequence[Parcel]:
+        """Its files, and the log of changes that no catalog has yet."""
+        return [
+            Parcel(path, copier(self.root / path), stat.size, stat, keeps_time=True)
+            for path, stat in sorted(self.listed.files.items())
+        ]
+
+    @property
+    def folders(self) -> Sequence[Folder]:
+        """Its folders, the root first."""
+        return [(folder.path, folder.mode, folder.mtime_ns) for folder in self.listed.folders]
+
+    @property
+    def vectors(self) -> int:
+        """How many vectors it will have."""
+        return self.seen.inventory.index.ntotal
+
+    def fill(self, aside: Aside, progress: Progress) -> None:
+        """Copy, and see that the source stood still meanwhile."""
+        scanned = {file.path: file.sha256 for file in self.seen.inventory.files}
+        for parcel in self.parcels:
+            aside.settle(parcel)
+            if scanned.get(parcel.path) not in (None, aside.digests[parcel.path]):
+                raise moved(self.root / parcel.path)
+            progress.advance(1)
+        now = list_files(self.root).files
+        for path in sorted(now.keys() | self.listed.files.keys()):
+            if now.get(path) != self.listed.files.get(path):
+                raise moved(self.root / path)
+
+
+def list_files(root: Path) -> Listed:
+    """All that a copy takes along; raises OperationError for a folder that cannot be listed."""
+    listed = list_tree(root, {OWN_FOLDER})
+    for message in listed.problems.values():
+        raise OperationError(message, hint="make it readable, then run the same command again")
+    log = stat_path(root, CHANGES)
+    if log is not None and log.kind == "file":
+        listed.files[CHANGES] = log.stat
+    return listed
+
+
+def settle_pending(aside: Aside) -> None:
+    """Bring what a library had only logged into the catalog and index of the new store."""
+    if has_pending(aside.path):
+        Session.open(aside.path, command="migrate").close()
+    aside.clear_own(CHANGES)
+
+
+class Converting:
+    """The source's entities in another layout."""
+
+    def __init__(self, root: Path, seen: Look, layout: Layout) -> None:
+        self.root, self.layout, self.inventory = root, layout, seen.inventory
+        ways = Ways(root, self.inventory.layout, layout)
+        self.choice: Choice = choose(self.inventory, layout, ways.rewrites)
+        self.left = self.choice.left
+        self.ways, self.renderer = ways, Renderer(ways, self.choice.moving)
+        sound = not any(one.code.startswith("V") for one in seen.findings)
+        self.parts = Parts(root, self.inventory, layout, self.choice.moving, sound)
+
+    @property
+    def vectors(self) -> int:
+        """How many vectors it will have."""
+        return len(self.parts.vectors.ids)
+
+    @property
+    def needed(self) -> bool:
+        """Whether the new layout has any entity elsewhere, or in other words."""
+        if self.layout.name != self.inventory.layout.name:
+            return True
+        rewrites = self.ways.rewrites
+        moving = self.choice.moving.values()
+        return any(one.path != one.file.path or rewrites(one.ref, one.file) for one in moving)
+
+    @property
+    def others(self) -> tuple[str, ...]:
+        """What belongs to no entity, the store's own folders told by their names alone."""
+        known = {file.path for file in self.inventory.files} | {one.path for one in self.left}
+        known |= {self.inventory.catalog.path, self.inventory.index.path}
+        known |= {mapping.path for mapping in self.inventory.mappings}
+        strange = set(list_files(self.root).files) - known - {CHANGES}
+        return tuple(sorted({self._told(path) for path in strange}))
+
+    def _told(self, path: str) -> str:
+        top, nested, _ = path.partition("/")
+        return f"{top}/" if nested and top not in self.inventory.layout.entity_folders else path
+
+    @cached_property
+    def parcels(self) -> Sequence[Parcel]:
+        """Its files, sizes estimated: entities first, for the catalog tells of what they became."""
+        return [*self._entities(), *self._index(), *self._mappings(), self._catalog()]
+
+    def _entities(self) -> Iterator[Parcel]:
+        for ref, one in self.choice.moving.items():
+            content = Rendered(self.renderer, ref)
+            yield Parcel(one.path, content, content.size, one.file.stat)
+
+    def _index(self) -> Iterator[Parcel]:
+        content = self.parts.index()
+        if content is not None:
+            attire = self.inventory.index.stat or self.typical
+            yield Parcel(self.layout.faiss_path, content, self.parts.index_size, attire)
+
+    def _mappings(self) -> Iterator[Parcel]:
+        for path, content in self.parts.mappings().items():
+            yield Parcel(path, content, len(content), self.typical)
+
+    def _catalog(self) -> Parcel:
+        attire = self.inventory.catalog.stat or self.typical
+        return Parcel(
+            self.layout.catalog_path,
+            self._write_catalog,
+            self.parts.catalog_size,
+            attire,
+        )
+
+    def _write_catalog(self, out: BinaryIO) -> None:
+        out.write(self.parts.catalog(self.renderer.facts))
+
+    @property
+    def typical(self) -> Stat:
+        """Mode and owner of what the source has nothing like."""
+        return typical_access(self.inventory)
+
+    @property
+    def folders(self) -> Sequence[Folder]:
+        """Its folders, all with the mode of the source's own."""
+        mode = self.root.stat().st_mode & 0o7777
+        named = {folder_of(one.path) for one in self.choice.moving.values()}
+        vectors = {folder_of(self.layout.faiss_path)} if self.vectors else set()
+        every = {"", "memories", "assemblies"} | named | vectors
+        return [(folder, mode, None) for folder in sorted(every)]
+
+    def fill(self, aside: Aside, progress: Progress) -> None:
+        """Convert, write, and see that the source stood still meanwhile."""
+        for parcel in self.parcels:
+            aside.settle(parcel)
+            progress.advance(1)
+
+
+Making = Copying | Converting
+"""A new store to be made."""
+
+
+def fill(making: Making, aside: Aside, progress: Progress) -> None:
+    """Make the new store aside, from what an earlier try left on; it is proven and durable then."""
+    paths = [parcel.path for parcel in making.parcels]
+    progress.start("migrating", len(paths))
+    with aside.making(paths, [folder for folder, *_ in making.folders if folder]):
+        making.fill(aside, progress)
+    aside.prove()

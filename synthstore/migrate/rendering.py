@@ -1,0 +1,173 @@
+"""Entities' files in another layout's spelling, each proven to be worth what it was made of."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from synthstore.errors import OperationError
+from synthstore.files.jsonio import dump, parse
+from synthstore.files.spelling import nearest_style
+from synthstore.files.walk import read_file
+from synthstore.layout.base import Layout
+from synthstore.layout.conversion import conforms, to_core, to_native
+from synthstore.layout.core import Core
+from synthstore.migrate.choosing import Moving
+from synthstore.model.facts import EntityFile
+from synthstore.model.ids import EntityRef
+from synthstore.store.entity import facts_of
+
+_COPIES = 256
+"""Members of which a copy is remembered: those of one assembly lie near each other."""
+_ROOM = 1024
+_DIGITS = 24
+
+Document = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Ways:
+    """From where and what, to what."""
+
+    root: Path
+    source: Layout
+    target: Layout
+
+    def as_it_is(self, ref: EntityRef, document: Mapping[str, object]) -> bool:
+        """Whether a document of the source is one of the target too."""
+        cores = isinstance(self.source, Core) and isinstance(self.target, Core)
+        return cores and conforms(ref.kind, document)
+
+    def rewrites(self, ref: EntityRef, file: EntityFile) -> bool:
+        """Whether the file cannot be taken over byte for byte."""
+        if not isinstance(self.source, Core) or not isinstance(self.target, Core):
+            return True
+        return not self.as_it_is(ref, document_in(read_file(self.root, file.path)[0]))
+
+
+def document_in(raw: bytes) -> Document:
+    """The object that a whole file holds."""
+    value: Document = parse(raw).value  # type: ignore[assignment]
+    return value
+
+
+class Renderer(Mapping[str, Document]):
+    """Makes the files of the new layout; as a mapping, copies of memories for assemblies.
+
+    Nothing but the facts of what it made is kept, so that a store of any size can pass.
+    """
+
+    def __init__(self, ways: Ways, moving: Mapping[EntityRef, Moving]) -> None:
+        self.ways, self.moving = ways, moving
+        self.facts: dict[EntityRef, EntityFile] = {}
+        """Of each new file, once it was made."""
+        self._copy = lru_cache(_COPIES)(self._document)
+
+    def __getitem__(self, memory_id: str) -> Document:
+        ref = EntityRef("memory", memory_id)
+        if ref not in self.moving:
+            raise KeyError(memory_id)
+        return self._copy(ref)
+
+    def __contains__(self, memory_id: object) -> bool:
+        return ("memory", memory_id) in self.moving
+
+    def __iter__(self) -> Iterator[str]:
+        return (ref.id for ref in self.moving if ref.kind == "memory")
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+    def render(self, ref: EntityRef) -> bytes:
+        """The bytes of an entity's new file.
+
+        Raises OperationError where the source is no longer what was scanned, or where the way back
+        would not give the same entity.
+        """
+        one = self.moving[ref]
+        raw = self._read(one)
+        document = document_in(raw)
+        if not self.ways.as_it_is(ref, document):
+            new = self._converted(ref, document)
+            raw = dump(new, nearest_style(raw))
+            self._prove(ref, document, document_in(raw))
+        self.facts[ref] = facts_of(self.ways.target, ref.kind, one.path, raw, one.file.stat)[0]
+        return raw
+
+    def _read(self, one: Moving) -> bytes:
+        raw = read_file(self.ways.root, one.file.path)[0]
+        if hashlib.sha256(raw).hexdigest() != one.file.sha256:
+            raise moved(self.ways.root / one.file.path)
+        return raw
+
+    def _document(self, ref: EntityRef) -> Document:
+        document = document_in(self._read(self.moving[ref]))
+        return document if self.ways.as_it_is(ref, document) else self._converted(ref, document)
+
+    def _converted(self, ref: EntityRef, document: Document) -> Document:
+        native = to_native(self.ways.source, ref.kind, document, self)
+        return native if self.ways.target.name == "native" else to_core(ref.kind, native, self)
+
+    def _prove(self, ref: EntityRef, old: Document, new: Document) -> None:
+        before = to_native(self.ways.source, ref.kind, old, self)
+        after = to_native(self.ways.target, ref.kind, new, self)
+        differing = sorted(
+            key
+            for key in before.keys() | after.keys()
+            if _text(before.get(key, ...)) != _text(after.get(key, ...))
+        )
+        if differing:
+            raise OperationError(
+                f"{ref.kind} {ref.id} would not come back as it is: {', '.join(differing)}",
+                hint="nothing was changed; migrate without --layout copies the store as it is",
+            )
+
+    def size_of(self, ref: EntityRef) -> int:
+        """About how large the entity's new file will be, in bytes; rather too much."""
+        file = self.moving[ref].file
+        size = file.stat.size + _ROOM + _DIGITS * (file.dim if "lucidia" in self._source else 0)
+        if ref.kind == "memory" or self.ways.target.name == "native" or file.record is None:
+            return size
+        members = (self.moving.get(EntityRef("memory", m)) for m in file.record.members)
+        copies = sum(one.file.stat.size + _ROOM for one in members if one is not None)
+        # An assembly that holds its copies already gets no others.
+        return size + (0 if file.record.embedded else copies)
+
+    @property
+    def _source(self) -> str:
+        return self.ways.source.name
+
+
+def _text(value: object) -> str:
+    """By its text a value is told from another that Python takes for equal: 1, 1.0 and True."""
+    return "" if value is ... else json.dumps(value, sort_keys=True)
+
+
+def moved(path: Path) -> OperationError:
+    """What to raise where the source changes while it is copied."""
+    return OperationError(
+        f"{path} changed while it was migrated",
+        hint="stop the Memory Core that writes to it, then run the same command again",
+    )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Rendered:
+    """The content of an entity's new file, made when it is written."""
+
+    renderer: Renderer = field(repr=False)
+    ref: EntityRef
+
+    @property
+    def size(self) -> int:
+        """About how many bytes it writes."""
+        return self.renderer.size_of(self.ref)
+
+    def __call__(self, out: BinaryIO) -> None:
+        """Write the whole file to ``out``."""
+        out.write(self.renderer.render(self.ref))
