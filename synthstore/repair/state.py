@@ -62,8 +62,9 @@ class Basis:
 
     @property
     def blind(self) -> bool:
-        """Whether a whole folder of entities could not be looked into."""
-        return not self.closed.isdisjoint(self.inventory.layout.entity_folders)
+        """Whether entities may be hidden: in a folder or in a catalog that cannot be read."""
+        hiding = (*self.inventory.layout.entity_folders, self.inventory.catalog.path)
+        return not self.closed.isdisjoint(hiding)
 
     @property
     def rows(self) -> tuple[Row, ...]:

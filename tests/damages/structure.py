@@ -243,6 +243,16 @@ DAMAGES = (
         composable=False,
     ),
     Damage(
+        name="catalog-forbidden-and-file-gone",
+        apply=in_turn(on("m8", unlink), lambda built: built.catalog.chmod(0)),
+        codes={"S005": 1, "V004": 1},
+        after={"S005": 1, "V004": 1},
+        lost=("m8",),
+        user="nobody",
+        in_step=False,
+        composable=False,
+    ),
+    Damage(
         name="index-forbidden",
         apply=lambda built: built.index.chmod(0),
         codes={"S005": 1},
