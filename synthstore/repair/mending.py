@@ -76,19 +76,16 @@ class _Mender:
         self._leftovers()
 
     def _finish_deletion(self, row: Row) -> None:
+        standing = self.basis.standing
+        file = standing.standing_file.get(row.ref) or standing.hurt.get(row.ref)
         if not self.wishes.wants("C009", row.id, row.path):
-            self._hold_row_file(row)
+            if file is not None:
+                self.out.held[row.ref] = file
             return
         self.out.dropped[row.ref] = "C009"
-        file = self.basis.standing.standing_file.get(row.ref)
         if file is not None:
             self.out.removed[file.path] = False
             self.out.act("delete-file", row.ref, file.path, "its deletion had begun")
-
-    def _hold_row_file(self, row: Row) -> None:
-        file = self.basis.standing.standing_file.get(row.ref)
-        if file is not None:
-            self.out.held[row.ref] = file
 
     def _judge(self, file: EntityFile) -> None:
         if file.path in self.basis.frozen_paths:
@@ -136,14 +133,17 @@ class _Mender:
 
     def _hurt(self, file: EntityFile) -> None:
         ref = self.basis.standing.bears[file.path]
+        if self.out.held.get(ref) is file:
+            return
         code = twin(HURT_CODES[file.status], file.kind)
         taken = ref in self.basis.standing.standing_file or ref in self.out.files
         if not self.wishes.wants(code, ref.id, file.path):
             if not taken:
                 self.out.held[ref] = file
             return
-        if taken:
-            self._quarantine(file, ref, "another file stands for its entity", drop=None)
+        if taken or ref in self.out.dropped:
+            why = "another file stands for its entity" if taken else "its entity was deleted"
+            self._quarantine(file, ref, why, drop=None)
             return
         self._recover_hurt(file, ref, code)
 

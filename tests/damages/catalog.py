@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable
 
 from tests import harm, spelling
-from tests.damages.acts import forget_row, forget_vector, path_key, set_path, set_row, unlink
+from tests.damages.acts import forget_row, forget_vector, path_key, set_path, set_row, tail, unlink
 from tests.damages.model import ALL, CORE, NATIVE, Damage, in_turn, on
 from tests.spelling import Doc
 from tests.stores import Built, write
@@ -286,6 +286,14 @@ DAMAGES = (
         apply=on("m8", mark_deleted),
         codes={"C009": 1},
         layouts=NATIVE,
+        touched=("m8",),
+        lost=("m8",),
+        composable=False,
+    ),
+    Damage(
+        name="deletion-begun-of-a-torn-file",
+        apply=in_turn(on("m8", mark_deleted), on("m8", tail)),
+        codes={"C009": 1},
         touched=("m8",),
         lost=("m8",),
         composable=False,
