@@ -15,6 +15,7 @@ from synthstore.files.jsonio import ParseFailure, parse
 from synthstore.files.walk import read_file
 from synthstore.layout.base import Layout
 from synthstore.model.ids import EntityRef, Kind
+from synthstore.progress import Progress
 from synthstore.repository.vault import Repository
 from synthstore.scan.listing import list_store
 from synthstore.store.evidence import recognise
@@ -80,12 +81,15 @@ class Side:
         return read_file(self.root or Path(), self.paths[ref])[0]
 
 
-def store_side(store: Path) -> Side:
+def store_side(store: Path, progress: Progress) -> Side:
     """A living store; raises NotAStoreError."""
     root = find_root(store)
     layout = recognise(root)
     side = Side(str(store), layout, root=root)
-    for candidate in list_store(root, layout).candidates:
+    candidates = list_store(root, layout).candidates
+    progress.start("reading", len(candidates))
+    for candidate in candidates:
+        progress.advance(1)
         try:
             raw = read_file(root, candidate.path)[0]
         except (SynthstoreError, OSError) as error:

@@ -6,10 +6,14 @@ from typing import Protocol
 
 
 class Progress(Protocol):
-    """Receives the advance of one command; implementations must be cheap."""
+    """Receives the advance of one command; implementations must be cheap, and safe in threads.
 
-    def start(self, label: str, total: int) -> None:
-        """Begin a stage of ``total`` units (files, vectors)."""
+    ``advance`` may raise InterruptedByUserError where the work is to stop, so it is called only
+    where stopping leaves nothing half done.
+    """
+
+    def start(self, label: str, total: int, unit: str = "files") -> None:
+        """Begin a stage of ``total`` units; ``bytes`` are shown as sizes."""
 
     def advance(self, units: int) -> None:
         """Report ``units`` more done in the current stage."""
@@ -18,7 +22,7 @@ class Progress(Protocol):
 class SilentProgress:
     """The default: says nothing."""
 
-    def start(self, label: str, total: int) -> None:
+    def start(self, label: str, total: int, unit: str = "files") -> None:
         """Ignore the stage."""
 
     def advance(self, units: int) -> None:

@@ -137,11 +137,14 @@ class Terminal:
         return bool(data)
 
 
-def on_terminal(*args: object, variables: Mapping[str, str] | None = None) -> Terminal:
-    """Start the program on a terminal, 100 columns wide."""
+def on_terminal(
+    *args: object, variables: Mapping[str, str] | None = None, first: str = ""
+) -> Terminal:
+    """Start the program on a terminal, 100 columns wide; ``first`` is code to run before it."""
     ours, theirs = pty.openpty()
+    main = ["-c", f"{first}\nfrom synthstore.cli.run import main; main()"]
     process = subprocess.Popen(
-        [sys.executable, "-m", "synthstore", *map(str, args)],
+        [sys.executable, *(main if first else ["-m", "synthstore"]), *map(str, args)],
         env=os.environ | {"TERM": "xterm", "COLUMNS": "100"} | dict(variables or {}),
         stdin=theirs,
         stdout=theirs,

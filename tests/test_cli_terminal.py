@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from synthstore.errors import InterruptedByUserError
 from synthstore.progress import SilentProgress
-from synthstore.render.progress import LineProgress, NoProgress, line_progress
+from synthstore.render.progress import LineProgress, NoProgress, line_progress, told
 from tests.program import on_terminal
 from tests.stores import Built, build
 
@@ -50,18 +51,51 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
 def test_progress_waits_a_second_and_goes_away(clock: list[float]) -> None:
     stream = io.StringIO()
-    progress = LineProgress(stream)
+    progress = LineProgress(stream=stream, color=False)
     progress.start("reading", 2000)
     progress.advance(500)
     progress.clear()
     assert stream.getvalue() == ""
-    clock[0] += 1.1
+    clock[0] += 2.0
     progress.advance(500)
-    assert stream.getvalue() == "\rreading 1,000 of 2,000"
+    assert "reading" in stream.getvalue()
+    assert "1,000 of 2,000 files, 500/s, 2 s left" in stream.getvalue()
+    shown = len(stream.getvalue())
     progress.advance(500)
+    assert len(stream.getvalue()) == shown
     progress.clear()
     progress.clear()
-    assert stream.getvalue() == "\rreading 1,000 of 2,000\r" + " " * 22 + "\r"
+    # One line, then the way back up to it, and the line erased.
+    assert stream.getvalue().endswith("\n\x1b[?25h\r\x1b[1A\x1b[2K")
+    assert stream.getvalue().count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("done", "total", "unit", "spent", "text"),
+    [
+        (0, 10, "files", 2.0, "0 of 10 files"),
+        (5, 10, "files", 0.0, "5 of 10 files"),
+        (10, 10, "rows", 5.0, "10 of 10 rows, 2/s, 0 s left"),
+        (12, 10, "rows", 6.0, "12 of 10 rows, 2/s, 0 s left"),
+        (1_000, 601_000, "files", 10.0, "1,000 of 601,000 files, 100/s, 1 h 40 min left"),
+        (10_000_000, 1_810_000_000, "bytes", 1.0, "10.0 MB of 1.8 GB, 10.0 MB/s, 3 min left"),
+    ],
+)
+def test_how_far_how_fast_how_long(
+    done: int, total: int, unit: str, spent: float, text: str
+) -> None:
+    assert told(done, total, unit, spent) == text
+
+
+@pytest.mark.parametrize("kind", [NoProgress, LineProgress])
+def test_ctrl_c_stops_the_work_shown_or_not(kind: type[NoProgress]) -> None:
+    pressed: list[int] = []
+    progress = kind(lambda: bool(pressed))
+    progress.start("reading", 2)
+    progress.advance(1)
+    pressed.append(1)
+    with pytest.raises(InterruptedByUserError):
+        progress.advance(1)
 
 
 def test_progress_is_silent_off_a_terminal(clock: list[float]) -> None:

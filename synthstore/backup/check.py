@@ -137,7 +137,7 @@ class _Checker:
 
     def _read_packs(self) -> dict[str, str]:
         index = self.repository.index
-        self.progress.start("reading packs", sum(index.sizes.values()))
+        self.progress.start("reading packs", sum(index.sizes.values()), "bytes")
         why: dict[str, str] = {}
         for name, pack in index.packs.items():
             try:

@@ -11,6 +11,7 @@ from synthstore.files.jsonio import ParseFailure, parse
 from synthstore.layout.base import Layout
 from synthstore.model.ids import Kind
 from synthstore.model.text import excerpt, text_of
+from synthstore.progress import Progress, SilentProgress
 from synthstore.repository.manifest import FileRow, Snapshot
 from synthstore.repository.place import Place
 from synthstore.repository.vault import Repository
@@ -45,7 +46,12 @@ class FindReport:
 
 
 def find(
-    place: Place, wanted: str, name: str | None = None, *, lock_wait: float = 0.0
+    place: Place,
+    wanted: str,
+    name: str | None = None,
+    *,
+    lock_wait: float = 0.0,
+    progress: Progress | None = None,
 ) -> FindReport:
     """Every version whose id is ``wanted``, else those whose text holds it, upper case or lower.
 
@@ -55,7 +61,7 @@ def find(
         finder = _Finder(repository, wanted)
         snapshots = repository.snapshots(name)
         finder.gather(snapshots)
-        versions = finder.by_id() or tuple(finder.by_text())
+        versions = finder.by_id() or tuple(finder.by_text(progress or SilentProgress()))
     return FindReport(place.where, wanted, len(snapshots), tuple(versions), finder.unread)
 
 
@@ -92,10 +98,12 @@ class _Finder:
                 found.append(self._version(key, kind, self._text(row) or ""))
         return tuple(found)
 
-    def by_text(self) -> Iterator[Version]:
+    def by_text(self, progress: Progress) -> Iterator[Version]:
         """The versions whose text holds the words."""
         words = self.wanted.casefold()
+        progress.start("searching", len(self._rows))
         for key, (row, layout) in self._rows.items():
+            progress.advance(1)
             kind = kind_at(layout, row.path)
             text = self._text(row) if kind else None
             if kind and text is not None and words in text.casefold():

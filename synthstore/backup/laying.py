@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
+from contextlib import ExitStack, suppress
 from functools import partial
 from pathlib import Path
 from typing import BinaryIO
@@ -46,9 +47,26 @@ def lay_out(
     remove_tree(aside)
     make_dirs(target.parent, _PRIVATE)
     require_room(target.parent, (row.size for row in tree.files), files=len(tree.files))
+    with ExitStack() as undo:
+        undo.callback(_forget, aside)
+        lost = _lay_aside(repository, tree, aside, jobs, progress)
+        undo.pop_all()
+    replace(aside, target)
+    fsync_dir(target.parent)
+    return lost
+
+
+def _forget(aside: Path) -> None:
+    # Failing at that changes nothing: the next restore removes it before its first byte.
+    with suppress(OperationError):
+        remove_tree(aside)
+
+
+def _lay_aside(
+    repository: Repository, tree: Tree, aside: Path, jobs: int | None, progress: Progress
+) -> Mapping[str, str]:
     make_dirs(aside, _PRIVATE)
-    folders = sorted({folder.path for folder in tree.folders} - {""})
-    for folder in folders:
+    for folder in sorted({folder.path for folder in tree.folders} - {""}):
         make_dirs(aside / folder, _PRIVATE)
     with synced(aside, [aside / row.path for row in tree.files]):
         lost = _write_all(repository, tree.files, aside, jobs, progress)
@@ -58,8 +76,6 @@ def lay_out(
         remove(aside / gap)
     for row in sorted(tree.folders, key=lambda row: row.path, reverse=True):
         dress_folder(aside / row.path, row.mode, row.mtime_ns)
-    replace(aside, target)
-    fsync_dir(target.parent)
     return lost
 
 

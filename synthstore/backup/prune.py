@@ -6,13 +6,14 @@ and what is left over is garbage that the next prune removes.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from synthstore.backup.report import Kept, PruneReport
 from synthstore.backup.retention import Keep, kept
 from synthstore.errors import UsageError
+from synthstore.progress import Progress, SilentProgress
 from synthstore.repository.manifest import Snapshot
 from synthstore.repository.packs import (
     PACK_BYTES,
@@ -40,6 +41,7 @@ def prune_repository(
     name: str | None = None,
     dry_run: bool = False,
     lock_wait: float = 0.0,
+    progress: Progress | None = None,
 ) -> PruneReport:
     """Prune the snapshots of ``name``, or of each name by itself; raises LockedError."""
     if not keep.any:
@@ -57,7 +59,7 @@ def prune_repository(
         for one in report.snapshots:
             if one.because is None:
                 place.remove(f"{SNAPSHOTS}/{one.snapshot.file}")
-        return _collect(repository, report)
+        return _collect(repository, report, progress or SilentProgress())
 
 
 def _plan(repository: Repository, keep: Keep, name: str | None, *, dry_run: bool) -> PruneReport:
@@ -72,7 +74,7 @@ def _plan(repository: Repository, keep: Keep, name: str | None, *, dry_run: bool
     return PruneReport(repository=repository.place.where, dry_run=dry_run, snapshots=tuple(decided))
 
 
-def _collect(repository: Repository, report: PruneReport) -> PruneReport:
+def _collect(repository: Repository, report: PruneReport, progress: Progress) -> PruneReport:
     place = repository.place
     place.sweep()
     try:
@@ -82,7 +84,7 @@ def _collect(repository: Repository, report: PruneReport) -> PruneReport:
     plan = _plan_packs(repository, needed)
     if plan.rewrite:
         try:
-            _rewrite(repository, plan.rewrite, needed)
+            _rewrite(repository, plan.rewrite, needed, progress)
         except (PackDamageError, FileNotFoundError) as error:
             held = f"a pack that was to be rewritten is damaged: {error}"
             return replace(report, held_back=held)
@@ -161,10 +163,17 @@ def _served(repository: Repository, pack: PackIndex, needed: frozenset[bytes]) -
     ]
 
 
-def _rewrite(repository: Repository, packs: Iterable[PackIndex], needed: frozenset[bytes]) -> None:
+def _rewrite(
+    repository: Repository,
+    packs: Sequence[PackIndex],
+    needed: frozenset[bytes],
+    progress: Progress,
+) -> None:
     """Copy what is needed of some packs into new ones."""
+    progress.start("rewriting", len(packs), "packs")
     builders = {of_list: PackBuilder() for of_list in (False, True)}
     for pack in packs:
+        progress.advance(1)
         rows = _served(repository, pack, needed)
         for block, blobs in _by_block(pack, rows).items():
             at, size = pack.span(block)

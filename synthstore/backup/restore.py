@@ -17,6 +17,7 @@ from synthstore.errors import InterruptedByUserError, OperationError, UsageError
 from synthstore.layout.base import Layout
 from synthstore.layout.detect import SUPPORTED
 from synthstore.progress import Progress, SilentProgress
+from synthstore.repair.holding import held
 from synthstore.repository.manifest import Snapshot, Tree
 from synthstore.repository.place import Place
 from synthstore.repository.vault import Repository
@@ -161,13 +162,8 @@ class _Job:
         if self.options.dry_run:
             outcome = await self._plan(root, layout, wanted)
             return self._of(outcome)
-        session = await asyncio.to_thread(
-            Session.open, root, wait=self.options.lock_wait, command="restore"
-        )
-        try:
+        async with held(root, wait=self.options.lock_wait, command="restore") as session:
             return await self._under_lock(session, root, layout, wanted, confirm)
-        finally:
-            await asyncio.to_thread(session.close)
 
     async def _plan(self, root: Path, layout: Layout, wanted: list[Wanted]) -> Merge:
         seen = await look(root, layout, self._look, self.progress)
@@ -194,7 +190,11 @@ class _Job:
             confirmed = True
             try:
                 result = await asyncio.to_thread(
-                    session.run, "restore", outcome.changes, note={"snapshot": self.snapshot.id}
+                    session.run,
+                    "restore",
+                    outcome.changes,
+                    note={"snapshot": self.snapshot.id},
+                    progress=self.progress,
                 )
             except FilesChanged:
                 continue

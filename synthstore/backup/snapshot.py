@@ -96,7 +96,7 @@ async def backup(
         started_at=clock.started_at,
         elapsed_seconds=0.0,
     )
-    report = await asyncio.to_thread(_afterwards, report, place, options, snapshot.name)
+    report = await asyncio.to_thread(_afterwards, report, job, snapshot.name)
     return replace(report, elapsed_seconds=clock.elapsed())
 
 
@@ -144,18 +144,19 @@ def _preview(store: Path, job: _Job, clock: Clock) -> BackupReport:
     )
 
 
-def _afterwards(
-    report: BackupReport, place: Place, options: BackupOptions, name: str
-) -> BackupReport:
+def _afterwards(report: BackupReport, job: _Job, name: str) -> BackupReport:
+    place, options = job.place, job.options
     if options.keep is not None:
         try:
-            pruned = prune_repository(place, options.keep, name=name, lock_wait=options.lock_wait)
+            pruned = prune_repository(
+                place, options.keep, name=name, lock_wait=options.lock_wait, progress=job.progress
+            )
         except LockedError as error:
             # The snapshot stands; whoever holds the repository may need what would go.
             pruned = PruneReport(repository=place.where, dry_run=False, held_back=error.message)
         report = replace(report, pruned=pruned)
     if options.check:
-        checked = check_repository(place, CheckOptions(name=name))
+        checked = check_repository(place, CheckOptions(name=name), job.progress)
         report = replace(report, checked=checked)
     return report
 

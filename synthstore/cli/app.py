@@ -74,5 +74,5 @@ def program() -> Group:
             epilog=manual.epilog(name),
             rich_help_panel=manual.panel,
             context_settings=_SETTINGS,
-        )(with_common(function, writes=manual.writes))
+        )(with_common(function))
     return cast("Group", get_command(app))

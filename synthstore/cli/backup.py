@@ -25,6 +25,9 @@ MANUAL = Manual(
     exits=(0, 1, 2, 3, 4, 10, 11, 130),
 )
 
+KEPT = "the store was only read, and the repository has a snapshot entirely or not at all"
+"""What Ctrl-C leaves; what was stored by then the next backup goes on from."""
+
 
 async def backup(
     common: Common,
@@ -80,6 +83,7 @@ async def backup(
     root = common.store(store, os.environ)
     with metered(common, metrics_file, "backup", [root]) as meter:
         place = vault.place(repo)
+        common.call.unchanged = KEPT
         wanted = BackupOptions(
             name=name,
             tags=tuple(tag or ()),

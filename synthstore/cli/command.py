@@ -6,7 +6,7 @@ import inspect
 import re
 import shlex
 from collections.abc import Callable, Coroutine, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar, get_type_hints
 
@@ -16,7 +16,7 @@ from typer.core import TyperCommand, TyperGroup
 from synthstore.cli.shared import COMMON, SHARED, options_of
 from synthstore.config import COMMAND_LINE_ONLY, ConfigFile, parse_duration
 from synthstore.errors import InterruptedByUserError
-from synthstore.render.progress import LineProgress, line_progress
+from synthstore.render.progress import NoProgress, line_progress
 from synthstore.render.screen import Screen
 
 T = TypeVar("T")
@@ -89,8 +89,12 @@ class Call:
 
     args: tuple[str, ...] = ()
     screen: Screen = field(default_factory=Screen)
-    writes: bool = False
-    """Whether the store may have been changed by now."""
+    writes: Path | None = None
+    """The store that may have been changed by now."""
+    before: frozenset[str] = frozenset()
+    """Its runs of before."""
+    unchanged: str = "nothing was changed"
+    """What an interrupted command that wrote to no store has to say."""
     redact: bool = False
 
 
@@ -104,7 +108,7 @@ class Common:
     """Seconds."""
     jobs: int | None
     redact: bool
-    progress: LineProgress
+    progress: NoProgress
     cancelled: Callable[[], bool]
     """Whether Ctrl-C was pressed; a prompt that blocks the event loop cannot see it otherwise."""
 
@@ -125,12 +129,7 @@ class Common:
         from synthstore.cli.prompt import ask  # noqa: PLC0415
 
         self.progress.clear()
-        try:
-            return ask(question, self.cancelled)
-        except InterruptedByUserError:
-            # The event loop will turn this into a plain Ctrl-C, of which less is known.
-            self.call.writes = False
-            raise
+        return ask(question, self.cancelled)
 
     def store(self, given: str | None, environ: Mapping[str, str]) -> Path:
         """The store that was named, by whichever means; ``./storage`` in the end."""
@@ -146,7 +145,7 @@ class Common:
         return redacted(report)
 
 
-def with_common(function: CommandFunction, *, writes: bool) -> Callable[..., int]:
+def with_common(function: CommandFunction) -> Callable[..., int]:
     """Give a command the shared options, and run it in the program's one event loop.
 
     ``function`` takes a ``Common`` first, then its own options; it returns the exit code.
@@ -154,7 +153,7 @@ def with_common(function: CommandFunction, *, writes: bool) -> Callable[..., int
 
     def call(ctx: typer.Context, **given: Any) -> int:
         shared = {name: given.pop(name) for name in SHARED}
-        ctx.obj.writes, ctx.obj.redact = writes, shared["redact"]
+        ctx.obj.redact = shared["redact"]
         ctx.obj.screen = Screen(
             json=shared["json"],
             quiet=shared["quiet"],
@@ -163,7 +162,7 @@ def with_common(function: CommandFunction, *, writes: bool) -> Callable[..., int
         )
         import asyncio  # noqa: PLC0415 - the help page needs no event loop
 
-        return asyncio.run(_run(function, _common(ctx.obj, shared), given))
+        return asyncio.run(_run(function, ctx.obj, shared, given))
 
     call.__doc__ = function.__doc__
     call.__signature__ = _signature(function)  # type: ignore[attr-defined]
@@ -171,7 +170,7 @@ def with_common(function: CommandFunction, *, writes: bool) -> Callable[..., int
     return call
 
 
-def _common(call: Call, shared: Mapping[str, Any]) -> Common:
+def _common(call: Call, shared: Mapping[str, Any], cancelled: Callable[[], bool]) -> Common:
     wait = shared["lock_wait"]
     return Common(
         call=call,
@@ -179,22 +178,34 @@ def _common(call: Call, shared: Mapping[str, Any]) -> Common:
         lock_wait=parse_duration(wait) if wait else 0.0,
         jobs=shared["jobs"],
         redact=shared["redact"],
-        progress=line_progress(wanted=not (shared["no_progress"] or shared["quiet"])),
-        cancelled=bool,
+        progress=line_progress(
+            wanted=not (shared["no_progress"] or shared["quiet"]),
+            color=not shared["no_color"],
+            cancelled=cancelled,
+        ),
+        cancelled=cancelled,
     )
 
 
-async def _run(function: CommandFunction, common: Common, given: Mapping[str, Any]) -> int:
-    from asyncio import current_task  # noqa: PLC0415
+async def _run(
+    function: CommandFunction, call: Call, shared: Mapping[str, Any], given: Mapping[str, Any]
+) -> int:
+    from asyncio import CancelledError, current_task  # noqa: PLC0415
 
     from synthstore.render.logs import logged_to  # noqa: PLC0415
 
-    task = current_task()
-    common = replace(common, cancelled=lambda: task is not None and task.cancelling() > 0)
+    task, over = current_task(), False
+    common = _common(call, shared, lambda: over or (task is not None and task.cancelling() > 0))
     try:
         with logged_to(common.screen):
             return await function(common, **given)
+    except InterruptedByUserError as error:
+        if common.cancelled():
+            # However far Ctrl-C got by itself: the event loop makes a KeyboardInterrupt of it.
+            raise CancelledError from error
+        raise
     finally:
+        over = True  # a thread that is still at work must stop, and the task forgets its Ctrl-C
         common.progress.clear()
 
 

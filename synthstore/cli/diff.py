@@ -47,8 +47,9 @@ async def diff(
     from synthstore.render.backups import diff_blocks  # noqa: PLC0415
 
     with ExitStack() as held:
-        side = partial(_side, name, held, common.lock_wait)
+        side = partial(_side, name, held, common)
         report = await to_thread(compare, *[await to_thread(side, text) for text in (a, b)])
+    common.progress.clear()
     shown = common.shown(report)
     if common.screen.json:
         common.screen.document(diff_document(shown))
@@ -57,13 +58,14 @@ async def diff(
     return report.exit_code
 
 
-def _side(name: str | None, held: ExitStack, wait: float, text: str) -> Side:
+def _side(name: str | None, held: ExitStack, common: Common, text: str) -> Side:
     from synthstore.diff import snapshot_side, store_side  # noqa: PLC0415
     from synthstore.repository.remote import place_of  # noqa: PLC0415
     from synthstore.repository.vault import Repository  # noqa: PLC0415
 
     repository, at, snapshot = text.rpartition("@")
     if at and repository and not Path(text).exists():
-        opened = held.enter_context(Repository.reading(place_of(repository), wait))
+        place = place_of(repository)
+        opened = held.enter_context(Repository.reading(place, common.lock_wait))
         return snapshot_side(opened, snapshot, name)
-    return store_side(Path(text))
+    return store_side(Path(text), common.progress)

@@ -98,12 +98,11 @@ def _tell(call: Call, error: SynthstoreError) -> int:
 
 
 def _interrupted(call: Call) -> SynthstoreError:
-    if call.writes:
-        return InterruptedByUserError(
-            "interrupted: the store is as it was, or the next repair completes what had begun",
-            hint="synthstore verify says which",
-        )
-    return InterruptedByUserError("interrupted; nothing was changed")
+    if call.writes is None:
+        return InterruptedByUserError(f"interrupted; {call.unchanged}")
+    from synthstore.cli.interrupted import standing  # noqa: PLC0415
+
+    return standing(call.writes, call.before)
 
 
 def _rejected(error: typer.TyperException, call: Call) -> UsageError:

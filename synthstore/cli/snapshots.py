@@ -27,6 +27,9 @@ MANUAL = Manual(
     panel="Companions",
 )
 
+KEPT = "every snapshot that stays in the repository is whole"
+"""What Ctrl-C leaves; what an interrupted prune had still to remove the next one does."""
+
 Action = Literal["list", "find", "check", "prune"]
 
 
@@ -120,7 +123,10 @@ async def _find(common: Common, place: Place, wanted: str, name: str | None) -> 
     from synthstore.render.backup_documents import find_document  # noqa: PLC0415
     from synthstore.render.backups import find_blocks  # noqa: PLC0415
 
-    report = await to_thread(find, place, wanted, name, lock_wait=common.lock_wait)
+    report = await to_thread(
+        find, place, wanted, name, lock_wait=common.lock_wait, progress=common.progress
+    )
+    common.progress.clear()
     if common.screen.json:
         common.screen.document(find_document(report))
     else:
@@ -168,9 +174,17 @@ async def _prune(
     from synthstore.render.backup_documents import snapshots_prune_document  # noqa: PLC0415
     from synthstore.render.backups import prune_blocks  # noqa: PLC0415
 
+    common.call.unchanged = KEPT
     report = await to_thread(
-        prune_repository, place, keep, name=name, dry_run=dry_run, lock_wait=common.lock_wait
+        prune_repository,
+        place,
+        keep,
+        name=name,
+        dry_run=dry_run,
+        lock_wait=common.lock_wait,
+        progress=common.progress,
     )
+    common.progress.clear()
     if common.screen.json:
         common.screen.document(snapshots_prune_document(report))
     elif not common.screen.quiet:

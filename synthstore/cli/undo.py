@@ -126,8 +126,15 @@ async def _undo(
         return common.ask("undo?")
 
     report = await undo(
-        root, run, force=force, dry_run=dry_run, lock_wait=common.lock_wait, confirm=confirm
+        root,
+        run,
+        force=force,
+        dry_run=dry_run,
+        lock_wait=common.lock_wait,
+        confirm=confirm,
+        progress=common.progress,
     )
+    common.progress.clear()
     shown = common.shown(report)
     if screen.json:
         screen.document(undo_document(shown))

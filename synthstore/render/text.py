@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from functools import cache
 
@@ -83,6 +84,15 @@ def seconds(value: float) -> str:
         return f"{value:.2f} s"
     minutes, rest = divmod(int(value), _MINUTE)
     return f"{minutes} min {rest} s"
+
+
+def short_time(seconds: float) -> str:
+    """About how long, for people: ``8 s``, ``3 min``, ``1 h 5 min``."""
+    minutes = round(seconds / _MINUTE)
+    if minutes < 1:
+        return f"{math.ceil(seconds)} s"
+    hours, rest = divmod(minutes, _MINUTE)
+    return f"{hours} h {rest} min" if hours else f"{rest} min"
 
 
 def listed(words: Iterable[str]) -> str:

@@ -12,7 +12,7 @@ from synthstore.checks.finding import Finding, Severity
 from synthstore.checks.report import Action, RepairReport
 from synthstore.errors import InterruptedByUserError, OperationError, RefusedError
 from synthstore.layout.base import Layout
-from synthstore.progress import Progress
+from synthstore.progress import Progress, SilentProgress
 from synthstore.repair.holding import held
 from synthstore.repair.plan import IndexWish
 from synthstore.repair.planning import Planned, plan_repair
@@ -168,7 +168,7 @@ async def _under_lock(
             raise InterruptedByUserError("declined; nothing was changed")
         confirmed = True
         try:
-            result = await asyncio.to_thread(_run, job, session, planned)
+            result = await asyncio.to_thread(_run, job, session, planned, progress)
         except FilesChanged as changed:
             # Catalog, index and mappings are worked out anew; an entity's own change stands.
             paths = frozenset(changed.paths) & seen.inventory.by_path.keys()
@@ -184,10 +184,10 @@ async def _under_lock(
     )
 
 
-def _run(job: Job, session: Session, planned: Planned) -> RunResult:
+def _run(job: Job, session: Session, planned: Planned, progress: Progress | None) -> RunResult:
     if any(change.order == CATALOG_ORDER for change in planned.changes):
         keep_own_copy(session, job.layout, job.copies)
-    return session.run(job.command, planned.changes)
+    return session.run(job.command, planned.changes, progress=progress or SilentProgress())
 
 
 def _skipped(action: Action, because: str) -> Action:

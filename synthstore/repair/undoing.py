@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from synthstore.errors import InterruptedByUserError, RefusedError
+from synthstore.progress import Progress, SilentProgress
 from synthstore.repair.holding import held
 from synthstore.store.runs import (
     Change,
@@ -68,6 +69,7 @@ async def undo(
     dry_run: bool = False,
     lock_wait: float = 0.0,
     confirm: Callable[[UndoReport], bool],
+    progress: Progress | None = None,
 ) -> UndoReport:
     """Take back ``run``, by default the newest that is not itself undone.
 
@@ -93,7 +95,7 @@ async def undo(
         # Asked in the thread of the event loop, where Ctrl-C arrives.
         if not confirm(planned.report):
             raise InterruptedByUserError("declined; nothing was changed")
-        result = await asyncio.to_thread(_apply, session, planned)
+        result = await asyncio.to_thread(_apply, session, planned, progress)
     return replace(planned.report, run=result.run, dry_run=False, conflicts=result.conflicts)
 
 
@@ -117,9 +119,11 @@ def _plan(store: Path, root: Path, run: str | None, force: bool) -> _Planned:
     return _Planned(changes, _report(store, target, changes))
 
 
-def _apply(session: Session, planned: _Planned) -> RunResult:
+def _apply(session: Session, planned: _Planned, progress: Progress | None) -> RunResult:
+    progress = progress or SilentProgress()
+    undone = planned.report.undone
     try:
-        return session.run("undo", planned.changes, undoes=planned.report.undone)
+        return session.run("undo", planned.changes, undoes=undone, progress=progress)
     except FilesChanged as changed:
         raise RefusedError(
             f"changed while it was to be undone: {', '.join(changed.paths)}",

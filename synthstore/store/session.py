@@ -13,6 +13,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from threading import RLock
 from types import TracebackType
 from typing import Self
 
@@ -21,6 +22,7 @@ from synthstore.files.durable import remove_tree
 from synthstore.files.inside import Tree
 from synthstore.files.lock import Lock
 from synthstore.layout.base import OWN_FOLDER
+from synthstore.progress import Progress, SilentProgress
 from synthstore.store.admission import Custody, admit
 from synthstore.store.applying import completable, complete
 from synthstore.store.changes import has_pending
@@ -110,6 +112,8 @@ class Session:
         self._shared = shared
         self._held: tuple[Lock, Custody] | None = None
         self._changing: Lock | None = None
+        self._running = RLock()
+        """Ctrl-C leaves a thread at work; the lock must not be let go before it has ended."""
 
     @classmethod
     def open(
@@ -191,10 +195,11 @@ class Session:
         self.close()
 
     def close(self) -> None:
-        """Let the store go; closing twice is fine."""
-        if self._held is not None:
-            self._held[0].release()
-            self._held = None
+        """Let the store go, once a run that another thread is in has ended; twice is fine."""
+        with self._running:
+            if self._held is not None:
+                self._held[0].release()
+                self._held = None
 
     def run(
         self,
@@ -203,13 +208,16 @@ class Session:
         *,
         note: Mapping[str, object] | None = None,
         undoes: str | None = None,
+        progress: Progress = SilentProgress(),  # noqa: B008 - it has no state
     ) -> RunResult:
         """Carry out ``changes`` as one undoable run; ``undoes`` names the run that they take back.
 
-        Raises FilesChanged, DiskFullError and the like with the store untouched; an OperationError
-        that comes later leaves a committed run, which the next session completes.
+        Raises FilesChanged, DiskFullError, what ``progress`` raises to stop it, and the like with
+        the store untouched; an OperationError that comes later leaves a committed run, which the
+        next session completes.
         """
-        return self.run_batches(command, (changes,), note=note, undoes=undoes)
+        progress.start("staging", len(changes))
+        return self.run_batches(command, (changes,), note=note, undoes=undoes, progress=progress)
 
     def run_batches(
         self,
@@ -218,21 +226,27 @@ class Session:
         *,
         note: Mapping[str, object] | None = None,
         undoes: str | None = None,
+        progress: Progress = SilentProgress(),  # noqa: B008 - it has no state
     ) -> RunResult:
         """As ``run``, for changes that come batch by batch, so that never all of them are held.
 
         Each batch is staged before the next one is asked for; the store is untouched until all are.
         What ``batches`` raises ends the run without a trace.
         """
+        with self._running:
+            return self._run(_Intent(command, dict(note or {}), undoes), batches, progress)
+
+    def _run(
+        self, intent: _Intent, batches: Iterable[Sequence[Change]], progress: Progress
+    ) -> RunResult:
         custody = self.custody
         if self._shared:
             if self._changing is None:
                 raise ValueError("a shared session changes a store only within changing()")
             # What another library left when it died comes first.
             self._settle(custody)
-        intent = _Intent(command, dict(note or {}), undoes)
         with Tree(self.root) as tree:
-            prepared = self._prepare(tree, intent, batches, custody)
+            prepared = self._prepare(tree, intent, batches, progress)
         if prepared is None:
             return RunResult(None)
         folder, plan = prepared
@@ -250,9 +264,10 @@ class Session:
         return self._held[1]
 
     def _prepare(
-        self, tree: Tree, intent: _Intent, batches: Iterable[Sequence[Change]], custody: Custody
+        self, tree: Tree, intent: _Intent, batches: Iterable[Sequence[Change]], progress: Progress
     ) -> tuple[RunFolder, Plan] | None:
         """Stage a run up to its commit; None, and no trace, where no byte would change."""
+        custody = self.custody
         now = datetime.now(UTC)
         items: list[Item] = []
         made: set[str] = set()
@@ -262,7 +277,7 @@ class Session:
                 if folder is None:
                     folder = RunFolder(self.root, next_run(_names(self.root), now))
                     undo.callback(_abandon, folder)
-                items += stage(Stage(tree, folder, custody), wishes)
+                items += stage(Stage(tree, folder, custody, progress), wishes)
                 made |= missing_folders(tree, wishes)
             if folder is None or not items:
                 return None

@@ -21,6 +21,7 @@ from synthstore.files.inside import Found, Tree, split
 from synthstore.files.space import require_room
 from synthstore.files.walk import IrregularFileError, stat_of
 from synthstore.layout.base import OWN_FOLDER
+from synthstore.progress import Progress
 from synthstore.store.admission import PRIVATE_FILE, Custody
 from synthstore.store.journal import RunFolder
 from synthstore.store.plan import Change, Copy, FilesChanged, Item
@@ -44,6 +45,7 @@ class Stage:
     tree: Tree
     folder: RunFolder
     custody: Custody
+    progress: Progress
 
 
 def survey(tree: Tree, changes: Sequence[Change], first: int = 0) -> list[Wish]:
@@ -162,6 +164,7 @@ def _write_new(at: Stage, wishes: Sequence[Wish]) -> dict[int, Copy]:
 
 
 def _write_one(at: Stage, wish: Wish) -> str:
+    at.progress.advance(1)
     change, before = wish.change, wish.found.stat
     mode, uid, gid = (
         (before.mode, before.uid, before.gid)

@@ -1,0 +1,41 @@
+"""What state Ctrl-C left a store in, as its runs tell it."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Collection, Iterable
+from pathlib import Path
+
+from synthstore.errors import InterruptedByUserError, SynthstoreError
+from synthstore.store.history import RunInfo, list_runs
+
+
+def standing(store: Path, before: Collection[str]) -> InterruptedByUserError:
+    """The error to end with; ``before`` are the runs that the store had already."""
+    named = shlex.quote(str(store))
+    try:
+        runs = [run for run in list_runs(store) if run.run not in before or _open(run)]
+    except SynthstoreError:
+        return InterruptedByUserError(
+            "interrupted: the store is as it was, or the next repair completes what had begun",
+            hint=f"synthstore verify {named} says which",
+        )
+    if not runs:
+        return InterruptedByUserError(f"interrupted; nothing was changed in {store}")
+    if any(map(_open, runs)):
+        return InterruptedByUserError(
+            f"interrupted while {_named(run for run in runs if _open(run))} was applied to {store}",
+            hint=f"synthstore repair {named} completes it, then synthstore undo can take it back",
+        )
+    return InterruptedByUserError(
+        f"interrupted, but by then {_named(runs)} was done: {store} is whole",
+        hint=f"synthstore undo {named} takes it back, synthstore verify {named} looks at it",
+    )
+
+
+def _open(run: RunInfo) -> bool:
+    return run.state == "unfinished"
+
+
+def _named(runs: Iterable[RunInfo]) -> str:
+    return " and ".join(f"the run {run.run} ({run.command})" for run in runs)
