@@ -1,4 +1,24 @@
 # fish completion of synthstore; made by: python -m synthstore.cli.generate
+function __synthstore_ids
+    set -l words (commandline -opc)
+    command $words[1] __complete $argv $words[2..-1] 2>/dev/null
+end
+
+function __synthstore_sides
+    set -l current (commandline -ct)
+    set -l repo (string match -r '^.*@' -- $current)
+    or return
+    set -l words (commandline -opc)
+    for id in (command $words[1] __complete snapshots $repo 2>/dev/null)
+        echo $repo$id
+    end
+end
+
+function __synthstore_codes
+    set -l before (string match -r '^.*,' -- (commandline -ct))
+    printf "$before%s\t%s\n" S001 interrupted-run S002 leftover-file S003 foreign-file S004 irregular-file S005 no-access S006 name-collision S007 hard-link S008 nested-store S009 entity-folder-missing C001 catalog-missing C002 catalog-unreadable C003 row-malformed C004 counts-wrong C005 path-leaves-store C006 file-listed-twice C007 row-disagrees C008 hash-out-of-date C009 deletion-unfinished M001 memory-file-missing M002 memory-not-listed M003 memory-unparsable M004 memory-bit-rot M005 memory-id-differs M006 memory-claimed-twice M007 memory-incomplete M008 memory-out-of-range M009 memory-file-empty M010 not-rewritable M011 oversize-file M012 id-not-allowed A001 assembly-file-missing A002 assembly-not-listed A003 assembly-unparsable A004 assembly-bit-rot A005 assembly-id-differs A006 assembly-claimed-twice A007 assembly-incomplete A008 assembly-out-of-range A009 assembly-file-empty A010 assembly-not-rewritable A011 assembly-oversize-file A012 assembly-id-not-allowed A020 dangling-member A021 composite-differs A022 merge-loop A023 members-are-strings E001 embedding-missing E002 embedding-dimension E003 embedding-not-finite E004 embedding-zero E005 norms-mixed E006 models-mixed V001 vector-index-missing V002 vector-index-unreadable V003 memory-without-vector V004 orphan-vector V005 stale-vector V006 mapping-unusable V007 mapping-disagrees V008 numeric-id-twice V009 index-dimension V010 positional-index V011 vector-not-finite K001 repository-object-damaged
+end
+
 complete -c synthstore -f
 complete -c synthstore -n 'not __fish_seen_subcommand_from verify repair rebuild-index backup stats restore snapshots diff undo demo' -s h -l help -d 'Show help'
 complete -c synthstore -n 'not __fish_seen_subcommand_from verify repair rebuild-index backup stats restore snapshots diff undo demo' -l version -d 'Print the version'
@@ -12,14 +32,14 @@ complete -c synthstore -n 'not __fish_seen_subcommand_from verify repair rebuild
 complete -c synthstore -n 'not __fish_seen_subcommand_from verify repair rebuild-index backup stats restore snapshots diff undo demo' -a diff -d 'Say what differs between two stores or snapshots.'
 complete -c synthstore -n 'not __fish_seen_subcommand_from verify repair rebuild-index backup stats restore snapshots diff undo demo' -a undo -d 'Take back what a command did to a store, byte for byte.'
 complete -c synthstore -n 'not __fish_seen_subcommand_from verify repair rebuild-index backup stats restore snapshots diff undo demo' -a demo -d 'Take the tour: make a store, break it, mend it, undo.'
-complete -c synthstore -n '__fish_seen_subcommand_from verify' -a '(__fish_complete_directories)'
+complete -c synthstore -n '__fish_seen_subcommand_from verify' -a '(__fish_complete_directories (commandline -ct))'
 complete -c synthstore -n '__fish_seen_subcommand_from verify' -l quick -d 'Only names, sizes, catalog and vector ids.'
 complete -c synthstore -n '__fish_seen_subcommand_from verify' -l subset -x -d 'Parse only the Nth of T parts of the files.'
-complete -c synthstore -n '__fish_seen_subcommand_from verify' -l repo -x -d 'The repository: a path or an fsspec URL; else $SYNTHSTORE_REPOSITORY.'
+complete -c synthstore -n '__fish_seen_subcommand_from verify' -l repo -x -a '(__fish_complete_directories (commandline -ct))' -d 'The repository: a path or an fsspec URL; else $SYNTHSTORE_REPOSITORY.'
 complete -c synthstore -n '__fish_seen_subcommand_from verify' -l layout -x -a 'native core-4 core-3 core-2 lucidia-1 lucidia-0' -d 'Settle which layout it is, where the evidence is equal for two.'
 complete -c synthstore -n '__fish_seen_subcommand_from verify' -l metrics-file -r -F -d 'Write a Prometheus textfile, on failure too; - is stdout.'
-complete -c synthstore -n '__fish_seen_subcommand_from verify' -l select -x -a 'S001 S002 S003 S004 S005 S006 S007 S008 S009 C001 C002 C003 C004 C005 C006 C007 C008 C009 M001 M002 M003 M004 M005 M006 M007 M008 M009 M010 M011 M012 A001 A002 A003 A004 A005 A006 A007 A008 A009 A010 A011 A012 A020 A021 A022 A023 E001 E002 E003 E004 E005 E006 V001 V002 V003 V004 V005 V006 V007 V008 V009 V010 V011 K001' -d 'Only these findings: V004,M003, or V for all that begin so.'
-complete -c synthstore -n '__fish_seen_subcommand_from verify' -l ignore -x -a 'S001 S002 S003 S004 S005 S006 S007 S008 S009 C001 C002 C003 C004 C005 C006 C007 C008 C009 M001 M002 M003 M004 M005 M006 M007 M008 M009 M010 M011 M012 A001 A002 A003 A004 A005 A006 A007 A008 A009 A010 A011 A012 A020 A021 A022 A023 E001 E002 E003 E004 E005 E006 V001 V002 V003 V004 V005 V006 V007 V008 V009 V010 V011 K001' -d 'All findings but these.'
+complete -c synthstore -n '__fish_seen_subcommand_from verify' -l select -x -a '(__synthstore_codes)' -d 'Only these findings: V004,M003, or V for all that begin so.'
+complete -c synthstore -n '__fish_seen_subcommand_from verify' -l ignore -x -a '(__synthstore_codes)' -d 'All findings but these.'
 complete -c synthstore -n '__fish_seen_subcommand_from verify' -l id -x -d 'Only findings of this memory or assembly; may be given again.'
 complete -c synthstore -n '__fish_seen_subcommand_from verify' -l fail-on -x -a 'error warning info never' -d 'The mildest severity for which the exit code is 1.'
 complete -c synthstore -n '__fish_seen_subcommand_from verify' -l known -r -F -d 'Keep silent about the findings that FILE names.'
@@ -34,18 +54,18 @@ complete -c synthstore -n '__fish_seen_subcommand_from verify' -l lock-wait -x -
 complete -c synthstore -n '__fish_seen_subcommand_from verify' -l jobs -x -d 'Workers; else as many as this process may use cores.'
 complete -c synthstore -n '__fish_seen_subcommand_from verify' -l config -r -F -d 'TOML; else $SYNTHSTORE_CONFIG, ~/.config/synthstore/config.toml.'
 complete -c synthstore -n '__fish_seen_subcommand_from verify' -s h -l help -d 'Show this message and exit.'
-complete -c synthstore -n '__fish_seen_subcommand_from repair' -a '(__fish_complete_directories)'
-complete -c synthstore -n '__fish_seen_subcommand_from repair' -l repo -x -d 'Heal from its snapshots too; may be given again.'
+complete -c synthstore -n '__fish_seen_subcommand_from repair' -a '(__fish_complete_directories (commandline -ct))'
+complete -c synthstore -n '__fish_seen_subcommand_from repair' -l repo -x -a '(__fish_complete_directories (commandline -ct))' -d 'Heal from its snapshots too; may be given again.'
 complete -c synthstore -n '__fish_seen_subcommand_from repair' -l layout -x -a 'native core-4 core-3 core-2 lucidia-1 lucidia-0' -d 'Settle which layout it is, where the evidence is equal for two.'
 complete -c synthstore -n '__fish_seen_subcommand_from repair' -l metrics-file -r -F -d 'Write a Prometheus textfile, on failure too; - is stdout.'
-complete -c synthstore -n '__fish_seen_subcommand_from repair' -l select -x -a 'S001 S002 S003 S004 S005 S006 S007 S008 S009 C001 C002 C003 C004 C005 C006 C007 C008 C009 M001 M002 M003 M004 M005 M006 M007 M008 M009 M010 M011 M012 A001 A002 A003 A004 A005 A006 A007 A008 A009 A010 A011 A012 A020 A021 A022 A023 E001 E002 E003 E004 E005 E006 V001 V002 V003 V004 V005 V006 V007 V008 V009 V010 V011 K001' -d 'Only these findings: V004,M003, or V for all that begin so.'
-complete -c synthstore -n '__fish_seen_subcommand_from repair' -l ignore -x -a 'S001 S002 S003 S004 S005 S006 S007 S008 S009 C001 C002 C003 C004 C005 C006 C007 C008 C009 M001 M002 M003 M004 M005 M006 M007 M008 M009 M010 M011 M012 A001 A002 A003 A004 A005 A006 A007 A008 A009 A010 A011 A012 A020 A021 A022 A023 E001 E002 E003 E004 E005 E006 V001 V002 V003 V004 V005 V006 V007 V008 V009 V010 V011 K001' -d 'All findings but these.'
+complete -c synthstore -n '__fish_seen_subcommand_from repair' -l select -x -a '(__synthstore_codes)' -d 'Only these findings: V004,M003, or V for all that begin so.'
+complete -c synthstore -n '__fish_seen_subcommand_from repair' -l ignore -x -a '(__synthstore_codes)' -d 'All findings but these.'
 complete -c synthstore -n '__fish_seen_subcommand_from repair' -l id -x -d 'Only findings of this memory or assembly; may be given again.'
 complete -c synthstore -n '__fish_seen_subcommand_from repair' -l fail-on -x -a 'error warning info never' -d 'The mildest severity for which the exit code is 1.'
 complete -c synthstore -n '__fish_seen_subcommand_from repair' -s n -l dry-run -d 'Show the plan and the space it needs; change not one byte.'
 complete -c synthstore -n '__fish_seen_subcommand_from repair' -s y -l yes -d 'Do not ask before writing.'
 complete -c synthstore -n '__fish_seen_subcommand_from repair' -l safe -d 'Do, without asking, only what can lose nothing.'
-complete -c synthstore -n '__fish_seen_subcommand_from repair' -l accept -x -a 'S001 S002 S003 S004 S005 S006 S007 S008 S009 C001 C002 C003 C004 C005 C006 C007 C008 C009 M001 M002 M003 M004 M005 M006 M007 M008 M009 M010 M011 M012 A001 A002 A003 A004 A005 A006 A007 A008 A009 A010 A011 A012 A020 A021 A022 A023 E001 E002 E003 E004 E005 E006 V001 V002 V003 V004 V005 V006 V007 V008 V009 V010 V011 K001' -d 'Take files as they are, such as M004, with --id or --all.'
+complete -c synthstore -n '__fish_seen_subcommand_from repair' -l accept -x -a '(__synthstore_codes)' -d 'Take files as they are, such as M004, with --id or --all.'
 complete -c synthstore -n '__fish_seen_subcommand_from repair' -l all -d 'Accept for all entities, not by --id.'
 complete -c synthstore -n '__fish_seen_subcommand_from repair' -l allow-shrink -d 'Allow what is refused because the store would lose many entities.'
 complete -c synthstore -n '__fish_seen_subcommand_from repair' -l json -d 'Print exactly one JSON document on stdout.'
@@ -58,7 +78,7 @@ complete -c synthstore -n '__fish_seen_subcommand_from repair' -l lock-wait -x -
 complete -c synthstore -n '__fish_seen_subcommand_from repair' -l jobs -x -d 'Workers; else as many as this process may use cores.'
 complete -c synthstore -n '__fish_seen_subcommand_from repair' -l config -r -F -d 'TOML; else $SYNTHSTORE_CONFIG, ~/.config/synthstore/config.toml.'
 complete -c synthstore -n '__fish_seen_subcommand_from repair' -s h -l help -d 'Show this message and exit.'
-complete -c synthstore -n '__fish_seen_subcommand_from rebuild-index' -a '(__fish_complete_directories)'
+complete -c synthstore -n '__fish_seen_subcommand_from rebuild-index' -a '(__fish_complete_directories (commandline -ct))'
 complete -c synthstore -n '__fish_seen_subcommand_from rebuild-index' -l only -x -a 'memory-index vectors' -d 'Only the catalog, or only the vectors and their mapping.'
 complete -c synthstore -n '__fish_seen_subcommand_from rebuild-index' -l factory -x -d 'Index type, such as "IDMap2,Flat"; else kept.'
 complete -c synthstore -n '__fish_seen_subcommand_from rebuild-index' -l metric -x -a 'ip l2' -d 'Inner product or squared distance; else kept.'
@@ -76,8 +96,8 @@ complete -c synthstore -n '__fish_seen_subcommand_from rebuild-index' -l lock-wa
 complete -c synthstore -n '__fish_seen_subcommand_from rebuild-index' -l jobs -x -d 'Workers; else as many as this process may use cores.'
 complete -c synthstore -n '__fish_seen_subcommand_from rebuild-index' -l config -r -F -d 'TOML; else $SYNTHSTORE_CONFIG, ~/.config/synthstore/config.toml.'
 complete -c synthstore -n '__fish_seen_subcommand_from rebuild-index' -s h -l help -d 'Show this message and exit.'
-complete -c synthstore -n '__fish_seen_subcommand_from backup' -a '(__fish_complete_directories)'
-complete -c synthstore -n '__fish_seen_subcommand_from backup' -l repo -x -d 'The repository: a path or an fsspec URL; else $SYNTHSTORE_REPOSITORY.'
+complete -c synthstore -n '__fish_seen_subcommand_from backup' -a '(__fish_complete_directories (commandline -ct))'
+complete -c synthstore -n '__fish_seen_subcommand_from backup' -l repo -x -a '(__fish_complete_directories (commandline -ct))' -d 'The repository: a path or an fsspec URL; else $SYNTHSTORE_REPOSITORY.'
 complete -c synthstore -n '__fish_seen_subcommand_from backup' -l name -x -d 'The name of the store in the repository.'
 complete -c synthstore -n '__fish_seen_subcommand_from backup' -l tag -x -d 'A word to remember it by; more are fine.'
 complete -c synthstore -n '__fish_seen_subcommand_from backup' -l check -d 'Then look whether the repository is whole.'
@@ -102,8 +122,8 @@ complete -c synthstore -n '__fish_seen_subcommand_from backup' -l lock-wait -x -
 complete -c synthstore -n '__fish_seen_subcommand_from backup' -l jobs -x -d 'Workers; else as many as this process may use cores.'
 complete -c synthstore -n '__fish_seen_subcommand_from backup' -l config -r -F -d 'TOML; else $SYNTHSTORE_CONFIG, ~/.config/synthstore/config.toml.'
 complete -c synthstore -n '__fish_seen_subcommand_from backup' -s h -l help -d 'Show this message and exit.'
-complete -c synthstore -n '__fish_seen_subcommand_from stats' -a '(__fish_complete_directories)'
-complete -c synthstore -n '__fish_seen_subcommand_from stats' -l repo -x -d 'The repository: a path or an fsspec URL; else $SYNTHSTORE_REPOSITORY.'
+complete -c synthstore -n '__fish_seen_subcommand_from stats' -a '(__fish_complete_directories (commandline -ct))'
+complete -c synthstore -n '__fish_seen_subcommand_from stats' -l repo -x -a '(__fish_complete_directories (commandline -ct))' -d 'The repository: a path or an fsspec URL; else $SYNTHSTORE_REPOSITORY.'
 complete -c synthstore -n '__fish_seen_subcommand_from stats' -l html -r -F -d 'Write a page too: self-contained, readable by you alone. Its map shows the beginning of each memory, unless --redact is given.'
 complete -c synthstore -n '__fish_seen_subcommand_from stats' -l layout -x -a 'native core-4 core-3 core-2 lucidia-1 lucidia-0' -d 'Settle which layout it is, where the evidence is equal for two.'
 complete -c synthstore -n '__fish_seen_subcommand_from stats' -l metrics-file -r -F -d 'Write a Prometheus textfile, on failure too; - is stdout.'
@@ -117,10 +137,10 @@ complete -c synthstore -n '__fish_seen_subcommand_from stats' -l lock-wait -x -d
 complete -c synthstore -n '__fish_seen_subcommand_from stats' -l jobs -x -d 'Workers; else as many as this process may use cores.'
 complete -c synthstore -n '__fish_seen_subcommand_from stats' -l config -r -F -d 'TOML; else $SYNTHSTORE_CONFIG, ~/.config/synthstore/config.toml.'
 complete -c synthstore -n '__fish_seen_subcommand_from stats' -s h -l help -d 'Show this message and exit.'
-complete -c synthstore -n '__fish_seen_subcommand_from restore' -a '(__fish_complete_directories)'
-complete -c synthstore -n '__fish_seen_subcommand_from restore' -l repo -x -d 'The repository: a path or an fsspec URL; else $SYNTHSTORE_REPOSITORY.'
+complete -c synthstore -n '__fish_seen_subcommand_from restore' -a '(__fish_complete_directories (commandline -ct))'
+complete -c synthstore -n '__fish_seen_subcommand_from restore' -l repo -x -a '(__fish_complete_directories (commandline -ct))' -d 'The repository: a path or an fsspec URL; else $SYNTHSTORE_REPOSITORY.'
 complete -c synthstore -n '__fish_seen_subcommand_from restore' -l name -x -d 'The name of the store in the repository.'
-complete -c synthstore -n '__fish_seen_subcommand_from restore' -l snapshot -x -d 'Which one; a time means the newest at or before it.'
+complete -c synthstore -n '__fish_seen_subcommand_from restore' -l snapshot -x -k -a '(__synthstore_ids snapshots)' -d 'Which one; a time means the newest at or before it.'
 complete -c synthstore -n '__fish_seen_subcommand_from restore' -l id -x -d 'Only this memory or assembly; more are fine.'
 complete -c synthstore -n '__fish_seen_subcommand_from restore' -l overwrite -x -a 'never if-newer always' -d 'Over files that an existing store has.'
 complete -c synthstore -n '__fish_seen_subcommand_from restore' -l layout -x -a 'native core-4 core-3 core-2 lucidia-1 lucidia-0' -d 'Settle which layout it is, where the evidence is equal for two.'
@@ -136,8 +156,8 @@ complete -c synthstore -n '__fish_seen_subcommand_from restore' -l lock-wait -x 
 complete -c synthstore -n '__fish_seen_subcommand_from restore' -l jobs -x -d 'Workers; else as many as this process may use cores.'
 complete -c synthstore -n '__fish_seen_subcommand_from restore' -l config -r -F -d 'TOML; else $SYNTHSTORE_CONFIG, ~/.config/synthstore/config.toml.'
 complete -c synthstore -n '__fish_seen_subcommand_from restore' -s h -l help -d 'Show this message and exit.'
-complete -c synthstore -n '__fish_seen_subcommand_from snapshots' -a '(__fish_complete_directories)'
-complete -c synthstore -n '__fish_seen_subcommand_from snapshots' -l repo -x -d 'The repository: a path or an fsspec URL; else $SYNTHSTORE_REPOSITORY.'
+complete -c synthstore -n '__fish_seen_subcommand_from snapshots; and not __fish_seen_subcommand_from list find check prune' -a 'list find check prune'
+complete -c synthstore -n '__fish_seen_subcommand_from snapshots' -l repo -x -a '(__fish_complete_directories (commandline -ct))' -d 'The repository: a path or an fsspec URL; else $SYNTHSTORE_REPOSITORY.'
 complete -c synthstore -n '__fish_seen_subcommand_from snapshots' -l name -x -d 'The name of the store in the repository.'
 complete -c synthstore -n '__fish_seen_subcommand_from snapshots' -l read-data -d 'check: read and hash every byte.'
 complete -c synthstore -n '__fish_seen_subcommand_from snapshots' -l drill -d 'check: restore the newest aside and verify it.'
@@ -160,7 +180,8 @@ complete -c synthstore -n '__fish_seen_subcommand_from snapshots' -l lock-wait -
 complete -c synthstore -n '__fish_seen_subcommand_from snapshots' -l jobs -x -d 'Workers; else as many as this process may use cores.'
 complete -c synthstore -n '__fish_seen_subcommand_from snapshots' -l config -r -F -d 'TOML; else $SYNTHSTORE_CONFIG, ~/.config/synthstore/config.toml.'
 complete -c synthstore -n '__fish_seen_subcommand_from snapshots' -s h -l help -d 'Show this message and exit.'
-complete -c synthstore -n '__fish_seen_subcommand_from diff' -a '(__fish_complete_directories)'
+complete -c synthstore -n '__fish_seen_subcommand_from diff' -k -a '(__synthstore_sides) (__fish_complete_directories (commandline -ct))'
+complete -c synthstore -n '__fish_seen_subcommand_from diff' -k -a '(__synthstore_sides) (__fish_complete_directories (commandline -ct))'
 complete -c synthstore -n '__fish_seen_subcommand_from diff' -l name -x -d 'The name of the store in the repository.'
 complete -c synthstore -n '__fish_seen_subcommand_from diff' -l json -d 'Print exactly one JSON document on stdout.'
 complete -c synthstore -n '__fish_seen_subcommand_from diff' -s q -l quiet -d 'Say less; nothing at all if clean.'
@@ -172,7 +193,8 @@ complete -c synthstore -n '__fish_seen_subcommand_from diff' -l lock-wait -x -d 
 complete -c synthstore -n '__fish_seen_subcommand_from diff' -l jobs -x -d 'Workers; else as many as this process may use cores.'
 complete -c synthstore -n '__fish_seen_subcommand_from diff' -l config -r -F -d 'TOML; else $SYNTHSTORE_CONFIG, ~/.config/synthstore/config.toml.'
 complete -c synthstore -n '__fish_seen_subcommand_from diff' -s h -l help -d 'Show this message and exit.'
-complete -c synthstore -n '__fish_seen_subcommand_from undo' -a '(__fish_complete_directories)'
+complete -c synthstore -n '__fish_seen_subcommand_from undo' -a '(__fish_complete_directories (commandline -ct))'
+complete -c synthstore -n '__fish_seen_subcommand_from undo' -k -a '(__synthstore_ids runs)'
 complete -c synthstore -n '__fish_seen_subcommand_from undo' -l list -d 'Show the recorded runs, newest first.'
 complete -c synthstore -n '__fish_seen_subcommand_from undo' -l prune -d 'Let old runs and the quarantine go; they cannot be undone.'
 complete -c synthstore -n '__fish_seen_subcommand_from undo' -l force -d 'Undo files too that have changed since the run.'
@@ -188,7 +210,7 @@ complete -c synthstore -n '__fish_seen_subcommand_from undo' -l lock-wait -x -d 
 complete -c synthstore -n '__fish_seen_subcommand_from undo' -l jobs -x -d 'Workers; else as many as this process may use cores.'
 complete -c synthstore -n '__fish_seen_subcommand_from undo' -l config -r -F -d 'TOML; else $SYNTHSTORE_CONFIG, ~/.config/synthstore/config.toml.'
 complete -c synthstore -n '__fish_seen_subcommand_from undo' -s h -l help -d 'Show this message and exit.'
-complete -c synthstore -n '__fish_seen_subcommand_from demo' -a '(__fish_complete_directories)'
+complete -c synthstore -n '__fish_seen_subcommand_from demo' -a '(__fish_complete_directories (commandline -ct))'
 complete -c synthstore -n '__fish_seen_subcommand_from demo' -l json -d 'Print exactly one JSON document on stdout.'
 complete -c synthstore -n '__fish_seen_subcommand_from demo' -s q -l quiet -d 'Say less; nothing at all if clean.'
 complete -c synthstore -n '__fish_seen_subcommand_from demo' -s v -l verbose -d 'Say more, and list all subjects.'

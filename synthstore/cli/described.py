@@ -11,13 +11,20 @@ from synthstore.cli.app import COMMANDS, program
 from synthstore.cli.command import heading
 from synthstore.cli.manual import Manual
 
-Takes = Literal["nothing", "choice", "codes", "file", "folder", "text"]
+Takes = Literal["nothing", "choice", "codes", "file", "folder", "run", "snapshot", "side", "text"]
 
 _TAKES: dict[str | None, Takes] = {
     "CODES": "codes",
     "FILE": "file",
+    "FILE|-": "file",
     "STORE": "folder",
     "DIR": "folder",
+    "TARGET": "folder",
+    "REPO": "folder",
+    "RUN": "run",
+    "latest|ID|TIME": "snapshot",
+    "A": "side",
+    "B": "side",
 }
 
 
@@ -46,6 +53,7 @@ class Argument:
     takes: Takes
     required: bool
     repeatable: bool
+    choices: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +96,8 @@ class _Context:
 
 
 def _argument(param: Any) -> Argument:
-    takes = _TAKES.get(param.metavar, "text")
-    return Argument(param.metavar, param.help, takes, param.required, param.nargs == -1)
+    takes, _, choices = _value(param)
+    return Argument(param.metavar, param.help, takes, param.required, param.nargs == -1, choices)
 
 
 def _option(param: Any) -> Option:
@@ -108,7 +116,7 @@ def _option(param: Any) -> Option:
 
 
 def _value(param: Any) -> tuple[Takes, str, tuple[str, ...]]:
-    if param.is_flag or param.count:
+    if getattr(param, "is_flag", False) or getattr(param, "count", False):
         return "nothing", "", ()
     if param.type_descriptor.is_choice:
         choices = tuple(str(choice) for choice in param.type_descriptor.choices)
