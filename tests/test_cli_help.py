@@ -13,6 +13,7 @@ import pytest
 from synthstore import __version__
 from synthstore.cli.app import COMMANDS, program
 from synthstore.cli.described import described
+from synthstore.cli.manual import EXIT_CODES
 from synthstore.config import COMMAND_LINE_ONLY
 from tests.program import Program, Terminal, on_terminal
 from tests.stores import build
@@ -32,6 +33,8 @@ def test_the_program_shows_its_commands_in_groups(cli: Program) -> None:
     assert commands < result.out.index("  rebuild-index") < companions < result.out.index("  undo")
     assert "..." not in result.out.replace("[ARGS]...", "")
     assert cli("-h").out == result.out
+    assert max(map(len, result.lines)) <= 80
+    assert all(f"  {code:<4} {text}" in result.lines for code, text in EXIT_CODES.items())
     assert cli().out == result.out
 
 

@@ -59,10 +59,9 @@ def needs(program: str) -> pytest.MarkDecorator:
 @pytest.mark.parametrize("name", MAN)
 def test_mandoc_has_no_complaint(name: str) -> None:
     done = subprocess.run(
-        ["mandoc", "-Tlint", "-Wwarning", ROOT / name], capture_output=True, text=True, check=False
+        ["mandoc", "-Tlint", ROOT / name], capture_output=True, text=True, check=False
     )
-    complaints = [line for line in done.stdout.splitlines() if "missing date" not in line]
-    assert complaints == []
+    assert done.stdout == ""
 
 
 @pytest.mark.parametrize(
@@ -78,45 +77,3 @@ def test_the_shells_take_them(shell: str, name: str) -> None:
         [shell, "-n", ROOT / "completions" / name], capture_output=True, text=True, check=False
     )
     assert (done.returncode, done.stderr) == (0, "")
-
-
-def completed(line: str, cwd: Path) -> set[str]:
-    words = line.split(" ")
-    script = (
-        f"source {ROOT}/completions/synthstore.bash; COMP_WORDS=({' '.join(words[:-1])} "
-        f"'{words[-1]}'); COMP_CWORD={len(words) - 1}; _synthstore; "
-        'printf "%s\\n" "${COMPREPLY[@]}"'
-    )
-    done = subprocess.run(
-        ["bash", "-c", script], cwd=cwd, capture_output=True, text=True, check=True
-    )
-    return set(done.stdout.split())
-
-
-@needs("bash")
-@pytest.mark.parametrize(
-    ("line", "words"),
-    [
-        ("synthstore re", {"repair", "rebuild-index", "restore"}),
-        ("synthstore verify --fail-on ", {"error", "warning", "info", "never"}),
-        ("synthstore verify --qu", {"--quick", "--quiet"}),
-        ("synthstore repair ", {"folder"}),
-        ("synthstore verify --known ", {"folder", "file"}),
-        ("synthstore verify --select V01", {"V010", "V011"}),
-        ("synthstore verify --jobs ", set()),
-    ],
-)
-def test_bash_completes(line: str, words: set[str], tmp_path: Path) -> None:
-    (tmp_path / "folder").mkdir()
-    (tmp_path / "file").touch()
-    assert completed(line, tmp_path) == words
-
-
-@needs("fish")
-def test_fish_completes() -> None:
-    script = (
-        f"source {ROOT}/completions/synthstore.fish; complete -C 'synthstore verify --fail-on '"
-    )
-    done = subprocess.run(["fish", "-c", script], capture_output=True, text=True, check=True)
-    words = {line.partition("\t")[0] for line in done.stdout.splitlines()}
-    assert words == {"error", "warning", "info", "never"}

@@ -49,7 +49,7 @@ def hurt(tmp_path: Path) -> Built:
 
 def test_while_a_run_is_staged(hurt: Built) -> None:
     before = sha_tree(hurt.root)
-    slow = slowed("synthstore.store.staging", "_write_one", 0.5)
+    slow = slowed("synthstore.store.staging", "_write_one", 1.5)
     terminal = on_terminal("repair", hurt.root, "-y", first=slow)
     terminal.expect("staging")
     terminal.expect("left")

@@ -21,7 +21,7 @@ from synthstore.cli import (
     verify,
 )
 from synthstore.cli.command import Command, CommandFunction, Group, with_common
-from synthstore.cli.manual import Manual
+from synthstore.cli.manual import EXIT_CODES, Manual
 
 COMMANDS: tuple[tuple[str, CommandFunction, Manual], ...] = (
     ("verify", verify.verify, verify.MANUAL),
@@ -35,6 +35,9 @@ COMMANDS: tuple[tuple[str, CommandFunction, Manual], ...] = (
     ("undo", undo.undo, undo.MANUAL),
     ("demo", demo.demo, demo.MANUAL),
 )
+
+FIRST = ("verify", "repair", "undo", "demo")
+"""Whose first examples stand in the program's own help."""
 
 _SETTINGS = {"help_option_names": ["-h", "--help"]}
 
@@ -56,6 +59,16 @@ def _root(
     """Verify, repair and rebuild the storage directories of a Synthians Memory Core."""
 
 
+def _epilog() -> str:
+    """Below the commands; the backspace keeps the help writer from filling the lines."""
+    examples = [manual.examples[0] for name, _, manual in COMMANDS if name in FIRST]
+    wide = max(len(call) for call, _ in examples)
+    first = [f"  {call.ljust(wide)}  {what}" for call, what in examples]
+    exits = [f"  {code:<4} {text}" for code, text in EXIT_CODES.items()]
+    rest = "synthstore COMMAND --help tells the rest; so do the man pages."
+    return "\n".join(("\b", "Examples:", *first, "", "\b", "Exit codes:", *exits, "", rest))
+
+
 def program() -> Group:
     """Build the command line."""
     app = typer.Typer(
@@ -65,7 +78,7 @@ def program() -> Group:
         rich_markup_mode=None,
         pretty_exceptions_enable=False,
         context_settings=_SETTINGS,
-        epilog="synthstore COMMAND --help tells the rest, with examples and exit codes.",
+        epilog=_epilog(),
     )
     for name, function, manual in COMMANDS:
         app.command(

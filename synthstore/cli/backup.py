@@ -23,6 +23,11 @@ MANUAL = Manual(
         ),
     ),
     exits=(0, 1, 2, 3, 4, 10, 11, 130),
+    meanings={
+        0: "done, and complete",
+        1: "--check found damage in the repository",
+        3: "a file could not be read, or kept changing; the rest was taken",
+    },
 )
 
 KEPT = "the store was only read, and the repository has a snapshot entirely or not at all"

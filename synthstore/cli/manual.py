@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Literal
 
 Panel = Literal["Commands", "Companions"]
@@ -31,11 +32,13 @@ class Manual:
     panel: Panel = "Commands"
     writes: bool = False
     """Whether it may change a store."""
+    meanings: Mapping[int, str] = field(default_factory=dict)
+    """What exit codes mean for this command alone."""
 
     def epilog(self, name: str) -> str:
         """The text below the options; the form feeds and backspaces are the help writer's."""
         examples = [line for call, what in self.examples for line in (f"  {call}", f"      {what}")]
-        exits = [f"  {code:<4} {EXIT_CODES[code]}" for code in self.exits]
+        exits = [f"  {code:<4} {text}" for code, text in self.exit_codes()]
         variables = (
             "Each option but --yes, --force, --allow-shrink and --accept can also be set by its"
             f" variable, such as {self._variable(name)}, or in the [{name}] table of the"
@@ -44,6 +47,20 @@ class Manual:
         return "\n".join(
             ("\b", "Examples:", *examples, "", "\b", "Exit codes:", *exits, "", variables)
         )
+
+    def exit_codes(self) -> Iterator[tuple[int, str]]:
+        """Each exit code of the command, and what it means here."""
+        for code in self.exits:
+            yield code, self.meanings.get(code) or self._meaning(code)
+
+    def _meaning(self, code: int) -> str:
+        if code == 0:
+            return "done"
+        if code == 4 and not self.writes:  # noqa: PLR2004
+            return "failed: something could not be read or written; the store is as it was"
+        if code == 130 and not self.writes:  # noqa: PLR2004
+            return "interrupted"
+        return EXIT_CODES[code]
 
     @staticmethod
     def _variable(name: str) -> str:

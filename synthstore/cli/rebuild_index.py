@@ -18,6 +18,7 @@ MANUAL = Manual(
         ("synthstore rebuild-index /data/store --only vectors -n", "show what would change"),
     ),
     exits=(0, 1, 2, 3, 4, 10, 11, 12, 130),
+    meanings={1: "done, but findings are left"},
     writes=True,
 )
 

@@ -21,6 +21,10 @@ MANUAL = Manual(
         ("synthstore repair /data/store --safe", "for cron: only what can lose nothing"),
     ),
     exits=(0, 1, 2, 3, 4, 10, 11, 12, 130),
+    meanings={
+        0: "nothing is left at or above --fail-on",
+        1: "findings at or above --fail-on are left",
+    },
     writes=True,
 )
 

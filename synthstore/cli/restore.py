@@ -25,6 +25,7 @@ MANUAL = Manual(
         ),
     ),
     exits=(0, 1, 2, 3, 4, 10, 11, 12, 130),
+    meanings={1: "done, but what was restored has findings"},
     panel="Companions",
     writes=True,
 )

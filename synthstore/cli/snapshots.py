@@ -24,6 +24,10 @@ MANUAL = Manual(
         ("synthstore snapshots prune --keep-daily 7 --repo REPO", "let old ones go"),
     ),
     exits=(0, 1, 2, 3, 4, 10, 11, 130),
+    meanings={
+        1: "check found damage in the repository, or the newest is too old",
+        10: "not a repository, or a newer format",
+    },
     panel="Companions",
 )
 

@@ -12,6 +12,7 @@ import re
 import shlex
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 
 ASKED = "__complete"
@@ -64,7 +65,7 @@ def repository(words: Sequence[str], environ: Mapping[str, str]) -> str:
     last = words[-1] if words else ""
     if "@" in last:
         return last.rpartition("@")[0]
-    for word, after in zip(words, [*words[1:], ""], strict=True):
+    for word, after in pairwise((*words, "")):
         if word == "--repo" and after:
             return after
         if word.startswith("--repo="):

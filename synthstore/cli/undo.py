@@ -19,10 +19,11 @@ if TYPE_CHECKING:
 
 MANUAL = Manual(
     examples=(
-        ("synthstore undo /data/store", "take the newest run back, byte for byte"),
+        ("synthstore undo /data/store", "take the newest run back"),
         ("synthstore undo /data/store --list", "show the recorded runs"),
     ),
     exits=(0, 2, 3, 4, 10, 11, 12, 130),
+    meanings={3: "files that changed meanwhile were left; all the rest was done"},
     panel="Companions",
     writes=True,
 )

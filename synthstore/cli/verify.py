@@ -25,6 +25,7 @@ MANUAL = Manual(
         ("synthstore verify --quick --json /data/*", "several stores, in one JSON document"),
     ),
     exits=(0, 1, 2, 3, 4, 10, 130),
+    meanings={0: "nothing found at or above --fail-on"},
 )
 
 WORST_FIRST = (4, 10, 11, 1, 3, 0)

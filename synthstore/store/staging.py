@@ -196,6 +196,8 @@ def _keep_old(at: Stage, wishes: Sequence[Wish]) -> dict[int, Copy]:
 
 def _kept(at: Stage, wish: Wish) -> bool:
     """Whether the pre-image is in place, and is what the plan was made for."""
+    if wish.change.content is None:
+        at.progress.advance(1)
     target = at.folder.old / str(wish.slot)
     try:
         at.tree.keep(wish.change.path, target)
