@@ -55,7 +55,7 @@ complete -c synthstore -n '__fish_seen_subcommand_from verify' -l jobs -x -d 'Wo
 complete -c synthstore -n '__fish_seen_subcommand_from verify' -l config -r -F -d 'TOML; else $SYNTHSTORE_CONFIG, ~/.config/synthstore/config.toml.'
 complete -c synthstore -n '__fish_seen_subcommand_from verify' -s h -l help -d 'Show this message and exit.'
 complete -c synthstore -n '__fish_seen_subcommand_from repair' -a '(__fish_complete_directories (commandline -ct))'
-complete -c synthstore -n '__fish_seen_subcommand_from repair' -l repo -x -a '(__fish_complete_directories (commandline -ct))' -d 'Heal from its snapshots too; may be given again.'
+complete -c synthstore -n '__fish_seen_subcommand_from repair' -l repo -x -a '(__fish_complete_directories (commandline -ct))' -d 'Heal from its snapshots too; more are fine; else $SYNTHSTORE_REPOSITORY.'
 complete -c synthstore -n '__fish_seen_subcommand_from repair' -l layout -x -a 'native core-4 core-3 core-2 lucidia-1 lucidia-0' -d 'Settle which layout it is, where the evidence is equal for two.'
 complete -c synthstore -n '__fish_seen_subcommand_from repair' -l metrics-file -r -F -d 'Write a Prometheus textfile, on failure too; - is stdout.'
 complete -c synthstore -n '__fish_seen_subcommand_from repair' -l select -x -a '(__synthstore_codes)' -d 'Only these findings: V004,M003, or V for all that begin so.'

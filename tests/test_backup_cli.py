@@ -202,3 +202,17 @@ def test_redact_hashes_ids(cli: Program, built: stores.Built, repo: Path) -> Non
     other = stores.build("core-4", built.root.parent / "other", seed=9)
     out = cli("diff", built.root, other.root, "--redact").out
     assert not [name for name in (*built.memories, *other.memories) if name in out]
+
+
+def test_the_environment_names_the_repository(
+    cli: Program, built: stores.Built, repo: Path
+) -> None:
+    cli.env(SYNTHSTORE_REPOSITORY=str(repo))
+    for command in ("verify", "stats"):
+        assert "is no repository" in cli(command, built.root, "-q").err
+    assert cli("backup", built.root, "-q").code == 0
+    original = built.raw(built.memories[0])
+    built.file(built.memories[0]).write_bytes(b"{ torn")
+    assert cli("repair", built.root, "-y", "-q").code == 0
+    assert built.raw(built.memories[0]) == original
+    assert cli("stats", built.root, "--json").document["growth"]

@@ -34,7 +34,7 @@ def test_the_program_shows_its_commands_in_groups(cli: Program) -> None:
     assert "..." not in result.out.replace("[ARGS]...", "")
     assert cli("-h").out == result.out
     assert max(map(len, result.lines)) <= 80
-    assert all(f"  {code:<4} {text}" in result.lines for code, text in EXIT_CODES.items())
+    assert all(f"    {code:<4} {text}" in result.lines for code, text in EXIT_CODES.items())
     assert cli().out == result.out
 
 

@@ -46,7 +46,22 @@ def test_each_is_a_schema_that_describes_its_keys(name: str) -> None:
     schema = schemas.load(name)
     jsonschema.Draft202012Validator.check_schema(schema)
     assert schema["title"]
+    assert not any(forbids_more(part) for part in parts(schema)), "keys may be added"
     assert set(schema["required"]) <= set(schema["properties"])
+
+
+def parts(schema: Any) -> Iterator[Any]:
+    """The schema and every schema in it."""
+    yield schema
+    inner = schema.values() if isinstance(schema, dict) else schema
+    for value in inner if isinstance(schema, dict | list) else ():
+        yield from parts(value)
+
+
+def forbids_more(schema: Any) -> bool:
+    return isinstance(schema, dict) and (
+        schema.get("additionalProperties") is False or "unevaluatedProperties" in schema
+    )
 
 
 def documents(cli: Program, folder: Path) -> Iterator[Any]:
@@ -77,6 +92,7 @@ def documents(cli: Program, folder: Path) -> Iterator[Any]:
         ("stats", folder / "again", "--repo", folder / "repo"),
         ("diff", folder / "again", hurt.root),
     ]
+    assert {call[0] for call in calls} == {name for name, _, _ in COMMANDS}
     for call in calls:
         yield cli(*call, "--json").document
     validated = json.loads(known.read_text())

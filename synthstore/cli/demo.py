@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 MANUAL = Manual(
     examples=(
-        ("synthstore demo", "the tour, on a store that is then removed"),
+        ("synthstore demo", "the tour, then all is removed"),
         ("synthstore demo /tmp/demo", "the same, and the store is kept to play with"),
     ),
     exits=(0, 2, 4, 12, 130),

@@ -100,7 +100,7 @@ async def repair(
             severities=options.severities(common.config, CATALOGUE),
             layout=layout,
             copies=index_backups(common),
-            sources=tuple(snapshots_in(vault.place(one)) for one in repo or ()),
+            sources=tuple(snapshots_in(place) for place in vault.places(repo)),
         )
         await warn_of_core(common, root, layout)
         report = await repair_store(root, wanted, confirm=confirm, progress=common.progress)

@@ -58,7 +58,6 @@ async def stats(
 
     root = common.store(store, os.environ)
     page = None if html is None else page_file(html, root)
-    named = repo or os.environ.get("SYNTHSTORE_REPOSITORY")
     with metered(common, metrics_file, "stats", [root]) as meter:
         look = LookOptions(
             layout=layout,
@@ -70,7 +69,7 @@ async def stats(
             root,
             look,
             common.progress,
-            repository=vault.place(named) if named else None,
+            repository=vault.place_if_named(repo),
             mapped=page is not None,
         )
         if page is not None:

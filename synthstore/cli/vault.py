@@ -26,7 +26,11 @@ Repo = Annotated[
 ]
 Repos = Annotated[
     list[str] | None,
-    typer.Option("--repo", metavar="REPO", help="Heal from its snapshots too; may be given again."),
+    typer.Option(
+        "--repo",
+        metavar="REPO",
+        help="Heal from its snapshots too; more are fine; else $SYNTHSTORE_REPOSITORY.",
+    ),
 ]
 Name = Annotated[
     str | None,
@@ -61,14 +65,26 @@ KeepWithin = Annotated[
 
 def place(repo: str | None) -> Place:
     """The repository that was named; raises UsageError where none was."""
-    from synthstore.repository.remote import place_of  # noqa: PLC0415
-
-    named = repo or os.environ.get("SYNTHSTORE_REPOSITORY")
-    if not named:
+    named = place_if_named(repo)
+    if named is None:
         raise UsageError(
             "no repository", hint="name one with --repo REPO, or set SYNTHSTORE_REPOSITORY"
         )
-    return place_of(named)
+    return named
+
+
+def place_if_named(repo: str | None) -> Place | None:
+    """The repository that ``--repo`` or the environment names, for commands that need none."""
+    from synthstore.repository.remote import place_of  # noqa: PLC0415
+
+    named = repo or os.environ.get("SYNTHSTORE_REPOSITORY")
+    return place_of(named) if named else None
+
+
+def places(repos: list[str] | None) -> list[Place]:
+    """Every repository that was named."""
+    found = [place_if_named(repo) for repo in repos or (None,)]
+    return [place for place in found if place is not None]
 
 
 def rules(within: str | None, **counts: int | None) -> Keep:

@@ -108,7 +108,7 @@ async def verify(
             known=read_known(known),
             jobs=common.jobs,
             severities=options.severities(common.config, CATALOGUE),
-            repository=vault.place(repo) if repo else None,
+            repository=vault.place_if_named(repo),
         )
         reports, errors = await _look_at(paths, look, common, meter)
         if kept is not None:

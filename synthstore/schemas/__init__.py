@@ -1,4 +1,11 @@
-"""JSON Schemas of every document that ``--json`` prints."""
+"""JSON Schemas of every document that ``--json`` prints, and what their numbers promise.
+
+A document names its schema, such as ``synthstore/report/1``. Within a number keys are only ever
+added, and finding codes, rules, action and error kinds too: who reads one ignores what it does not
+know. What is required stays there, with its type and its meaning. Where that cannot be kept, the
+document gets the next number, a schema file of its own, and a line in the changelog; the old file
+stays for those who kept old documents. Times are UTC and end in ``Z``, sizes are bytes.
+"""
 
 from __future__ import annotations
 
