@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -24,12 +24,27 @@ class Action(StrEnum):
     ENOSPC = "ENOSPC"
     ENOSPC_ON = "ENOSPC+"
     """The disk is full from this call on: all that needs room fails."""
+    CUT = "cut"
+    """The power goes: what no fsync secured is lost. At the last point: after the command."""
+    CUT_COMMITTED = "cut+commit"
+    """The power goes after the file system happened to save its names, but not the data."""
+    HELD = "held"
+    """No call fails, but another process holds the lock all the while."""
 
     @property
     def kills(self) -> bool:
         """Whether the process dies of it."""
         return self in (Action.KILL, Action.TORN)
 
+    @property
+    def cuts(self) -> bool:
+        """Whether it needs a disk whose power can be cut."""
+        return self in (Action.CUT, Action.CUT_COMMITTED)
+
+
+CALL_FAULTS = tuple(action for action in Action if not action.cuts and action is not Action.HELD)
+"""The faults of single calls, which need nothing but the filter."""
+CUTS = tuple(action for action in Action if action.cuts)
 
 PROCEED = Reply()
 _KILL = Reply(kill=True)
@@ -42,6 +57,8 @@ class Fault:
     action: Action
     point: int
     """Number of the call, from 1."""
+    cut: Callable[[], object] | None = None
+    """Cuts the power."""
 
     def reply(self, number: int, call: Call, notice: Notice) -> Reply:
         """Decide what becomes of call ``number``."""
@@ -61,6 +78,12 @@ class Fault:
                 return Reply(proceed=False, error=errno.ENOSPC)
             case Action.TORN | Action.SHORT:
                 return self._halve(call, notice)
+            case Action.CUT | Action.CUT_COMMITTED:
+                if self.cut is not None:
+                    self.cut()
+                return _KILL
+            case Action.HELD:
+                return PROCEED
 
     def _halve(self, call: Call, notice: Notice) -> Reply:
         # Threads may put another call at this point than when the points were counted.
@@ -80,5 +103,9 @@ def points(action: Action, calls: Sequence[Call]) -> list[int]:
             return [k for k, call in numbered if call.size is not None and call.size > 1]
         case Action.ENOSPC_ON:
             return [k for k, call in numbered if call.room]
+        case Action.CUT | Action.CUT_COMMITTED:
+            return list(range(1, len(calls) + 2))
+        case Action.HELD:
+            return [1]
         case _:
             return [k for k, _ in numbered]

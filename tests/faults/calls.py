@@ -33,7 +33,7 @@ def locate(notice: Notice, root: str) -> Call | None:
         if _only_reads(notice):
             return None
         for path in _targets(notice):
-            if path == root or path.startswith(root + "/"):
+            if path == root or path.startswith(root.rstrip("/") + "/"):
                 return _call(notice, os.path.relpath(path, root))
     except OSError:
         # The call names something that is not there; it will fail by itself.

@@ -18,6 +18,7 @@ from typing import ParamSpec, TypeVar
 
 from tests.faults.actions import Action, Fault, points
 from tests.faults.bench import Bench, bench
+from tests.faults.disk import FileSystem
 from tests.faults.registry import MUTANTS, SCENARIOS
 from tests.faults.scenario import Mutant
 from tests.faults.supervisor import Outcome, observe
@@ -42,6 +43,8 @@ class Task:
     """A planted bug; the task then ends with the first point that gives it away."""
     limit: int | None = None
     """How many points at most, evenly spread; None: every one."""
+    disk: FileSystem | None = None
+    """On a disk of this kind, for power cuts; None: in memory."""
     share: tuple[int, int] = (0, 1)
     """Which one of how many shares."""
 
@@ -69,9 +72,10 @@ class Tally:
 
     def told(self) -> str:
         """The first bad points, a line each."""
+        task = self.task
+        where = f"{task.scenario} {task.action} {task.disk or 'anywhere'}"
         return "\n".join(
-            f"{self.task.scenario} {self.task.action} at {bad.point}/{self.calls} ({bad.call}): "
-            + "; ".join(bad.problems[:_SHOWN])
+            f"{where} at {bad.point}/{self.calls} ({bad.call}): " + "; ".join(bad.problems[:_SHOWN])
             for bad in self.bad[:_SHOWN]
         )
 
@@ -122,7 +126,7 @@ def do(task: Task) -> Tally:
     """Do one task in this process, which must have no threads."""
     start = time.perf_counter()
     mutant = MUTANTS[task.mutant] if task.mutant else None
-    at = _at(task.scenario)
+    at = _at(task.scenario, task.disk)
     calls = at.calls(mutant)
     chosen = _chosen(task, points(task.action, calls))
     tried, bad = _try_all(at, [Fault(task.action, point) for point in chosen], mutant)
@@ -130,9 +134,9 @@ def do(task: Task) -> Tally:
 
 
 @cache
-def _at(scenario: str) -> Bench:
+def _at(scenario: str, disk: FileSystem | None) -> Bench:
     """The scenario's bench, set up once a worker and cleared away when that ends."""
-    return _benches.enter_context(bench(SCENARIOS[scenario]))
+    return _benches.enter_context(bench(SCENARIOS[scenario], disk))
 
 
 def _try_all(

@@ -1,12 +1,13 @@
 """Whether a store is as it may be at any moment; knows the promises and none of the product.
 
-Trees are what ``tests.trees.sha_tree`` gives for the *arena*: the folder around the store.
+A *tree* is what counts of an *arena*, the folder around the store, by path. What counts and what is
+promised of it is a ``Judgement``; ``RUN`` is that of every command that changes a store by a run.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -24,6 +25,7 @@ _FOLDER = "d"
 class Truth:
     """What a command meets, and what it makes of it when nothing disturbs it."""
 
+    judgement: Judgement
     before: Tree
     after: Tree
     dangling: frozenset[str]
@@ -34,13 +36,37 @@ class Truth:
     """Runs that were committed and not done already before."""
 
     @classmethod
-    def of(cls, before: Path, after: Path) -> Truth:
+    def of(cls, before: Path, after: Path, judgement: Judgement | None = None) -> Truth:
         """Photograph the arenas ``before`` and ``after`` an undisturbed command."""
-        trees = photograph(before), photograph(after)
+        by = judgement or RUN
+        trees = by.photograph(before), by.photograph(after)
         name = f"{STORE}/{CATALOG}"
         catalogs = frozenset(tree[name][0] for tree in trees if name in tree)
         loose = dangling(before) | dangling(after)
-        return cls(*trees, loose, catalogs, open_runs(before))
+        return cls(by, *trees, loose, catalogs, open_runs(before))
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """What a fault left, as the promises look at it."""
+
+    truth: Truth
+    arena: Path
+    now: Tree
+
+
+Promise = Callable[[Moment], Iterable[str]]
+"""What must hold at every moment, killed or not; gives a line for each breach."""
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What counts of an arena, and what is promised of it."""
+
+    promises: tuple[Promise, ...]
+    photograph: Callable[[Path], Tree]
+    lossless: bool = True
+    """Whether every byte from before is still somewhere in the end, too."""
 
 
 def photograph(arena: Path) -> Tree:
@@ -55,14 +81,9 @@ def visible(tree: Tree) -> Tree:
 
 def moment(truth: Truth, arena: Path) -> list[str]:
     """What breaks a promise that holds at every moment, killed or not."""
-    now = photograph(arena)
-    return [
-        *_states(truth, visible(now)),
-        *lost(truth.before, now),
-        *_backups(truth, now),
-        *_accounted(truth, visible(now), arena),
-        *_rows(truth, arena),
-    ]
+    judgement = truth.judgement
+    at = Moment(truth, arena, judgement.photograph(arena))
+    return [problem for promise in judgement.promises for problem in promise(at)]
 
 
 def same(wanted: Tree, now: Tree) -> list[str]:
@@ -88,13 +109,13 @@ def lost(before: Tree, now: Tree) -> list[str]:
 def committed(truth: Truth, arena: Path) -> bool:
     """Whether the command had gone past the point from which it is completed, not undone."""
     begun = open_runs(arena) - truth.open_runs
-    return bool(begun) or visible(photograph(arena)) != visible(truth.before)
+    return bool(begun) or visible(truth.judgement.photograph(arena)) != visible(truth.before)
 
 
 def settled(truth: Truth, arena: Path) -> bool:
     """Whether the command is done and on record as done, though it may not have told so."""
     left = open_runs(arena) - truth.open_runs
-    return not left and visible(photograph(arena)) == visible(truth.after)
+    return not left and visible(truth.judgement.photograph(arena)) == visible(truth.after)
 
 
 def open_runs(arena: Path) -> frozenset[str]:
@@ -113,37 +134,59 @@ def dangling(arena: Path) -> frozenset[str]:
     return frozenset(path for path in _named(store) if not (store / path).exists())
 
 
-def _states(truth: Truth, now: Tree) -> Iterator[str]:
+def states(at: Moment) -> Iterator[str]:
     """Every file is old or new; what neither state knows is only a temporary file."""
-    old, new = visible(truth.before), visible(truth.after)
+    old, new, now = visible(at.truth.before), visible(at.truth.after), visible(at.now)
     for path in sorted(old.keys() | new.keys() | now.keys()):
         known = {old.get(path), new.get(path)}
         if now.get(path) not in known and not _temporary(path, known):
             yield f"{path}: neither old nor new, but {_shown(now.get(path))}"
 
 
+def kept(at: Moment) -> Iterator[str]:
+    """No bytes of the store are lost."""
+    yield from lost(at.truth.before, at.now)
+
+
+def at_once(at: Moment) -> Iterator[str]:
+    """All is as before, or all is as after."""
+    if not _steady(at):
+        yield "between two states"
+
+
+def accounted(at: Moment) -> Iterator[str]:
+    """A store between two states belongs to a committed run that is not done."""
+    if not _steady(at) and not open_runs(at.arena) - at.truth.open_runs:
+        yield "between two states, and no committed run says so"
+
+
+def _steady(at: Moment) -> bool:
+    now = visible(at.now)
+    steady = {path: mark for path, mark in now.items() if not _temporary(path, {None})}
+    return steady in (visible(at.truth.before), visible(at.truth.after))
+
+
 def _temporary(path: str, known: set[tuple[str, int] | None]) -> bool:
     return known == {None} and PurePosixPath(path).name.startswith(".tmp-")
 
 
-def _backups(truth: Truth, now: Tree) -> Iterator[str]:
-    kept = {mark for path, (mark, _) in truth.before.items() if path.startswith(_BACKUPS)}
-    for path, (mark, _) in now.items():
-        if path.startswith(_BACKUPS) and mark not in kept | truth.catalogs:
+def backups(at: Moment) -> Iterator[str]:
+    """A backup of the catalog holds a catalog that there was."""
+    truth = at.truth
+    held = {mark for path, (mark, _) in truth.before.items() if path.startswith(_BACKUPS)}
+    for path, (mark, _) in at.now.items():
+        if path.startswith(_BACKUPS) and mark not in held | truth.catalogs:
             yield f"{path}: a copy of no catalog that there was"
 
 
-def _accounted(truth: Truth, now: Tree, arena: Path) -> Iterator[str]:
-    """A store between two states belongs to a committed run that is not done."""
-    steady = {path: mark for path, mark in now.items() if not _temporary(path, {None})}
-    whole = steady in (visible(truth.before), visible(truth.after))
-    if not whole and not open_runs(arena) - truth.open_runs:
-        yield "between two states, and no committed run says so"
-
-
-def _rows(truth: Truth, arena: Path) -> Iterator[str]:
-    for path in sorted(dangling(arena) - truth.dangling):
+def rows(at: Moment) -> Iterator[str]:
+    """A row names a file that is there."""
+    for path in sorted(dangling(at.arena) - at.truth.dangling):
         yield f"{path}: a row names it, and it is not there"
+
+
+RUN = Judgement((states, kept, backups, accounted, rows), photograph)
+"""Of a command that changes a store by a run."""
 
 
 def _named(store: Path) -> Iterator[str]:

@@ -70,8 +70,8 @@ def _rename_by(rename: Rename, where: Callable[[Path], bool]) -> None:
         there = _full(target, dst_dir_fd)
         (rename if where(there) else _replace)(_full(source, src_dir_fd), there)
 
-    _set(os, "replace", replace)
-    _set(os, "rename", replace)
+    put_in_place_of(os, "replace", replace)
+    put_in_place_of(os, "rename", replace)
 
 
 def _full(path: Path | str, folder: int | None) -> Path:
@@ -85,7 +85,7 @@ def swallow_fsync() -> None:
         with contextlib.suppress(OSError):
             _fsync(fd)
 
-    _set(os, "fsync", fsync)
+    put_in_place_of(os, "fsync", fsync)
 
 
 def swallow_short_writes() -> None:
@@ -95,7 +95,7 @@ def swallow_short_writes() -> None:
         _write(fd, data)
         return memoryview(data).nbytes
 
-    _set(os, "write", write)
+    put_in_place_of(os, "write", write)
 
 
 def apply_before_commit() -> None:
@@ -105,7 +105,7 @@ def apply_before_commit() -> None:
         _write_plan(folder, plan, custody)
         _apply(folder, plan, custody, again=False)
 
-    _set(RunFolder, "write_plan", write_plan)
+    put_in_place_of(RunFolder, "write_plan", write_plan)
 
 
 def done_before_apply() -> None:
@@ -116,7 +116,7 @@ def done_before_apply() -> None:
         folder.finish(Done(plan.run, plan.command, plan.started_at, *sizes, ()), custody)
         return _apply(folder, plan, custody, again=again)
 
-    _set(applying, "_apply", apply)
+    put_in_place_of(applying, "_apply", apply)
 
 
 def delete_first() -> None:
@@ -133,7 +133,7 @@ def _reorder(rank: Callable[[Item], bool]) -> None:
     def stage(at: Stage, wishes: Sequence[Wish]) -> tuple[Item, ...]:
         return tuple(sorted(_stage(at, wishes), key=rank))
 
-    _set(session, "stage", stage)
+    put_in_place_of(session, "stage", stage)
 
 
 def forget_old_bytes() -> None:
@@ -146,7 +146,7 @@ def forget_old_bytes() -> None:
             if wish.change.old is not None and wish.found.stat is not None
         }
 
-    _set(staging, "_keep_old", keep_old)
+    put_in_place_of(staging, "_keep_old", keep_old)
 
 
 def never_roll_forward() -> None:
@@ -155,27 +155,30 @@ def never_roll_forward() -> None:
     def settle_runs(_: Path, __: Custody) -> Iterator[RolledForward]:
         return iter(())
 
-    _set(session, "_settle_runs", settle_runs)
+    put_in_place_of(session, "_settle_runs", settle_runs)
 
 
-def _set(owner: object, name: str, value: object) -> None:
+def put_in_place_of(owner: object, name: str, value: object) -> None:
+    """Plant ``value`` where ``name`` was; raises AttributeError where it is no more."""
     if not hasattr(owner, name):
         raise AttributeError(f"{owner} has no {name} to plant a bug in")
     setattr(owner, name, value)
 
 
+LIBRARY = ("library save", "library batch", "library delete")
 _ALL = ("session", "repair", "rebuild-index", "undo")
+_EVERY = (*_ALL, "backup", "prune", "restore", *LIBRARY)
 _REMOVING = ("session", "repair")
 """Commands whose scenarios remove entity files together with their rows."""
 _ADDING = ("session",)
 """Commands whose scenarios add entity files together with their rows."""
 
 MUTANTS = (
-    Mutant("write in place", Action.TORN, _ALL, write_in_place),
+    Mutant("write in place", Action.TORN, (*_ALL, *LIBRARY), write_in_place),
     Mutant("unlink before rename", Action.KILL, _ALL, unlink_before_rename),
     Mutant("commit record in place", Action.TORN, _ALL, commit_in_place),
-    Mutant("failed fsync swallowed", Action.EIO, _ALL, swallow_fsync),
-    Mutant("short write swallowed", Action.SHORT, _ALL, swallow_short_writes),
+    Mutant("failed fsync swallowed", Action.EIO, _EVERY, swallow_fsync),
+    Mutant("short write swallowed", Action.SHORT, _EVERY, swallow_short_writes),
     Mutant("applied before commit", Action.KILL, _ALL, apply_before_commit),
     Mutant("done before it is", Action.KILL, _ALL, done_before_apply),
     Mutant("deletions first", Action.KILL, _REMOVING, delete_first),

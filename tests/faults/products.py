@@ -1,9 +1,10 @@
-"""The product's commands as scenarios."""
+"""The product's commands on a store as scenarios."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 
@@ -11,9 +12,12 @@ from synthstore.checks.finding import Severity
 from synthstore.repair.operation import RepairOptions, repair
 from synthstore.repair.rebuild import RebuildOptions, rebuild_index
 from synthstore.repair.undoing import prune, runs, undo
+from synthstore.store import retention
+from synthstore.store.runs import to_prune
 from synthstore.verify import LookOptions, verify
 from tests import oracle
 from tests.faults import accidents
+from tests.faults.checker import STORE
 from tests.faults.scenario import Scenario, State, Step
 from tests.spelling import Name
 
@@ -87,8 +91,32 @@ def sound(layout: Name, store: Path) -> list[str]:
     return oracle.problems(store, layout)
 
 
+LOCK = f"{STORE}/.synthstore/lock"
+
 VERIFY = Step("verify", errors, State.SAME)
+REPAIR = Step("repair", mend, State.SETTLED)
 UNDO = Step("undo", take_back, State.BEFORE)
+
+
+def forget(store: Path) -> list[str]:
+    """Forget all runs but the newest, however young; what should have gone and is left."""
+    retention.KEEP_LAST, retention.KEEP_WITHIN = 0, timedelta(0)
+    asyncio.run(prune(store))
+    left = to_prune(store)
+    return [f"left: {name}" for name in (*left.removed, *left.quarantines)]
+
+
+def verifying(layout: Name) -> Scenario:
+    """Verify after a bad day: no call that changes anything, so no point to break."""
+    return Scenario(
+        command="verify",
+        layout=layout,
+        build=partial(accidents.bad_day, layout),
+        act=look,
+        sequels=(),
+        inspect=lambda _: [],
+        silent=True,
+    )
 
 
 def repairing(layout: Name) -> Scenario:
@@ -101,6 +129,7 @@ def repairing(layout: Name) -> Scenario:
         act=mend,
         sequels=((again, VERIFY, UNDO),),
         inspect=partial(sound, layout),
+        lock=LOCK,
     )
 
 
@@ -112,8 +141,9 @@ def rebuilding(layout: Name) -> Scenario:
         layout=layout,
         build=partial(accidents.lost_parts, layout),
         act=rebuild,
-        sequels=((Step("repair", mend, State.SETTLED), VERIFY), (again, VERIFY, UNDO)),
+        sequels=((REPAIR, VERIFY), (again, VERIFY, UNDO)),
         inspect=partial(sound, layout),
+        lock=LOCK,
     )
 
 
@@ -125,10 +155,24 @@ def undoing(layout: Name) -> Scenario:
         layout=layout,
         build=_then(partial(_twice_hurt, layout), mend),
         act=take_back,
-        sequels=((Step("repair", mend, State.SETTLED), VERIFY, again), (again,)),
+        sequels=((REPAIR, VERIFY, again), (again,)),
         inspect=lambda _: [],
         origin=partial(_twice_hurt, layout),
         repeatable=False,
+        lock=LOCK,
+    )
+
+
+def forgetting(layout: Name) -> Scenario:
+    """Forget the first of two repairs."""
+    return Scenario(
+        command="undo --prune",
+        layout=layout,
+        build=_then(partial(_twice_hurt, layout), mend),
+        act=forget,
+        sequels=((Step("prune again", forget, State.AFTER), VERIFY), (REPAIR, VERIFY)),
+        inspect=lambda _: [],
+        lock=LOCK,
     )
 
 
@@ -147,4 +191,5 @@ def _then(*acts: Callable[[Path], object]) -> Callable[[Path], None]:
     return act
 
 
-SCENARIOS = tuple(make(layout) for make in (repairing, rebuilding, undoing) for layout in LAYOUTS)
+_MAKERS = (verifying, repairing, rebuilding, undoing)
+SCENARIOS = (*(make(layout) for make in _MAKERS for layout in LAYOUTS), forgetting("native"))

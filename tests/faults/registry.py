@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from tests.faults import mutants, products, sessions, toy
+from tests.faults import backups, library, mutants, mutants_of_storage, products, sessions, toy
 from tests.faults.actions import Action
 from tests.faults.scenario import Mutant, Scenario, State, Step
 
@@ -32,7 +32,16 @@ TOY_MUTANTS = (
     _toy(toy.Bug.SHORT_WRITE, Action.SHORT),
     _toy(toy.Bug.FSYNC_IGNORED, Action.EIO),
     _toy(toy.Bug.JOURNAL_IGNORED, Action.KILL),
+    _toy(toy.Bug.NOT_SYNCED, Action.CUT_COMMITTED),
 )
 
-SCENARIOS = {each.name: each for each in (TOY, *sessions.SCENARIOS, *products.SCENARIOS)}
-MUTANTS = {each.name: each for each in (*TOY_MUTANTS, *mutants.MUTANTS)}
+PRODUCT_MUTANTS = (*mutants.MUTANTS, *mutants_of_storage.MUTANTS)
+
+PRODUCTS = (products, backups, library)
+"""The modules whose scenarios are the product's own."""
+
+SCENARIOS = {
+    each.name: each
+    for each in (TOY, *sessions.SCENARIOS, *(s for module in PRODUCTS for s in module.SCENARIOS))
+}
+MUTANTS = {each.name: each for each in (*TOY_MUTANTS, *PRODUCT_MUTANTS)}

@@ -8,6 +8,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from tests.faults.actions import Action
+from tests.faults.checker import RUN, Judgement
 
 Act = Callable[[Path], object]
 """Does something to the store at a path; a list that it returns is a list of problems."""
@@ -24,6 +25,8 @@ class State(StrEnum):
     """As the step leaves the one or the other: which one says whether the run was committed."""
     SAME = "same"
     """As it was before the step."""
+    LAWFUL = "lawful"
+    """As it may be at any moment."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +56,11 @@ class Scenario:
     """For an undo: makes the store that must come back, byte for byte."""
     repeatable: bool = True
     """Whether the command may be given again after it is done, with the same end."""
+    judgement: Judgement = RUN
+    lock: str | None = None
+    """The lock that the command must hold, as a path in the arena."""
+    silent: bool = False
+    """Whether the command must not change a byte, so that there is no point to try."""
 
     @property
     def name(self) -> str:
@@ -68,5 +76,9 @@ class Mutant:
     shown_by: Action
     """The fault that must give it away."""
     commands: tuple[str, ...]
-    """The commands in whose scenarios it must show."""
+    """The commands in whose scenarios, or the scenarios in which, it must show."""
     plant: Callable[[], object]
+
+    def shows_in(self, scenario: Scenario) -> bool:
+        """Whether it must show in this scenario."""
+        return not {scenario.command, scenario.name}.isdisjoint(self.commands)

@@ -20,6 +20,7 @@ from synthstore.store.runs import (
     undo_changes,
 )
 from synthstore.store.session import Session
+from tests.faults.checker import STORE
 from tests.faults.scenario import Scenario, State, Step
 from tests.stores import write
 
@@ -99,6 +100,7 @@ def _changed(store: Path) -> None:
 
 
 _RECOVER = Step("open", settle, State.SETTLED)
+_LOCK = f"{STORE}/.synthstore/lock"
 _UNDO = Step("undo", give_back, State.BEFORE)
 
 SCENARIOS = (
@@ -109,6 +111,7 @@ SCENARIOS = (
         act=change,
         sequels=((_RECOVER, _UNDO), (Step("again", change, State.AFTER), _UNDO)),
         inspect=lambda _: [],
+        lock=_LOCK,
     ),
     Scenario(
         command="session-undo",
@@ -118,5 +121,6 @@ SCENARIOS = (
         sequels=((_RECOVER,), (Step("again", take_back, State.AFTER),)),
         inspect=lambda _: [],
         origin=build,
+        lock=_LOCK,
     ),
 )

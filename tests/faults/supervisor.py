@@ -45,13 +45,16 @@ class Outcome:
     """False if it raised something that has no exit code."""
 
 
-def observe(target: Target, root: Path, fault: Fault | None = None) -> Outcome:
-    """Run ``target`` and count the mutating calls whose path lies below ``root``.
+def observe(
+    target: Target, root: Path, fault: Fault | None = None, *, seconds: float = _TIMEOUT_SECONDS
+) -> Outcome:
+    """Run ``target``, and count the mutating calls whose path lies below ``root``.
 
-    A callable's child is forked from this process, which therefore must have no threads.
+    What is not done after so many ``seconds`` is killed. A callable's child is forked from this
+    process, which therefore must have no threads.
     """
     seccomp.adopt_orphans()
-    return _Supervision(os.path.realpath(root), fault).run(target)
+    return _Supervision(os.path.realpath(root), fault, seconds).run(target)
 
 
 def apart(function: Callable[[], object]) -> Outcome:
@@ -64,6 +67,7 @@ class _Supervision:
     root: str | None
     """None: no filter, no calls."""
     fault: Fault | None
+    seconds: float = _TIMEOUT_SECONDS
     calls: list[Call] = field(default_factory=list)
     struck: Call | None = None
     killed: bool = False
@@ -103,7 +107,7 @@ class _Supervision:
         poll.register(channel, select.POLLIN)
         if listener is not None:
             poll.register(listener, select.POLLIN)
-        end = time.monotonic() + _TIMEOUT_SECONDS
+        end = time.monotonic() + self.seconds
         while not self.killed:
             ready = dict(poll.poll(max(0.0, end - time.monotonic()) * 1000))
             # A listener without processes keeps hanging up; only POLLIN is a call.
