@@ -48,9 +48,11 @@ def told(path: Path, doing: str = "write") -> Iterator[None]:
 class _Sink(io.RawIOBase):
     """A stream onto a descriptor: writes all that it is given, and hashes it on the way."""
 
-    def __init__(self, fd: int) -> None:
+    def __init__(self, fd: int, shown: Path | None = None) -> None:
+        """Write to ``fd``; an error names ``shown``, where nobody else does."""
         super().__init__()
         self._fd = fd
+        self._shown = shown
         self._hash = hashlib.sha256()
 
     def writable(self) -> bool:
@@ -61,8 +63,9 @@ class _Sink(io.RawIOBase):
         if not whole.nbytes:
             return 0
         left = whole.cast("B")
-        while left:
-            left = left[os.write(self._fd, left) :]
+        with told(self._shown) if self._shown is not None else contextlib.nullcontext():
+            while left:
+                left = left[os.write(self._fd, left) :]
         self._hash.update(whole)
         return whole.nbytes
 
@@ -200,6 +203,31 @@ def atomic_write(
         undo.pop_all()
     fsync_dir(path.parent)
     return digest
+
+
+@contextmanager
+def replacing(path: Path, mode: int) -> Iterator[BinaryIO]:
+    """A stream whose bytes take the place of ``path`` durably once the body ends well.
+
+    As ``atomic_write``, for bytes that come in their own time; only what is done to the file
+    itself is told as an error of it.
+    """
+    aside = path.parent / f".{path.name}.{secrets.token_hex(4)}.tmp"
+    with ExitStack() as undo:
+        with told(path):
+            fd = os.open(aside, _NEW, _PRIVATE)
+        undo.callback(discard, aside)
+        try:
+            with _Sink(fd, path) as sink:
+                yield cast("BinaryIO", sink)
+            with told(path):
+                dress(fd, mode, None, None)
+                os.fsync(fd)
+        finally:
+            os.close(fd)
+        replace(aside, path)
+        undo.pop_all()
+    fsync_dir(path.parent)
 
 
 def copier(source: Path) -> Callable[[BinaryIO], None]:

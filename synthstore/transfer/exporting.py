@@ -1,0 +1,283 @@
+"""Export: a store's entities as records, streamed from its shards into one file."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Executor, Future
+from contextlib import AbstractContextManager, ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import BinaryIO, Concatenate, ParamSpec, TypeVar
+
+from synthstore.errors import UsageError
+from synthstore.files.durable import replacing
+from synthstore.layout.base import Layout
+from synthstore.model.ids import EntityRef, Kind
+from synthstore.progress import Progress, SilentProgress
+from synthstore.scan.listing import list_store
+from synthstore.scan.pool import executor_for, shards, usable_cores
+from synthstore.scan.shard import Candidate
+from synthstore.store.admission import PRIVATE_FILE
+from synthstore.store.catalog import load_catalog, read_catalog
+from synthstore.store.evidence import recognise
+from synthstore.transfer.formats import format_of
+from synthstore.transfer.formats.base import ANY_SHAPE, Format, Shape
+from synthstore.transfer.formats.packing import packed, suffix_of
+from synthstore.transfer.hopping import Stop, hop
+from synthstore.transfer.reading import (
+    Claim,
+    Portion,
+    Problem,
+    Survey,
+    Task,
+    claims_of,
+    in_order,
+    read_portion,
+    rightful,
+    stem_key,
+    survey_portion,
+)
+from synthstore.transfer.selection import Selection
+from synthstore.verify import Clock, find_root
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+_AHEAD = 2
+"""Shards a worker that may wait, read, for those before them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExportOptions:
+    """What to export, and as what."""
+
+    format: str | None = None
+    """None: as the file's name says."""
+    selection: Selection = Selection()  # noqa: RUF009 - frozen
+    limit: int | None = None
+    jobs: int | None = None
+    layout: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExportReport:
+    """What went out."""
+
+    store: str
+    layout: str
+    output: str
+    format: str
+    memories: int
+    assemblies: int
+    problems: tuple[Problem, ...]
+    """Files that are in the store and not in the export."""
+    started_at: str
+    elapsed_seconds: float
+
+    @property
+    def exit_code(self) -> int:
+        """3 where a file could not be exported, else 0."""
+        return 3 if self.problems else 0
+
+
+async def export(
+    store: Path,
+    target: Path | BinaryIO,
+    options: ExportOptions,
+    progress: Progress | None = None,
+) -> ExportReport:
+    """Export to a file, which is replaced at the very end, or to an open stream.
+
+    Raises UsageError, NotAStoreError, OperationError.
+    """
+    clock = Clock()
+    name = target.name if isinstance(target, Path) else ""
+    form = format_of(name, options.format)
+    form.require()
+    options.selection.require()
+    root = find_root(store)
+    layout = await asyncio.to_thread(recognise, root, options.layout)
+    job = _Job(root, layout, form, options, progress or SilentProgress())
+    done = await hop(lambda stop: job.run(target, suffix_of(name)[1], stop))
+    return ExportReport(
+        store=str(store),
+        layout=layout.name,
+        output=str(target) if isinstance(target, Path) else "-",
+        format=form.name,
+        memories=done.counts["memory"],
+        assemblies=done.counts["assembly"],
+        problems=tuple(sorted(done.problems, key=lambda one: one.path)),
+        started_at=clock.started_at,
+        elapsed_seconds=clock.elapsed(),
+    )
+
+
+class _Done:
+    """What went out so far."""
+
+    def __init__(self) -> None:
+        self.counts: dict[Kind, int] = {"memory": 0, "assembly": 0}
+        self.known: set[EntityRef] = set()
+        self.problems: list[Problem] = []
+
+    def take(self, portion: Portion) -> None:
+        self.problems += portion.problems
+        self.known.update(portion.known)
+        for ref in portion.refs:
+            self.counts[ref.kind] += 1
+
+    def left(self, limit: int | None) -> int | None:
+        """How many records may still go out."""
+        return None if limit is None else limit - sum(self.counts.values())
+
+
+@dataclass(frozen=True, slots=True)
+class _Listed:
+    """The files to read: those named alone in their way, and those that others are named like."""
+
+    plain: Sequence[Candidate]
+    alike: Sequence[Candidate]
+    problems: Sequence[Problem]
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    root: Path
+    layout: Layout
+    form: Format
+    options: ExportOptions
+    progress: Progress
+
+    def run(self, target: Path | BinaryIO, suffix: str, stop: Stop) -> _Done:
+        """Read, and write in one go; nothing is left of a file that could not be completed."""
+        done = _Done()
+        task, listed = self._task()
+        done.problems += listed.problems
+        with executor_for(len(listed.plain), self.options.jobs) as executor:
+            shape = self._shape(executor, task, listed, stop) if self.form.shaped else ANY_SHAPE
+            task = replace(task, shape=shape)
+            with ExitStack() as stack:
+                out = stack.enter_context(_opened(target))
+                out = stack.enter_context(packed(out, suffix))
+                writer = self.form.writer(out, shape)
+                self.progress.start("exporting", len(listed.plain))
+                for portion in self._portions(executor, task, listed, done):
+                    stop.heed()
+                    done.take(portion)
+                    if portion.piece is not None:
+                        writer.write(portion.piece)
+                writer.close()
+                self._require_found(done)
+        return done
+
+    def _task(self) -> tuple[Task, _Listed]:
+        catalog = read_catalog(
+            self.root, self.layout, load_catalog(self.root, self.layout.catalog_path)
+        ).catalog
+        rows = catalog.rows if catalog is not None else ()
+        going = {row.path for row in rows if row.deleted_at is not None and row.path}
+        beside = frozenset(row.path for row in rows if row.path and "/" not in row.path)
+        listing = list_store(self.root, self.layout)
+        closed = [Problem(one.path, one.message) for one in listing.access]
+        wanted = [
+            one
+            for one in listing.candidates
+            if one.path not in going and self.options.selection.wants_kind(one.kind)
+        ]
+        wanted.sort(key=in_order)
+        plain, alike = _parted(wanted)
+        task = Task(
+            str(self.root), self.layout, self.options.selection, self.form.name, listed=beside
+        )
+        return task, _Listed(plain, alike, closed)
+
+    def _shape(self, executor: Executor, task: Task, listed: _Listed, stop: Stop) -> Shape:
+        survey = Survey()
+        self.progress.start("looking at embeddings", len(listed.plain))
+        for _, part in self._ahead(executor, survey_portion, task, listed.plain):
+            stop.heed()
+            survey.join(part)
+        survey.join(survey_portion(task, listed.alike))
+        return survey.shape()
+
+    def _portions(
+        self, executor: Executor, task: Task, listed: _Listed, done: _Done
+    ) -> Iterator[Portion]:
+        """Portions in the order of the files; ``done`` is up to date when the next is asked for."""
+        claims: list[Claim] = []
+        limit = self.options.limit
+        for shard, portion in self._ahead(executor, read_portion, task, listed.plain, limit):
+            left = done.left(limit)
+            if left is not None and len(portion.refs) > left:
+                yield read_portion(task, shard, left)
+                return
+            claims += portion.apart
+            yield portion
+        claims += claims_of(task, listed.alike, done.problems)
+        for shard in shards(rightful(self.layout, claims, done.known, done.problems)):
+            yield read_portion(task, shard, done.left(limit), sole=True)
+
+    def _ahead(
+        self,
+        executor: Executor,
+        work: Callable[Concatenate[Task, Sequence[Candidate], P], T],
+        task: Task,
+        candidates: Sequence[Candidate],
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> Iterator[tuple[Sequence[Candidate], T]]:
+        """Results in order, with a few shards under way, never all."""
+        window = _AHEAD * (self.options.jobs or usable_cores())
+        waiting: deque[tuple[Sequence[Candidate], Future[T]]] = deque()
+        for shard in shards(candidates):
+            waiting.append((shard, executor.submit(work, task, shard, *args, **kwargs)))
+            if len(waiting) > window:
+                yield self._first(waiting)
+        while waiting:
+            yield self._first(waiting)
+
+    def _first(
+        self, waiting: deque[tuple[Sequence[Candidate], Future[T]]]
+    ) -> tuple[Sequence[Candidate], T]:
+        shard, future = waiting.popleft()
+        result = future.result()
+        self.progress.advance(len(shard))
+        return shard, result
+
+    def _require_found(self, done: _Done) -> None:
+        """Raise UsageError for an id that nothing bears: a slip of the pen is no empty export."""
+        wanted = self.options.selection.ids
+        missing = wanted - {ref.id for ref in done.known}
+        if missing and self.options.selection.where is None and self.options.limit is None:
+            raise UsageError(
+                f"no entity of this store has the id {', '.join(sorted(missing))}",
+                hint="ids are those of the catalog, not file names",
+            )
+
+
+def _parted(wanted: Sequence[Candidate]) -> tuple[list[Candidate], list[Candidate]]:
+    """Files whose name is the only one of its kind, and the others."""
+    seen: dict[tuple[Kind, str], int] = {}
+    for one in wanted:
+        seen[stem_key(one)] = seen.get(stem_key(one), 0) + 1
+    plain = [one for one in wanted if seen[stem_key(one)] == 1]
+    return plain, [one for one in wanted if seen[stem_key(one)] > 1]
+
+
+def _opened(target: Path | BinaryIO) -> AbstractContextManager[BinaryIO]:
+    return replacing(target, PRIVATE_FILE) if isinstance(target, Path) else _Kept(target)
+
+
+class _Kept(AbstractContextManager[BinaryIO]):
+    """A stream of somebody else's, who closes it."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+
+    def __enter__(self) -> BinaryIO:
+        return self._stream
+
+    def __exit__(self, *_: object) -> None:
+        self._stream.flush()

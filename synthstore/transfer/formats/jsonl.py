@@ -1,0 +1,77 @@
+"""JSON Lines, the reference: one record a line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import BinaryIO
+
+from synthstore.files.jsonio import ParseFailure, Style, dump, parse
+from synthstore.transfer.formats.base import CUT, MAX_ROW, Format, Found, Row, Shape, Unread
+from synthstore.transfer.formats.packing import Stream
+from synthstore.transfer.records import Record
+
+_LINE = Style("orjson", None)
+_BOM = b"\xef\xbb\xbf"
+
+
+def line_of(record: Record) -> bytes:
+    """A record as one line of JSON, without the line feed; it may hold no NaN."""
+    return dump(record, _LINE, finite=True)
+
+
+class JsonLines(Format):
+    """``jsonl``."""
+
+    name = "jsonl"
+    suffixes = (".jsonl", ".ndjson")
+
+    def encode(self, records: Sequence[Record], shape: Shape) -> bytes:  # noqa: ARG002
+        """The lines of ``records``."""
+        return b"".join(line_of(record) + b"\n" for record in records)
+
+    def writer(self, out: BinaryIO, shape: Shape) -> _Lines:  # noqa: ARG002
+        """Begin a file on ``out``."""
+        return _Lines(out)
+
+    def read(self, stream: Stream) -> Iterator[Found]:
+        """The lines that are not blank."""
+        number = 0
+        cut = False
+        while line := stream.readline(MAX_ROW + 1):
+            number += 1
+            if len(line) > MAX_ROW:
+                _skip_line(stream)
+                yield Unread(number, f"is longer than {MAX_ROW} bytes")
+                continue
+            text = line.removeprefix(_BOM if number == 1 else b"").strip()
+            cut = not line.endswith(b"\n") and _is_torn(text)
+            if cut:
+                yield Unread(number, CUT, text, cut=True)
+            elif text:
+                yield Row(number, text)
+        if stream.damage is not None and not cut:
+            yield Unread(number + 1, stream.damage, cut=True)
+
+
+class _Lines:
+    def __init__(self, out: BinaryIO) -> None:
+        self._out = out
+
+    def write(self, piece: bytes) -> None:
+        self._out.write(piece)
+
+    def close(self) -> None:
+        """End the file; nothing is to be written for that."""
+
+
+def _skip_line(stream: Stream) -> None:
+    while (line := stream.readline(MAX_ROW)) and not line.endswith(b"\n"):
+        pass
+
+
+def _is_torn(text: bytes) -> bool:
+    try:
+        parse(text)
+    except ParseFailure:
+        return bool(text)
+    return False

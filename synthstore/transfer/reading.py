@@ -1,0 +1,241 @@
+"""The work of one worker of an export: entity files into records, and those into a piece.
+
+Everything here is a plain function of picklable values, so that any executor can run it.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Container, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import groupby
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from synthstore.errors import SynthstoreError
+from synthstore.files.jsonio import Parsed, ParseFailure, parse
+from synthstore.files.walk import open_folder, read_at
+from synthstore.layout.base import Layout
+from synthstore.model.ids import EntityRef, Kind
+from synthstore.model.paths import folder_of
+from synthstore.scan.shard import DEFAULT_CAPS, Candidate
+from synthstore.transfer.formats import FORMATS
+from synthstore.transfer.formats.base import ANY_SHAPE, Shape
+from synthstore.transfer.formats.parquet import exact_singles
+from synthstore.transfer.records import Record, record_of
+from synthstore.transfer.selection import Selection
+
+_LOSSY = ("duplicate keys", "nested deeper")
+"""What stands against a file's value being all that the file says."""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """An entity file that is not exported, and why."""
+
+    path: str
+    problem: str
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """What is to be made of a store's files."""
+
+    root: str
+    layout: Layout
+    selection: Selection
+    format: str
+    shape: Shape = ANY_SHAPE
+    listed: frozenset[str] = frozenset()
+    """Paths in the store's own folder that the catalog names: what else stands there may be
+    anybody's."""
+
+
+class Claim(NamedTuple):
+    """A file, the entity that it bears, and the instant of its last update."""
+
+    candidate: Candidate
+    ref: EntityRef
+    updated_us: int
+
+
+@dataclass(slots=True)
+class Portion:
+    """What became of one run of files."""
+
+    piece: Any = None
+    """For the format's writer; None where no record was wanted."""
+    refs: list[EntityRef] = field(default_factory=list)
+    """The entities in it."""
+    known: list[EntityRef] = field(default_factory=list)
+    """All that were read, wanted or not."""
+    apart: list[Claim] = field(default_factory=list)
+    """Files not named after their id: others may bear it too, so they wait until all are known."""
+    problems: list[Problem] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Survey:
+    """What a format with a schema asks of all embeddings."""
+
+    dims: tuple[Counter[int], Counter[int]] = field(default_factory=lambda: (Counter(), Counter()))
+    singles: bool = True
+
+    def join(self, other: Survey) -> None:
+        """Take in what another run of files showed."""
+        for mine, theirs in zip(self.dims, other.dims, strict=True):
+            mine.update(theirs)
+        self.singles = self.singles and other.singles
+
+    def shape(self) -> Shape:
+        """The shape that most embeddings have."""
+        first, second = (
+            min((-count, dim) for dim, count in dims.items())[1] if dims else 0
+            for dims in self.dims
+        )
+        return Shape((first, second), self.singles)
+
+
+def read_portion(
+    task: Task, candidates: Sequence[Candidate], limit: int | None, *, sole: bool = False
+) -> Portion:
+    """Read files into one piece of at most ``limit`` records.
+
+    ``sole``: nothing else claims the ids of these files, whatever their names.
+    """
+    portion = Portion()
+    records: list[Record] = []
+    for candidate, record, updated in _records(task, candidates, portion.problems):
+        ref = EntityRef(candidate.kind, record["id"])
+        if not sole and not task.layout.names(candidate.path, ref.id):
+            portion.apart.append(Claim(candidate, ref, updated))
+            continue
+        if limit is not None and len(records) >= limit:
+            break
+        portion.known.append(ref)
+        if task.selection.wants(record):
+            records.append(task.selection.trimmed(record))
+            portion.refs.append(ref)
+    if records:
+        portion.piece = FORMATS[task.format].encode(records, task.shape)
+    return portion
+
+
+def claims_of(task: Task, candidates: Sequence[Candidate], problems: list[Problem]) -> list[Claim]:
+    """What each whole file bears."""
+    return [
+        Claim(candidate, EntityRef(candidate.kind, record["id"]), updated)
+        for candidate, record, updated in _records(task, candidates, problems)
+    ]
+
+
+def rightful(
+    layout: Layout, claims: Iterable[Claim], known: Container[EntityRef], problems: list[Problem]
+) -> list[Candidate]:
+    """The one file of each entity that is not ``known`` yet: named after it, else the newest."""
+    best: dict[EntityRef, Claim] = {}
+    order = sorted(
+        claims,
+        key=lambda one: (
+            not layout.names(one.candidate.path, one.ref.id), -one.updated_us, one.candidate.path
+        ),
+    )  # fmt: skip
+    problems += [
+        Problem(claim.candidate.path, "another file bears its id too")
+        for claim in order
+        if claim.ref in known or best.setdefault(claim.ref, claim) is not claim
+    ]
+    return sorted((one.candidate for one in best.values()), key=in_order)
+
+
+def in_order(candidate: Candidate) -> tuple[bool, str]:
+    """Memories first: an assembly may need them where it is imported."""
+    return candidate.kind != "memory", candidate.path
+
+
+def survey_portion(task: Task, candidates: Sequence[Candidate]) -> Survey:
+    """What the embeddings of these files are like."""
+    survey = Survey()
+    for _, record, _ in _records(task, candidates, []):
+        if not task.selection.embeddings or not task.selection.wants(record):
+            continue
+        for dims, name in zip(survey.dims, ("embedding", "composite_embedding"), strict=True):
+            value = record.get(name)
+            if isinstance(value, list) and value and {float}.issuperset(map(type, value)):
+                dims[len(value)] += 1
+                survey.singles = survey.singles and exact_singles(value)
+    return survey
+
+
+def _records(
+    task: Task, candidates: Sequence[Candidate], problems: list[Problem]
+) -> Iterator[tuple[Candidate, Record, int]]:
+    """Each whole entity as a record, with the instant of its last update."""
+    for candidate, raw in _bytes(Path(task.root), candidates, problems):
+        try:
+            parsed = parse(raw)
+        except ParseFailure as error:
+            problems.append(Problem(candidate.path, str(error)))
+            continue
+        document = parsed.value if isinstance(parsed.value, dict) else {}
+        facts = task.layout.read_record(candidate.kind, document)
+        if facts.id is None or facts.missing:
+            if not _is_foreign(task, candidate, facts.id, len(facts.missing)):
+                what = "required and missing or mistyped: " + ", ".join(facts.missing)
+                problems.append(Problem(candidate.path, what))
+            continue
+        reason = _lossy(parsed)
+        if reason is not None:
+            problems.append(Problem(candidate.path, reason))
+            continue
+        record = record_of(task.layout, candidate.kind, document)
+        if record.get("id") != facts.id:
+            problems.append(Problem(candidate.path, "its id is not where its layout has it"))
+            continue
+        yield candidate, record, facts.updated_us or 0
+
+
+def _bytes(
+    root: Path, candidates: Sequence[Candidate], problems: list[Problem]
+) -> Iterator[tuple[Candidate, bytes]]:
+    for folder, group in groupby(candidates, key=lambda candidate: folder_of(candidate.path)):
+        members = list(group)
+        try:
+            with open_folder(root, folder) as fd:
+                for one in members:
+                    raw = _read(fd, root, one, problems)
+                    if raw is not None:
+                        yield one, raw
+        except FileNotFoundError:
+            continue
+        except SynthstoreError as error:
+            problems += [Problem(one.path, error.message) for one in members]
+
+
+def _read(fd: int, root: Path, one: Candidate, problems: list[Problem]) -> bytes | None:
+    try:
+        cap = DEFAULT_CAPS.of(one.kind)
+        return read_at(fd, one.path.rpartition("/")[2], root / one.path, cap)[0]
+    except FileNotFoundError:
+        return None
+    except SynthstoreError as error:
+        problems.append(Problem(one.path, error.message))
+        return None
+
+
+def _lossy(parsed: Parsed) -> str | None:
+    """Why a record would not be all that the file says."""
+    if parsed.nan:
+        return "holds NaN, Infinity or a number beyond a double, for which JSON has no word"
+    return next((why for why in parsed.rigid if why.startswith(_LOSSY)), None)
+
+
+def _is_foreign(task: Task, candidate: Candidate, name: str | None, missing: int) -> bool:
+    """Whether a file is no entity at all, but somebody's JSON beside the entities."""
+    beside = "/" not in candidate.path and not task.layout.names_an_entity(candidate.path)
+    return beside and candidate.path not in task.listed and name is None and missing > 1
+
+
+def stem_key(candidate: Candidate) -> tuple[Kind, str]:
+    """What two files have in common that may claim one id by their names."""
+    return candidate.kind, candidate.path.rpartition("/")[2]
