@@ -18,6 +18,8 @@ STORE = "store"
 CATALOG = "memory_index.json"
 _OWN = f"{STORE}/.synthstore/"
 _BACKUPS = f"{STORE}/backups/index/"
+_LOCKS = ("repo/lock",)
+"""Only say who holds them; readers of a repository write that, too."""
 _FOLDER = "d"
 
 
@@ -75,8 +77,8 @@ def photograph(arena: Path) -> Tree:
 
 
 def visible(tree: Tree) -> Tree:
-    """A tree without the product's own folder and the catalog's backups."""
-    return {p: mark for p, mark in tree.items() if not p.startswith((_OWN, _BACKUPS))}
+    """A tree without the product's own folder, the catalog's backups and a repository's lock."""
+    return {p: mark for p, mark in tree.items() if not p.startswith((_OWN, _BACKUPS, *_LOCKS))}
 
 
 def moment(truth: Truth, arena: Path) -> list[str]:

@@ -87,14 +87,17 @@ def old_packs_first() -> None:
     gone: dict[str, bytes] = {}
 
     def rewrite(
-        repository: Repository, packs: Iterable[PackIndex], needed: frozenset[bytes]
+        repository: Repository,
+        packs: Iterable[PackIndex],
+        needed: frozenset[bytes],
+        progress: Progress,
     ) -> None:
         going = list(packs)
         for pack in going:
             name = f"{PACKS}/{pack.name}"
             gone[name] = repository.place.read(name)
             repository.place.remove(name)
-        _rewrite(repository, going, needed)
+        _rewrite(repository, going, needed, progress)
 
     put_in_place_of(prune, "_rewrite", rewrite)
     _read_from(gone)
