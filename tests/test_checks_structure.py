@@ -142,7 +142,13 @@ CASES = (
     case("folder-a-link", link_as_folder, S004=1, S009=1),
     case("folder-not-empty", lose_but_a_link, S004=1, M001=MEMORIES),
     case("nobody-listed", forget_all),
-    case("root-emptied", lambda s: lose(s, exists=True), ("core-3",), S009=1),
+    Case(
+        name="root-emptied",
+        act=lambda s: lose(s, exists=True),
+        codes={"S009": 1},
+        shapes=("core-3",),
+        subject=".",
+    ),
     case("closed-folder", closed_folder, S005=1),
     case("closed-catalog", closed_catalog, S005=1),
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -278,7 +279,27 @@ def test_rot_is_left_with_the_command_that_accepts_it(tmp_path: Path) -> None:
         assert redacted(report).next == accept.replace(built.memories[8], "ID")
 
 
+def test_a_reason_is_said_once(built: Built) -> None:
+    acts.set_path("../out.json")(built, built.memories[8])
+    row = next(a for a in do(built.root, RepairOptions()).actions if a.kind == "rewrite-row")
+    assert row.because == f"its file is {built.paths[built.memories[8]]}; out of date: filepath"
+
+
 def test_a_limited_repair_leaves_the_rest_to_a_whole_one(built: Built) -> None:
     hurt(built)
     for options in (RepairOptions(select=("M002",)), RepairOptions(safe=True)):
         assert (do(built.root, options).next or "").endswith("store --dry-run")
+
+
+def test_a_backup_tells_of_memories_that_are_not_mounted(tmp_path: Path) -> None:
+    built = build("native", tmp_path / "store", memories=5, assemblies=1)
+    kept = built.root / "backups/index/memory_index.20250318_153042.json"
+    kept.parent.mkdir(parents=True)
+    kept.write_bytes(built.catalog.read_bytes())
+    harm.hurt_part(built.catalog, harm.nulled)
+    shutil.rmtree(built.root / "memories")
+    before = sha_tree(built.root)
+    with pytest.raises(RefusedError):
+        do(built.root, RepairOptions())
+    assert sha_tree(built.root) == before
+    assert do(built.root, RepairOptions(allow_shrink=True)).run is not None

@@ -164,8 +164,8 @@ def lost_entity_folders(inventory: Inventory) -> Iterator[Finding]:
         state = "empty" if inventory.folders[folder] else "missing"
         yield finding(
             "S009",
-            Subject("file", folder),
-            folder,
+            Subject("file", folder or "."),
+            folder or ".",
             f"the folder is {state}, but {len(claims)} rows name files in it: "
             "is a volume not mounted?",
             evidence={"state": state, "ids": [claim.row.id for claim in claims]},

@@ -95,7 +95,8 @@ class _Cataloguer:
 
     def _row_of(self, file: EntityFile, row: Row) -> Mapping[str, object]:
         stale = dict(self._stale(file, row))
-        wanted = [why for code, why in stale.items() if self.wishes.wants(code, row.id, file.path)]
+        whys = (why for code, why in stale.items() if self.wishes.wants(code, row.id, file.path))
+        wanted = list(dict.fromkeys(whys))
         sure = self.broken == REBUILD or file.path in self.entities.contents
         if not wanted and not sure:
             return row.raw

@@ -9,6 +9,7 @@ from __future__ import annotations
 from synthstore.checks.standing import lost_folders, rows_of
 from synthstore.model.facts import FileStatus
 from synthstore.model.ids import EntityRef
+from synthstore.model.paths import folder_of
 from synthstore.repair.cataloguing import aim_catalog
 from synthstore.repair.healing import LACKING
 from synthstore.repair.indexing import aim_index
@@ -57,7 +58,7 @@ def hurt_paths(inventory: Inventory) -> frozenset[str]:
 def _refusal(
     basis: Basis, entities: Entities, catalog: CatalogTarget, index: IndexTarget
 ) -> str | None:
-    for folder in lost_folders(basis.inventory):
+    for folder in (*lost_folders(basis.inventory), *_lost_by_backup(basis)):
         where = f"{folder}/" if folder else "the store's own folder"
         return f"the catalog lists entities in {where}, but it is missing or empty: not mounted?"
     rows, vectors = len(basis.rows), basis.inventory.index.ntotal
@@ -79,6 +80,14 @@ def _refusal(
     if tied and basis.inventory.index.path:
         return "the embeddings are of several dimensions, and none is in the majority"
     return None
+
+
+def _lost_by_backup(basis: Basis) -> frozenset[str]:
+    """Folders without any file in which the backup of an unreadable catalog lists memories."""
+    rows = basis.backup.rows if basis.backup is not None else ()
+    named = {folder_of(row.path) for row in rows if row.kind == "memory" and row.path is not None}
+    full = {folder_of(path) for path in basis.inventory.by_path}
+    return frozenset(named & basis.inventory.folders.keys() - full)
 
 
 def _many(gone: int, of: int) -> bool:
