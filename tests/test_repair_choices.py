@@ -303,3 +303,18 @@ def test_a_backup_tells_of_memories_that_are_not_mounted(tmp_path: Path) -> None
         do(built.root, RepairOptions())
     assert sha_tree(built.root) == before
     assert do(built.root, RepairOptions(allow_shrink=True)).run is not None
+
+
+@pytest.mark.parametrize(
+    "limit", [{"select": ("V003",)}, {"ignore": ("V009",)}, {"ids": True}], ids=str
+)
+def test_an_index_of_another_dimension_takes_no_vector(
+    built: Built, limit: dict[str, object]
+) -> None:
+    drop_vector(built, built.memories[3])
+    other_dimension(built)
+    ids = {"ids": frozenset(built.memories[3:4])} if "ids" in limit else limit
+    index = built.index.read_bytes()
+    report = do(built.root, RepairOptions(**ids))
+    assert codes(report)["V009"] == 1
+    assert built.index.read_bytes() == index

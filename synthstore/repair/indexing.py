@@ -214,6 +214,10 @@ class _Indexer:
     def _finite(self, position: int) -> bool:
         return position not in self.basis.ownership.not_finite
 
+    def _foreign(self, kept: Kept) -> bool:
+        """Whether what stays has another dimension than the embeddings, so takes none of them."""
+        return len(kept.positions) > 0 and self.index.dim != self.dim
+
     # What is renewed
 
     def _renewed(self, kept: Kept) -> FloatMatrix:
@@ -233,6 +237,8 @@ class _Indexer:
 
     def _stale(self, kept: Kept, old: FloatMatrix) -> dict[int, FloatVector]:
         """Rows of ``kept`` to replace, and with what."""
+        if self._foreign(kept):
+            return {}
         differing = {position for _, position in compare(self.inventory).stale}
         fresh: dict[int, FloatVector] = {}
         for row, owner in enumerate(kept.owners):
@@ -278,7 +284,7 @@ class _Indexer:
     # What is added
 
     def _missing(self, kept: Kept, rebuild: str | None) -> list[EntityRef]:
-        if self._absent and rebuild is None:
+        if (self._absent and rebuild is None) or self._foreign(kept):
             return []
         have = set(kept.owners)
         missing = []
