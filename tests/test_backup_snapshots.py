@@ -196,14 +196,26 @@ def test_a_store_that_is_written_meanwhile_is_gone_through_again(
     assert (tmp_path / "again" / "memory_index.json").read_bytes() == built.catalog.read_bytes()
 
 
-def test_hurt_files_make_the_snapshot_damaged(tmp_path: Path, place: LocalPlace) -> None:
-    built = stores.build("native", tmp_path / "store")
+def tear(built: stores.Built) -> None:
     built.overwrite(built.memories[0], built.raw(built.memories[0])[:-30])
+
+
+def rot(built: stores.Built) -> None:
+    raw = built.raw(built.memories[0])
+    built.overwrite(built.memories[0], raw.replace(b"harbour", b"harpour"))
+
+
+@pytest.mark.parametrize(("hurt", "code"), [(tear, "M003"), (rot, "M004")])
+def test_hurt_files_make_the_snapshot_damaged(
+    hurt: Callable[[stores.Built], None], code: str, tmp_path: Path, place: LocalPlace
+) -> None:
+    built = stores.build("native", tmp_path / "store")
+    hurt(built)
     report = back_up(built.root, place)
     assert report.exit_code == 0
-    assert report.snapshot.findings == {"M003": 1}
+    assert report.snapshot.findings == {code: 1}
     assert report.snapshot.damaged
-    known = frozenset({("M003", "memory", built.memories[0])})
+    known = frozenset({(code, "memory", built.memories[0])})
     assert not back_up(built.root, place, known=known).snapshot.damaged
 
 

@@ -17,11 +17,10 @@ from synthstore.backup.prune import prune_repository
 from synthstore.backup.report import BackupReport, PruneReport
 from synthstore.backup.retention import Keep
 from synthstore.backup.taking import Taken, Taker, same_file
-from synthstore.checks.catalogue import CATALOGUE, twin
 from synthstore.checks.finding import Severity
 from synthstore.errors import LockedError, NotAStoreError, UsageError
 from synthstore.layout.base import Layout
-from synthstore.model.facts import FileStatus
+from synthstore.model.catalog import Catalog
 from synthstore.progress import Progress, SilentProgress
 from synthstore.repository.manifest import DAMAGED, FileRow, Snapshot, Tree, spell_tree
 from synthstore.repository.place import LocalPlace, Place
@@ -29,8 +28,6 @@ from synthstore.repository.vault import LostObjectError, Repository
 from synthstore.repository.writing import Writer
 from synthstore.store.evidence import recognise
 from synthstore.verify import Clock, KnownKey, LookOptions, find_root, known_key, look
-
-_HURT = {FileStatus.TORN: "M003", FileStatus.INCOMPLETE: "M007", FileStatus.EMPTY: "M009"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -215,27 +212,22 @@ class _Job:
             severities=self.options.severities,
         )
         seen = await look(self.root, self.layout, options)
+        if self._hurt(taken.tree.files, seen.inventory.catalog.catalog):
+            seen = await look(self.root, self.layout, replace(options, quick=False))
         codes = Counter(finding.code for finding in seen.findings)
         errors = sum(
             finding.severity is Severity.ERROR and known_key(finding) not in self.options.known
             for finding in seen.findings
         )
-        for code, subject in self._hurt(taken.tree.files):
-            codes[code] += 1
-            errors += (code, *subject) not in self.options.known
         return _Found(dict(sorted(codes.items())), errors, seen.inventory.index.ntotal)
 
-    def _hurt(self, rows: Sequence[FileRow]) -> list[tuple[str, tuple[str, str]]]:
-        """Codes and subjects of entity files that do not parse."""
-        found: list[tuple[str, tuple[str, str]]] = []
-        for row in rows:
-            kind = kind_at(self.layout, row.path) if row.state else None
-            if kind is not None and row.state in _HURT:
-                code = twin(_HURT[FileStatus(row.state)], kind)
-                subject = kind, row.id or self.layout.id_from_path(row.path)
-                if code in CATALOGUE:
-                    found.append((code, subject))
-        return found
+    def _hurt(self, files: Sequence[FileRow], catalog: Catalog | None) -> bool:
+        """Whether an entity file may be hurt: only a full look can tell how."""
+        hashes = {row.path: row.content_hash for row in catalog.rows} if catalog is not None else {}
+        wanted = (hashes.get(row.path) or row.sha256 for row in files)
+        return any(
+            row.state or row.sha256 != sha256 for row, sha256 in zip(files, wanted, strict=True)
+        )
 
     def store(self, taken: Taken, found: _Found) -> tuple[Snapshot, int]:
         """Make it all durable, the snapshot's own file last."""
