@@ -37,7 +37,6 @@ def test_the_morning_s_journey(cli: Program, built: stores.Built, repo: Path) ->
     original = built.raw(memory)
     forget(built, memory)
     broken = sha_tree(built.root)
-    start = time.monotonic()
     found = cli("snapshots", "find", "OLD LIGHTHOUSE", "--repo", repo, "--json").document
     (version,) = found["versions"]
     assert version["id"] == memory
@@ -57,7 +56,7 @@ def test_the_morning_s_journey(cli: Program, built: stores.Built, repo: Path) ->
     assert not [f for f in look(built.root).findings if f.severity.label == "error"]
     assert cli("undo", built.root, "-y").code == 0
     assert sha_tree(built.root) == broken
-    assert time.monotonic() - start < 60
+    assert "verified: rows and vectors fit" in cli(*arguments, "-y").out
 
 
 def _holds(built: stores.Built, assembly: str, memory: str) -> bool:

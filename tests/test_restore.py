@@ -33,8 +33,10 @@ def test_one_memory_comes_back_with_row_and_vector(
     raw, mtime = built.raw(memory), built.file(memory).stat().st_mtime_ns
     back_up(built.root, place)
     forget(built, memory)
-    before = sha_tree(built.root)
+    before, catalog = sha_tree(built.root), built.catalog.read_bytes()
     report = give_back(built.root, place, ids=frozenset({memory}))
+    (copy,) = (built.root / ".synthstore" / "index_backups").iterdir()
+    assert copy.read_bytes() == catalog
     assert (report.exit_code, report.files, report.findings) == (0, 1, ())
     assert built.raw(memory) == raw
     assert built.file(memory).stat().st_mtime_ns == mtime

@@ -21,9 +21,10 @@ from synthstore.repair.holding import held
 from synthstore.repository.manifest import Snapshot, Tree
 from synthstore.repository.place import Place
 from synthstore.repository.vault import Repository
+from synthstore.store.backups import DEFAULT_COPIES, Copies, keep_own_copy
 from synthstore.store.evidence import recognise
-from synthstore.store.runs import FilesChanged
-from synthstore.store.session import Session
+from synthstore.store.runs import CATALOG, FilesChanged
+from synthstore.store.session import RunResult, Session
 from synthstore.verify import Clock, LookOptions, find_root, look
 
 TRIES = 3
@@ -42,6 +43,8 @@ class RestoreOptions:
     lock_wait: float = 0.0
     jobs: int | None = None
     layout: str | None = None
+    copies: Copies = DEFAULT_COPIES
+    """Of the catalog, taken before a living store's is replaced."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -189,13 +192,7 @@ class _Job:
                 raise InterruptedByUserError("declined; nothing was changed")
             confirmed = True
             try:
-                result = await asyncio.to_thread(
-                    session.run,
-                    "restore",
-                    outcome.changes,
-                    note={"snapshot": self.snapshot.id},
-                    progress=self.progress,
-                )
+                result = await asyncio.to_thread(self._run, session, layout, outcome)
             except FilesChanged:
                 continue
             after = await look(root, layout, self._look, self.progress)
@@ -212,6 +209,12 @@ class _Job:
             "the store kept changing while it was restored into",
             hint="stop the Memory Core that writes to it, then run the command again",
         )
+
+    def _run(self, session: Session, layout: Layout, outcome: Merge) -> RunResult:
+        if any(change.order == CATALOG for change in outcome.changes):
+            keep_own_copy(session, layout, self.options.copies)
+        note = {"snapshot": self.snapshot.id}
+        return session.run("restore", outcome.changes, note=note, progress=self.progress)
 
     def _of(self, outcome: Merge) -> RestoreReport:
         files = sum(action.kind in _WRITES for action in _open(outcome.actions))

@@ -11,7 +11,7 @@ from synthstore.cli import options, vault
 from synthstore.cli.command import Common
 from synthstore.cli.manual import Manual
 from synthstore.cli.prompt import require_terminal
-from synthstore.cli.writing import warn_of_core
+from synthstore.cli.writing import index_backups, warn_of_core
 
 if TYPE_CHECKING:
     from synthstore.backup.restore import RestoreReport
@@ -84,6 +84,7 @@ async def restore(
         lock_wait=common.lock_wait,
         jobs=common.jobs,
         layout=layout,
+        copies=index_backups(common),
     )
 
     def confirm(plan: RestoreReport) -> bool:

@@ -93,10 +93,13 @@ def restore_blocks(report: RestoreReport, *, verbose: bool, planned: bool) -> It
     yield from _some("", found, "warning", verbose=verbose)
     if planned:
         return
+    sound = not (report.findings or report.lost)
     if report.run is not None:
+        if sound:
+            yield Line("verified: rows and vectors fit the restored files", "good")
         yield Line(f"recorded as run {report.run}")
         yield Line(f"synthstore undo {shlex.quote(report.store)} {report.run}", "command")
-    elif not (report.findings or report.lost) and report.files:
+    elif sound and report.files:
         yield Line("verified: as it was when the snapshot was taken", "good")
 
 
