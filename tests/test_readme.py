@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import shlex
+import shutil
+import subprocess
 import tomllib
 from pathlib import Path
 
@@ -56,6 +58,32 @@ def test_every_command_runs_in_this_order(
         allowed = EXPECTED.get(" ".join(args), {0})
         assert result.code in allowed, (call, result.out, result.err)
     assert (tmp_path / "tour.prom").is_file()
+
+
+@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="no systemd here")
+def test_systemd_accepts_the_units(tmp_path: Path) -> None:
+    pattern = r"^`/etc/systemd/system/(\S+)`:\n\n```ini\n(.*?)^```$"
+    units = dict(re.findall(pattern, README, re.MULTILINE | re.DOTALL))
+    assert len(units) == len(block("ini")) == 3
+    for name, text in units.items():
+        (tmp_path / name).write_text(text)
+    called = [str(tmp_path / name.replace("@.", "@x.")) for name in units]
+    (tmp_path / "synthstore-failed@x.service").symlink_to(tmp_path / "synthstore-failed@.service")
+    command = ["systemd-analyze", "verify", *called]
+    told = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (told.returncode, told.stdout + told.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("expression", re.findall(r"^ +expr: (.*)$", README, re.MULTILINE))
+def test_the_alerts_ask_for_what_a_backup_writes(
+    expression: str, cli: Program, tmp_path: Path
+) -> None:
+    built = build("native", tmp_path / "store", memories=2)
+    metrics = tmp_path / "store.prom"
+    cli("backup", built.root, "--repo", tmp_path / "repo", "--check", "--metrics-file", metrics)
+    name, labels = re.findall(r"(synthstore_\w+)(?:\{(.*?)\})?", expression)[0]
+    lines = [line for line in metrics.read_text().splitlines() if line.startswith(f"{name}{{")]
+    assert any(labels in line for line in lines), expression
 
 
 def test_every_command_is_shown() -> None:
