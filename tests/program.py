@@ -138,7 +138,10 @@ class Terminal:
 
 
 def on_terminal(
-    *args: object, variables: Mapping[str, str] | None = None, first: str = ""
+    *args: object,
+    variables: Mapping[str, str] | None = None,
+    first: str = "",
+    cwd: Path | None = None,
 ) -> Terminal:
     """Start the program on a terminal, 100 columns wide; ``first`` is code to run before it."""
     ours, theirs = pty.openpty()
@@ -146,6 +149,7 @@ def on_terminal(
     process = subprocess.Popen(
         [sys.executable, *(main if first else ["-m", "synthstore"]), *map(str, args)],
         env=os.environ | {"TERM": "xterm", "COLUMNS": "100"} | dict(variables or {}),
+        cwd=cwd,
         stdin=theirs,
         stdout=theirs,
         stderr=theirs,
