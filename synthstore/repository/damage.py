@@ -37,10 +37,13 @@ def read_damage(content: bytes) -> Damage:
     document = orjson.loads(content)
     if not isinstance(document, dict) or document.keys() != {"blobs", "files"}:
         raise ValueError("no note of damage")
-    return Damage(
-        {
-            pack: frozenset(bytes.fromhex(blob) for blob in blobs)
-            for pack, blobs in document["blobs"].items()
-        },
-        frozenset(bytes.fromhex(file) for file in document["files"]),
-    )
+    try:
+        return Damage(
+            {
+                pack: frozenset(bytes.fromhex(blob) for blob in blobs)
+                for pack, blobs in document["blobs"].items()
+            },
+            frozenset(bytes.fromhex(file) for file in document["files"]),
+        )
+    except (AttributeError, TypeError) as error:
+        raise ValueError("no note of damage") from error

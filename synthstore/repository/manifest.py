@@ -9,6 +9,7 @@ import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
+from typing import Any, cast
 
 import orjson
 
@@ -21,7 +22,17 @@ DAMAGED = "damaged"
 
 _ROWS_A_PIECE = 64
 _NAME = re.compile(r"(\d{8}T\d{6}\.\d{6}Z)-([0-9a-f]{16})")
+_SHA256 = re.compile(r"[0-9a-f]{64}")
 _SHORT = 8
+
+_SNAPSHOT_TYPES: Mapping[str, type] = {
+    **dict.fromkeys(("name", "time", "layout", "tree", "version"), str),
+    **dict.fromkeys(("files", "bytes", "memories", "assemblies", "vectors", "errors"), int),
+    "tags": list,
+    "findings": dict,
+}
+_FILE_TYPES = [str, str, int, int, int, int, str, str, str]
+_FOLDER_TYPES = [str, str, int, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,11 +137,28 @@ def read_snapshot(file: str, content: bytes) -> Snapshot:
     if found is None or hashlib.sha256(content).hexdigest()[:16] != found[2]:
         raise ValueError("its bytes are not those that its name tells of")
     document = orjson.loads(content)
-    if document.pop("format") != FORMAT:
+    if not isinstance(document, dict):
+        raise ValueError("it is no JSON object")  # noqa: TRY004 - of the file, not of an argument
+    if document.pop("format", None) != FORMAT:
         raise ValueError("it was written by a newer version")
+    _require_sound(document)
     document["time"] = datetime.fromisoformat(document["time"])
+    if document["time"].tzinfo is None:
+        raise ValueError("its time is in no zone")
     document["tags"] = tuple(document["tags"])
     return Snapshot(**document, file=file)
+
+
+def _require_sound(document: Mapping[str, object]) -> None:
+    """Raise ValueError where a snapshot's fields are not of their types."""
+    bad = [key for key, kind in _SNAPSHOT_TYPES.items() if type(document.get(key)) is not kind]
+    if bad:
+        raise ValueError(f"its {', '.join(bad)} cannot be")
+    tags, findings = document["tags"], cast("dict[str, object]", document["findings"])
+    texts = all(type(tag) is str for tag in cast("list[object]", tags))
+    counts = all(type(count) is int for count in findings.values())
+    if not (texts and counts and _SHA256.fullmatch(str(document["tree"]))):
+        raise ValueError("its tags, findings or tree cannot be")
 
 
 def spell_tree(tree: Tree) -> Encoded:
@@ -179,10 +207,25 @@ def _in_pieces(pieces: Iterable[bytes]) -> Encoded:
 def read_tree(content: bytes) -> Tree:
     """Read what ``spell_tree`` spelt; raises ValueError for anything else."""
     text = b"[%b]" % content.rstrip(b"\n").replace(b"\n", b",")
+    files: list[FileRow] = []
+    folders: list[FolderRow] = []
+    for row in _rows(text):
+        kinds = [type(value) for value in row] if type(row) is list else None
+        if kinds == _FILE_TYPES and row[0] == "f" and _SHA256.fullmatch(row[6]):
+            files.append(FileRow(*row[1:]))
+        elif kinds == _FOLDER_TYPES and row[0] == "d":
+            folders.append(FolderRow(*row[1:]))
+        else:
+            raise ValueError("a line of it is of neither a file nor a folder")
+    return Tree(tuple(files), tuple(folders))
+
+
+def _rows(text: bytes) -> list[Any]:
     try:
         rows = orjson.loads(text)
     except orjson.JSONDecodeError:
-        rows = json.loads(text)
-    files = tuple(FileRow(*row[1:]) for row in rows if row[0] == "f")
-    folders = tuple(FolderRow(*row[1:]) for row in rows if row[0] == "d")
-    return Tree(files, folders)
+        try:
+            rows = json.loads(text)
+        except RecursionError as error:
+            raise ValueError("it is nested too deep") from error
+    return cast("list[Any]", rows)

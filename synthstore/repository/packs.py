@@ -27,6 +27,7 @@ _HEADER = struct.Struct("<8sBB6s")
 _TRAILER = struct.Struct("<QB32s8s")
 _COUNTS = struct.Struct("<II")
 _LEVEL = 3
+_MOST_SHRUNK = 64
 _DIGEST = 32
 
 PACK_BYTES = 16 << 20
@@ -181,6 +182,8 @@ def _planes(data: bytes, width: int) -> bytes:
 def _unplanes(data: bytes, width: int) -> bytes:
     if width == 1:
         return data
+    if len(data) % width:
+        raise PackDamageError("a block of numbers is not of whole numbers")
     return np.frombuffer(data, np.uint8).reshape(width, -1).T.tobytes()
 
 
@@ -244,13 +247,18 @@ class PackIndex:
         row = self.blocks[block]
         if hashlib.sha256(stored).digest() != bytes(row["digest"]):
             raise PackDamageError(f"block {block} of pack {self.name} is damaged")
-        try:
-            plain = zstandard.ZstdDecompressor().decompress(
-                stored, max_output_size=int(row["plain"])
-            )
-        except zstandard.ZstdError as error:
-            raise PackDamageError(f"block {block} of pack {self.name}: {error}") from error
+        plain = _decompressed(stored, int(row["plain"]), f"block {block} of pack {self.name}")
         return _unplanes(plain, _WIDTHS[self.coding(block)])
+
+
+def _decompressed(stored: bytes, size: int, what: str) -> bytes:
+    """The ``size`` bytes of a zstd frame; a frame that claims another size is not even begun."""
+    try:
+        if zstandard.frame_content_size(stored) != size:
+            raise PackDamageError(f"{what} has another size than its index says")
+        return zstandard.ZstdDecompressor().decompress(stored)
+    except zstandard.ZstdError as error:
+        raise PackDamageError(f"{what}: {error}") from error
 
 
 def index_size(tail: bytes) -> int:
@@ -271,11 +279,35 @@ def read_index(name: str, tail: bytes) -> PackIndex:
     stored = tail[-length : -_TRAILER.size]
     if hashlib.sha256(stored).digest() != _TRAILER.unpack(tail[-_TRAILER.size :])[2]:
         raise PackDamageError("its index is damaged")
-    plain = zstandard.ZstdDecompressor().decompress(stored)
+    plain = _unpacked_index(stored)
     blocks, blobs = _COUNTS.unpack_from(plain)
-    at = _COUNTS.size
-    return PackIndex(
+    at = _COUNTS.size + blocks * BLOCK_ROW.itemsize
+    if at + blobs * BLOB_ROW.itemsize != len(plain):
+        raise PackDamageError("its index has another length than it says")
+    pack = PackIndex(
         name,
-        np.frombuffer(plain, BLOCK_ROW, blocks, at),
-        np.frombuffer(plain, BLOB_ROW, blobs, at + blocks * BLOCK_ROW.itemsize),
+        np.frombuffer(plain, BLOCK_ROW, blocks, _COUNTS.size),
+        np.frombuffer(plain, BLOB_ROW, blobs, at),
     )
+    _require_consistent(pack)
+    return pack
+
+
+def _unpacked_index(stored: bytes) -> bytes:
+    size = zstandard.frame_content_size(stored)
+    # Digests do not shrink, so an index that claims to is a bomb.
+    if not _COUNTS.size <= size <= _MOST_SHRUNK * len(stored):
+        raise PackDamageError("its index is not plausible")
+    return _decompressed(stored, size, "its index")
+
+
+def _require_consistent(pack: PackIndex) -> None:
+    """Every blob lies within a block, and every kind and coding is known."""
+    blocks, blobs = pack.blocks, pack.blobs
+    fit = bool((blobs["block"] < len(blocks)).all())
+    if fit and len(blobs):
+        ends = blobs["at"].astype("u8") + blobs["size"]
+        fit = bool((ends <= blocks["plain"][blobs["block"]]).all())
+    known = (blobs["kind"] < len(Kind)).all() and (blocks["coding"] < len(Coding)).all()
+    if not (fit and known):
+        raise PackDamageError("its index contradicts itself")

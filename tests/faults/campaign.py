@@ -24,6 +24,7 @@ from tests.faults.scenario import Mutant
 from tests.faults.supervisor import Outcome, observe
 
 P = ParamSpec("P")
+S = TypeVar("S")
 T = TypeVar("T")
 
 _benches = ExitStack()
@@ -102,6 +103,10 @@ class Crew:
         tallies = self._pool.map(do, shares)
         for _, group in groupby(tallies, lambda tally: _whole(tally.task)):
             yield _merged(list(group))
+
+    def map(self, function: Callable[[S], T], values: Iterable[S]) -> Iterator[T]:
+        """Call an importable function with each of ``values``; results in their order."""
+        return self._pool.map(function, values)
 
     def call(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Call an importable function in a worker."""
