@@ -24,6 +24,7 @@ from synthstore.progress import Progress
 from synthstore.repository.place import Place
 from synthstore.rot import newest, rotten
 from synthstore.scan.inventory import Inventory
+from synthstore.scan.known import NOTHING, Known
 from synthstore.scan.scanner import ScanOptions, scan
 from synthstore.scan.shard import DEFAULT_CAPS, Caps
 from synthstore.store.evidence import recognise
@@ -140,11 +141,18 @@ def _held_against(root: Path, seen: Look, repository: Place) -> Look:
 
 
 async def look(
-    root: Path, layout: Layout, options: LookOptions, progress: Progress | None = None
+    root: Path,
+    layout: Layout,
+    options: LookOptions,
+    progress: Progress | None = None,
+    known: Known = NOTHING,
 ) -> Look:
-    """Scan and check; what looks wrong while the store moves is looked at again."""
+    """Scan and check; what looks wrong while the store moves is looked at again.
+
+    What is ``known`` from a look just before, and has not moved, is not read again.
+    """
     before = await asyncio.to_thread(_fingerprint, root, layout)
-    seen = await _look_once(root, layout, options, progress)
+    seen = await _look_once(root, layout, options, progress, known)
     for _ in range(LOOKS - 1):
         if all(finding.severity is Severity.INFO for finding in seen.findings):
             break
@@ -159,9 +167,13 @@ async def look(
 
 
 async def _look_once(
-    root: Path, layout: Layout, options: LookOptions, progress: Progress | None
+    root: Path,
+    layout: Layout,
+    options: LookOptions,
+    progress: Progress | None,
+    known: Known = NOTHING,
 ) -> Look:
-    inventory = await scan(root, layout, options.scan, progress)
+    inventory = await scan(root, layout, options.scan, progress, known)
     findings = await asyncio.to_thread(
         check,
         inventory,

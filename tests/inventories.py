@@ -194,7 +194,7 @@ class Shelf:
     def stray(self, kind: StrayKind, path: str, what: str, **facts: Any) -> None:
         """Put something else into the store."""
         age_ns = facts.pop("age_ns", 2 * HOUR_NS)
-        stat = replace(STAT, mtime_ns=NOW_NS - age_ns)
+        stat = STAT._replace(mtime_ns=NOW_NS - age_ns)
         self.strays.append(Stray(kind, path, what, stat, **facts))
 
     # The inventory
@@ -221,7 +221,7 @@ class Shelf:
         vectors: dict[int, dict[str, Any]] = {}
         for path, (kind, raw) in sorted(self.files.items()):
             file, vector = facts_of(self.layout, kind, path, raw, STAT)
-            found[path] = replace(file, **self.files_are.get(path, {}))
+            found[path] = file._replace(**self.files_are.get(path, {}))
             if vector is not None and file.embedding is found[path].embedding:
                 vectors.setdefault(file.dim, {})[path] = vector
         tables = {

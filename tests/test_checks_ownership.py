@@ -174,7 +174,7 @@ def test_a_store_of_normalised_vectors_is_one() -> None:
         dim: replace(table, matrix=table.matrix * np.float32(3))
         for dim, table in inventory.tables.items()
     }
-    files = tuple(replace(file, norm=3.0) for file in inventory.files)
+    files = tuple(file._replace(norm=3.0) for file in inventory.files)
     stretched = replace(inventory, tables=tables, files=files)
     assert is_normalised(stretched)
     assert compare(stretched).stale == ()

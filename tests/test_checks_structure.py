@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -68,7 +67,7 @@ def add(*ids: str) -> Any:
 def links(*labels: str) -> Any:
     def act(shelf: Shelf) -> None:
         for label in labels:
-            shelf.file_is(label, stat=replace(STAT, nlink=2))
+            shelf.file_is(label, stat=STAT._replace(nlink=2))
 
     return act
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from collections.abc import Mapping, Sequence
@@ -20,6 +21,7 @@ from synthstore.errors import (
 from synthstore.render.screen import Screen, error_blocks
 
 _TRUE = frozenset({"1", "true", "t", "yes", "y", "on"})
+_OBJECTS_BETWEEN_COLLECTIONS = 200_000
 
 
 def main() -> NoReturn:
@@ -28,6 +30,8 @@ def main() -> NoReturn:
         # A locale without UTF-8 must not turn an odd id into a traceback.
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
+    # Facts, rows and findings make no cycles, and to look for some among millions takes seconds.
+    gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS)
     sys.exit(run(sys.argv[1:]))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from synthstore.files.buffers import parse_numbers
 from synthstore.files.members import salvage, splice_field
 from synthstore.files.parsing import MAX_DEPTH, Parsed, ParseFailure, TooDeep, parse
 from synthstore.files.spelling import Style, dump, style_of
@@ -14,6 +15,7 @@ __all__ = [
     "TooDeep",
     "dump",
     "parse",
+    "parse_numbers",
     "salvage",
     "splice_field",
     "style_of",

@@ -10,11 +10,12 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import ijson  # type: ignore[import-untyped]
+import numpy as np
 import orjson
 
 MAX_DEPTH = 254
@@ -25,6 +26,7 @@ _ZEROS = bytes(4)
 
 _BEYOND_64_BITS = 2.0**63
 _MAX_DIGITS = 4300
+_CONTAINERS = frozenset({dict, list})
 _STRING_OR_NAN = re.compile(rb'"(?:[^"\\]|\\.)*"|NaN|-?Infinity')
 _SEVERAL_BYTES_A_CHARACTER = ("utf-16", "utf-32")
 
@@ -66,45 +68,59 @@ def parse(raw: bytes) -> Parsed:
         value = orjson.loads(raw)
     except orjson.JSONDecodeError:
         return _parse_leniently(raw)
-    census = _census(value)
-    if census.suspect or _hides_a_key(raw, census.colons):
-        return _reexamine(raw, value, census.containers)
-    return Parsed(value, _too_deep_to_write(value, census.containers))
+    found = census(value)
+    if found.suspect or _hides_a_key(raw, found.colons):
+        return _reexamine(raw, value, found.containers)
+    return Parsed(value, _too_deep_to_write(value, found.containers))
 
 
-class _Census(NamedTuple):
+class Census(NamedTuple):
+    """What the value of a document accounts for of its bytes."""
+
     colons: int
-    """Colons that keys and strings account for."""
+    """Colons of keys and strings."""
+    brackets: int
+    """Opening brackets of lists and strings."""
     containers: int
     suspect: bool
     """Whether a float is so large that it may have been an integer beyond 64 bits."""
 
 
-def _census(value: object) -> _Census:
-    colons = containers = 0
+def census(value: object) -> Census:
+    """Count, in a value that orjson or simdjson made; arrays in it count for nothing."""
+    colons = brackets = containers = 0
     suspect = False
-    stack = [value]
+    stack: list[dict[str, object] | list[object]] = [{"": value}]
     while stack:
         node = stack.pop()
-        if isinstance(node, str):
-            colons += node.count(":")
-        elif isinstance(node, float):
-            suspect = suspect or abs(node) >= _BEYOND_64_BITS
-        elif isinstance(node, dict):
-            containers += 1
-            colons += len(node) + "".join(node).count(":")
-            stack.extend(node.values())
-        elif isinstance(node, list):
-            containers += 1
-            norm = _norm(node)
-            if norm is None:
-                stack.extend(node)
-            else:
-                suspect = suspect or norm >= _BEYOND_64_BITS
-    return _Census(colons, containers, suspect)
+        values: Iterable[object] = node.values() if isinstance(node, dict) else node
+        texts = "".join([text for text in values if isinstance(text, str)])
+        if isinstance(node, dict):
+            colons += len(node)
+            texts += "".join(node)
+        else:
+            brackets += 1
+        colons += texts.count(":")
+        brackets += texts.count("[")
+        containers += 1
+        for item in values:
+            if isinstance(item, float):
+                suspect = suspect or abs(item) >= _BEYOND_64_BITS
+            elif isinstance(item, dict):
+                stack.append(item)
+            elif isinstance(item, list):
+                norm = _norm(item)
+                if norm is None:
+                    stack.append(item)
+                else:
+                    brackets += 1
+                    containers += 1
+                    suspect = suspect or norm >= _BEYOND_64_BITS
+    # The object that was put around it for the walk has no colon in the bytes.
+    return Census(colons - 1, brackets, containers - 1, suspect)
 
 
-def _norm(items: list[float]) -> float | None:
+def _norm(items: list[Any]) -> float | None:
     """The Euclidean norm of a list of numbers, which no number in it exceeds; None for others."""
     try:
         return math.hypot(*items)
@@ -114,7 +130,12 @@ def _norm(items: list[float]) -> float | None:
 
 def _hides_a_key(raw: bytes, colons: int) -> bool:
     # An escaped colon (\u003a) is in the parsed string without being in the bytes.
-    return raw.count(b":") != colons or (b"\\" in raw and b"\\u003" in raw)
+    return occurrences(raw, b":") != colons or (b"\\" in raw and b"\\u003" in raw)
+
+
+def occurrences(raw: bytes, byte: bytes) -> int:
+    """How often ``byte`` stands in ``raw``: as ``bytes.count``, at more than twice its speed."""
+    return int(np.count_nonzero(np.frombuffer(raw, np.uint8) == byte[0]))
 
 
 def _reexamine(raw: bytes, value: object, containers: int) -> Parsed:
@@ -244,16 +265,16 @@ def _too_deep_to_write(value: object, containers: int) -> tuple[str, ...]:
     if containers <= MAX_DEPTH:
         return ()
     depth = 0
-    level: list[object] = [value]
-    while level := [node for node in level if isinstance(node, dict | list)]:
+    level: list[object] = [value] if type(value) in _CONTAINERS else []
+    while level:
         depth += 1
-        level = [child for node in level for child in _children(node)]
+        level = [c for node in level for c in _children(node) if type(c) in _CONTAINERS]
     return (f"nested deeper than {MAX_DEPTH}",) if depth > MAX_DEPTH else ()
 
 
-def _children(node: object) -> list[object]:
+def _children(node: object) -> Iterable[object]:
     if isinstance(node, dict):
-        return list(node.values())
+        return node.values()
     if isinstance(node, list) and _norm(node) is None:
         return node
     return []

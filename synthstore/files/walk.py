@@ -7,9 +7,8 @@ import os
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from synthstore.errors import OperationError
 from synthstore.files.failure import failure
@@ -49,8 +48,7 @@ class UnsteadyFileError(OperationError):
     """The file kept changing while it was read."""
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """One name in a folder."""
 
     path: str
@@ -67,13 +65,13 @@ def kind_of(mode: int) -> EntryKind:
 def stat_of(status: os.stat_result) -> Stat:
     """The part of a status that the project keeps."""
     return Stat(
-        size=status.st_size,
-        mtime_ns=status.st_mtime_ns,
-        mode=stat.S_IMODE(status.st_mode),
-        uid=status.st_uid,
-        gid=status.st_gid,
-        nlink=status.st_nlink,
-        inode=status.st_ino,
+        status.st_size,
+        status.st_mtime_ns,
+        stat.S_IMODE(status.st_mode),
+        status.st_uid,
+        status.st_gid,
+        status.st_nlink,
+        status.st_ino,
     )
 
 
@@ -172,7 +170,7 @@ def read_file(root: Path, path: str, cap: int | None = None) -> tuple[bytes, Sta
         return read_at(fd, name, root / path, cap)
 
 
-def read_at(fd: int, name: str, shown: Path, cap: int | None = None) -> tuple[bytes, Stat]:
+def read_at(fd: int, name: str, shown: Path | str, cap: int | None = None) -> tuple[bytes, Stat]:
     """As ``read_file``, for a name in an open folder; ``shown`` is what messages call it."""
     for _ in range(_TRIES):
         try:
@@ -188,7 +186,7 @@ def read_at(fd: int, name: str, shown: Path, cap: int | None = None) -> tuple[by
     raise UnsteadyFileError(f"{shown} kept changing while it was read", hint="try again later")
 
 
-def _read_once(fd: int, name: str, shown: Path, cap: int | None) -> tuple[bytes, Stat] | None:
+def _read_once(fd: int, name: str, shown: Path | str, cap: int | None) -> tuple[bytes, Stat] | None:
     # Looking first keeps devices closed: merely opening some of them does something.
     _refuse_irregular(os.stat(name, dir_fd=fd, follow_symlinks=False), shown)
     file = os.open(name, _FILE, dir_fd=fd)
@@ -205,7 +203,7 @@ def _read_once(fd: int, name: str, shown: Path, cap: int | None) -> tuple[bytes,
     return (raw, stat_of(after)) if steady else None
 
 
-def _refuse_irregular(status: os.stat_result, shown: Path) -> None:
+def _refuse_irregular(status: os.stat_result, shown: Path | str) -> None:
     if not stat.S_ISREG(status.st_mode):
         raise IrregularFileError(f"{shown} is no regular file but a {kind_of(status.st_mode)}")
 

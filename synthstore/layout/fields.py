@@ -70,16 +70,16 @@ def sorted_out(
     """
     found: dict[str, Any] = {}
     malformed: tuple[str, ...] = ()
-    for key, read in readers.items():
-        value = raw.get(key)
-        if value is None:
+    for key, value in raw.items():
+        read = readers.get(key)
+        if read is None or value is None:
             continue
-        value = read(value)
-        if value is None:
+        found[key] = read(value)
+        if found[key] is None:
+            del found[key]
             malformed += (key,)
-        else:
-            found[key] = value
-    return found, malformed
+    # In the readers' order, whatever that of the row is.
+    return found, tuple(key for key in readers if key in malformed) if malformed else ()
 
 
 class Fields:

@@ -177,7 +177,7 @@ class Lucidia1(Lucidia):
         """
         document = dict(old.document) if old is not None else {}
         strays = {key for key, _ in self._strays(document)} if old is not None else set()
-        listed = {ref.id: dict(row) for ref, row in rows.items()}
+        listed = {ref.id: row for ref, row in rows.items()}
         document[_SECTION] = {key: row for key, row in listed.items() if key not in strays}
         for key in strays:
             if key in listed:

@@ -166,7 +166,7 @@ class Native(Layout):
         """
         document: dict[str, object] = dict(old.document) if old is not None else {}
         for kind, section in _SECTIONS.items():
-            listed = {ref.id: dict(row) for ref, row in rows.items() if ref.kind == kind}
+            listed = {ref.id: row for ref, row in rows.items() if ref.kind == kind}
             if listed or section in document or kind == "memory" or old is None:
                 document[section] = listed
         document["metadata"] = _metadata(document)

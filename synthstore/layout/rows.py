@@ -37,8 +37,15 @@ def disagreeing(
     With ``any_unit`` a time may be milliseconds in one and seconds in the other.
     """
     return tuple(
-        key for key, claim in claims.items() if not _agree(key, raw.get(key), claim, any_unit)
+        key
+        for key, claim in claims.items()
+        if not (_same(raw.get(key), claim) or _agree(key, raw.get(key), claim, any_unit))
     )
+
+
+def _same(listed: object, claim: object) -> bool:
+    """Whether both are spelt alike, as nearly all are: then they need not be understood."""
+    return listed == claim and type(listed) is type(claim)
 
 
 def _agree(key: str, listed: object, claim: object, any_unit: bool) -> bool:

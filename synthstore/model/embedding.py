@@ -12,6 +12,7 @@ import numpy.typing as npt
 FloatVector = npt.NDArray[np.float32]
 FloatMatrix = npt.NDArray[np.float32]
 IdArray = npt.NDArray[np.int64]
+Doubles = npt.NDArray[np.float64]
 
 
 class EmbeddingState(IntEnum):
@@ -44,28 +45,34 @@ _SMALL, _LARGE = 1e-30, 1e30
 
 
 def judge(value: object) -> Judged:
-    """Judge a parsed ``embedding`` value.
+    """Judge a parsed ``embedding`` value: a list, or an array of float64 and shape (dim,).
 
     Values that overflow float32 count as not finite, since no index can hold them.
     """
+    if isinstance(value, np.ndarray):
+        return _judge_numbers(value)
     if not value or not isinstance(value, list):
         missing = value is None or value == []
         state = EmbeddingState.MISSING if missing else EmbeddingState.MISTYPED
         return Judged(state, 0, 0.0, None)
-    try:
-        # Strings and lists are no numbers to hypot, though numpy would read them; true is one.
-        norm = math.hypot(*value)
-    except TypeError:
-        return Judged(EmbeddingState.MISTYPED, len(value), 0.0, None)
-    except OverflowError:
-        return Judged(EmbeddingState.NOT_FINITE, len(value), 0.0, None)
+    # Strings are no numbers, though numpy would read them; true is one to it.
     if not NUMBERS.issuperset(map(type, value)):
         return Judged(EmbeddingState.MISTYPED, len(value), 0.0, None)
-    with np.errstate(over="ignore"):
-        vector = np.array(value, dtype=np.float64).astype(np.float32)
+    try:
+        numbers = np.array(value, dtype=np.float64)
+    except OverflowError:
+        return Judged(EmbeddingState.NOT_FINITE, len(value), 0.0, None)
+    return _judge_numbers(numbers)
+
+
+def _judge_numbers(numbers: Doubles) -> Judged:
+    with np.errstate(over="ignore", invalid="ignore"):
+        vector = numbers.astype(np.float32)
+        # Summed in pairs, so that every machine comes to the same digits; BLAS would not.
+        norm = math.sqrt(np.add.reduce(numbers * numbers))
     if _SMALL < norm < _LARGE:
-        return Judged(EmbeddingState.VALID, len(value), norm, vector)
-    return Judged(_state(vector), len(value), norm, vector)
+        return Judged(EmbeddingState.VALID, len(numbers), norm, vector)
+    return Judged(_state(vector), len(numbers), norm, vector)
 
 
 def _state(vector: FloatVector) -> EmbeddingState:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 from synthstore.model.catalog import Catalog, Scalar
 from synthstore.model.embedding import EmbeddingState, FloatMatrix, IdArray
@@ -47,8 +48,7 @@ class FileStatus(StrEnum):
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Stat:
+class Stat(NamedTuple):
     """The part of a file's status that plans and checks need."""
 
     size: int
@@ -61,8 +61,7 @@ class Stat:
     inode: int
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(NamedTuple):
     """An entity's fields as its layout spells them, brought to one vocabulary."""
 
     kind: Kind
@@ -90,8 +89,7 @@ class Record:
     """Of the content text: what native stores written by others may carry as content_hash."""
 
 
-@dataclass(frozen=True, slots=True)
-class EntityFile:
+class EntityFile(NamedTuple):
     """One file where an entity belongs."""
 
     kind: Kind
@@ -137,8 +135,7 @@ class StrayKind(StrEnum):
     """A directory that is a store of its own (S008)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Stray:
+class Stray(NamedTuple):
     """Something in a store that is no entity file and no part of the layout."""
 
     kind: StrayKind

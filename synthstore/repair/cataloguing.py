@@ -103,7 +103,9 @@ class _Cataloguer:
         # A row that stands twice parses to one, and only writing the catalog mends it.
         self.respell |= bool(row.problems and wanted)
         fresh = self.layout.row_for(file, row, self.basis.rows)
-        if list(fresh.items()) != list(row.raw.items()) and self.broken is None:
+        if list(fresh.items()) == list(row.raw.items()):
+            return row.raw
+        if self.broken is None:
             why = "; ".join(wanted) or "the file is written anew"
             self._act("rewrite-row", Subject(row.kind, row.id), why, file.path)
         return fresh

@@ -18,6 +18,7 @@ from synthstore.repair.plan import IndexWish
 from synthstore.repair.planning import Planned, plan_repair
 from synthstore.repair.sources import Source
 from synthstore.repair.wishes import Wishes
+from synthstore.scan.known import Known
 from synthstore.store.backups import DEFAULT_COPIES, Copies, keep_own_copy
 from synthstore.store.evidence import recognise
 from synthstore.store.runs import CATALOG as CATALOG_ORDER
@@ -175,9 +176,12 @@ async def _under_lock(
             moved += [_skipped(a, MOVED) for a in planned.actions if a.path in paths]
             job = replace(job, wishes=replace(job.wishes, moved=job.wishes.moved | paths))
             continue
-        after = await look(job.root, job.layout, job.look, progress)
-        done = replace(planned, actions=_done(planned.actions, result.conflicts))
-        return _report(job, after, done, before=seen.findings, run=result.run, recovered=recovered)
+        before, known = seen.findings, Known.of(seen.inventory)
+        done = replace(planned, changes=(), actions=_done(planned.actions, result.conflicts))
+        # Catalog, vectors and all that was made of them go before their like is made again.
+        del seen, planned, shown
+        after = await look(job.root, job.layout, job.look, progress, known)
+        return _report(job, after, done, before=before, run=result.run, recovered=recovered)
     raise OperationError(
         "the store kept changing while it was to be repaired",
         hint="stop the Memory Core that writes to it, then run the command again",

@@ -115,10 +115,13 @@ class _Planner:
             yield from self._write(facts.path, content, facts, CATALOG)
 
     def _catalog_style(self) -> Style:
-        raw = self.basis.raw.get(self.inventory.catalog.path)
-        if raw is None or self.inventory.catalog.catalog is None:
+        facts = self.inventory.catalog
+        raw, catalog = self.basis.raw.get(facts.path), facts.catalog
+        if raw is None or catalog is None:
             return Style()
-        return style_of(raw, parse(raw).value)
+        # What the scan parsed mostly proves the style; to parse it again costs as much as all rows.
+        style = style_of(raw, catalog.document)
+        return style if style.proven else style_of(raw, parse(raw).value)
 
     def _removals(self) -> Iterator[Change]:
         for path, quarantine in sorted(self.target.entities.removed.items()):

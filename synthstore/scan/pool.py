@@ -47,7 +47,8 @@ def executor_for(files: int, jobs: int | None) -> Iterator[Executor]:
 def _processes(workers: int) -> Executor:
     # Never fork: this process has threads by now, and a forked lock may never be freed.
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["synthstore.scan.shard"])
+    # The main module too: else each worker would import it for itself.
+    context.set_forkserver_preload(["__main__", "synthstore.scan.shard"])
     # Facts make no cycles, and a worker lives for one scan.
     processes = ProcessPoolExecutor(workers, mp_context=context, initializer=gc.disable)
     # Ctrl-C goes to the whole group: the server starts with it blocked, and so do its children.

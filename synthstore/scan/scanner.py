@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -25,10 +26,11 @@ from synthstore.model.facts import (
 )
 from synthstore.progress import Progress, SilentProgress
 from synthstore.scan.inventory import AccessProblem, EmbeddingTable, Inventory, UnfinishedRun
+from synthstore.scan.known import NOTHING, Known, share_texts
 from synthstore.scan.listing import Listing, access_problem, list_store
 from synthstore.scan.pending import with_log
 from synthstore.scan.pool import executor_for, shards
-from synthstore.scan.shard import DEFAULT_CAPS, Candidate, Caps, ShardFacts, read_shard
+from synthstore.scan.shard import DEFAULT_CAPS, Block, Candidate, Caps, ShardFacts, read_shard
 from synthstore.scan.strangers import part_strangers
 from synthstore.store.catalog import read_catalog
 from synthstore.store.changes import read_log
@@ -71,16 +73,54 @@ async def scan(
     layout: Layout,
     options: ScanOptions | None = None,
     progress: Progress | None = None,
+    known: Known = NOTHING,
 ) -> Inventory:
-    """Scan the store at ``root``; damage becomes facts, only inability to look raises."""
+    """Scan the store at ``root``; damage becomes facts, only inability to look raises.
+
+    What is ``known`` and has not moved is not read again.
+    """
     options = options or ScanOptions()
     now_ns = time.time_ns()
     before = await asyncio.to_thread(read_log, root)
     listing = await asyncio.to_thread(list_store, root, layout)
-    chosen = [c for c in listing.candidates if options.parses(c.path)]
-    with executor_for(len(chosen), options.jobs) as executor:
+    unread = [_unread(c) for c in listing.candidates if not options.parses(c.path)]
+    facts, parts = await _read(root, layout, options, _todo(listing, options, known), progress)
+    tables, files = _join_tables(facts), _join_files(facts, unread)
+    # Millions of names and facts are not kept twice while the rest is made of them.
+    facts.clear()
+    listing.candidates.clear()
+    share_texts(files, parts.catalog)
+    entities, strangers = part_strangers(layout, parts.catalog, files)
+    # Read last: a file that was seen was announced before it was written.
+    after = await asyncio.to_thread(read_log, root)
+    inventory = Inventory(
+        layout=layout,
+        files=entities,
+        strays=(*listing.strays, *strangers),
+        catalog=parts.catalog,
+        index=parts.index,
+        mappings=parts.mappings,
+        tables=tables,
+        folders=_entity_folders(layout, listing),
+        unfinished=parts.unfinished,
+        access=(*listing.access, *parts.access),
+        now_ns=now_ns,
+        quick=options.quick,
+    )
+    return await asyncio.to_thread(with_log, root, inventory, before, after)
+
+
+async def _read(
+    root: Path,
+    layout: Layout,
+    options: ScanOptions,
+    todo: _Todo,
+    progress: Progress | None,
+) -> tuple[list[ShardFacts], _Parts]:
+    """The entities, by workers, and the store's parts meanwhile."""
+    with executor_for(len(todo.read), options.jobs) as executor:
         entities = asyncio.create_task(
-            _read_entities(executor, (root, layout, options.caps), chosen, progress)
+            _read_entities(executor, (root, layout, options.caps), todo.read, progress)
         )
         try:
             parts = await asyncio.to_thread(_read_parts, root, layout, quick=options.quick)
@@ -89,25 +129,21 @@ async def scan(
             # Left alone it would go on submitting to an executor that is shut down.
             entities.cancel()
             await asyncio.gather(entities, return_exceptions=True)
-    unread = (_unread(c) for c in listing.candidates if not options.parses(c.path))
-    files, strangers = part_strangers(layout, parts.catalog, _join_files(facts, unread))
-    # Read last: a file that was seen was announced before it was written.
-    after = await asyncio.to_thread(read_log, root)
-    inventory = Inventory(
-        layout=layout,
-        files=files,
-        strays=(*listing.strays, *strangers),
-        catalog=parts.catalog,
-        index=parts.index,
-        mappings=parts.mappings,
-        tables=_join_tables(facts),
-        folders=_entity_folders(layout, listing),
-        unfinished=parts.unfinished,
-        access=(*listing.access, *parts.access),
-        now_ns=now_ns,
-        quick=options.quick,
-    )
-    return await asyncio.to_thread(with_log, root, inventory, before, after)
+    return [*facts, todo.known], parts
+
+
+class _Todo(NamedTuple):
+    read: list[Candidate]
+    known: ShardFacts
+    """Of files that were read before and have not moved."""
+
+
+def _todo(listing: Listing, options: ScanOptions, known: Known) -> _Todo:
+    wanted = [c for c in listing.candidates if options.parses(c.path)]
+    if not known.files:
+        return _Todo(wanted, ShardFacts((), {}))
+    fresh = [c for c in wanted if not known.has(c)]
+    return _Todo(fresh, known.facts([c for c in wanted if known.has(c)]))
 
 
 async def _read_entities(
@@ -173,22 +209,26 @@ def _unread(candidate: Candidate) -> EntityFile:
     return EntityFile(candidate.kind, candidate.path, FileStatus.UNREAD, candidate.stat)
 
 
-def _join_files(
-    facts: Iterable[ShardFacts], unread: Iterable[EntityFile]
-) -> tuple[EntityFile, ...]:
+def _join_files(facts: Iterable[ShardFacts], unread: Iterable[EntityFile]) -> list[EntityFile]:
     files = [file for shard in facts for file in shard.files]
     files.extend(unread)
-    return tuple(sorted(files, key=lambda file: file.path))
+    return sorted(files, key=lambda file: file.path)
 
 
 def _join_tables(facts: Sequence[ShardFacts]) -> dict[int, EmbeddingTable]:
     tables = {}
     for dim in sorted({dim for shard in facts for dim in shard.blocks}):
         blocks = [shard.blocks[dim] for shard in facts if dim in shard.blocks]
-        paths = tuple(path for block in blocks for path in block[0])
-        matrix: FloatMatrix = np.concatenate([block[1] for block in blocks])
-        tables[dim] = EmbeddingTable(paths, matrix)
+        tables[dim] = _table(blocks)
     return tables
+
+
+def _table(blocks: Sequence[Block]) -> EmbeddingTable:
+    if len(blocks) == 1:
+        return EmbeddingTable(*blocks[0])
+    paths = tuple(path for block in blocks for path in block[0])
+    matrix: FloatMatrix = np.concatenate([block[1] for block in blocks])
+    return EmbeddingTable(paths, matrix)
 
 
 def _entity_folders(layout: Layout, listing: Listing) -> dict[str, bool]:

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -23,6 +24,7 @@ from synthstore.store.entity import Seen, facts_of
 
 __all__ = [
     "DEFAULT_CAPS",
+    "Block",
     "Candidate",
     "Caps",
     "Seen",
@@ -32,8 +34,7 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
+class Candidate(NamedTuple):
     """A regular file where an entity belongs, as the listing saw it."""
 
     path: str
@@ -41,8 +42,7 @@ class Candidate:
     stat: Stat
 
 
-@dataclass(frozen=True, slots=True)
-class Caps:
+class Caps(NamedTuple):
     """Size caps in bytes, beyond which a file is not parsed (M011)."""
 
     memory: int = 16 << 20
@@ -53,12 +53,15 @@ class Caps:
         return self.memory if kind == "memory" else self.assembly
 
 
+Block = tuple[tuple[str, ...], FloatMatrix]
+
+
 @dataclass(frozen=True, slots=True)
 class ShardFacts:
     """What one shard learned."""
 
     files: tuple[EntityFile, ...]
-    blocks: Mapping[int, tuple[tuple[str, ...], FloatMatrix]]
+    blocks: Mapping[int, Block]
     """Valid embeddings by dimension: paths, and a float32 matrix of shape (len(paths), dim)."""
 
 
@@ -100,7 +103,7 @@ def _read_entity(
     fd: int, root: Path, layout: Layout, candidate: Candidate, caps: Caps
 ) -> Seen | None:
     """Read one file and judge it; None if it is gone."""
-    name, shown = candidate.path.rpartition("/")[2], root / candidate.path
+    name, shown = candidate.path.rpartition("/")[2], f"{root}/{candidate.path}"
     try:
         raw, stat = read_at(fd, name, shown, caps.of(candidate.kind))
         seen = facts_of(layout, candidate.kind, candidate.path, raw, stat)

@@ -139,7 +139,7 @@ class _Doubles:
     def _marked(self, row: Row, ids: frozenset[str]) -> Row:
         told = ["is listed twice"] if row.id in ids else []
         told += [f"{key} stands twice" for key in sorted(self._twice(row.raw))]
-        return replace(row, problems=(*row.problems, *told)) if told else row
+        return row._replace(problems=(*row.problems, *told)) if told else row
 
     def _twice(self, part: Mapping[str, object]) -> frozenset[str]:
         return self._keys.get(id(part), frozenset())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from typing import NamedTuple
 
-from synthstore.files.jsonio import Parsed, ParseFailure, TooDeep, parse
+from synthstore.files.jsonio import Parsed, ParseFailure, TooDeep, parse_numbers
 from synthstore.layout.base import Layout
 from synthstore.model.embedding import EmbeddingState, FloatVector, judge
 from synthstore.model.facts import EntityFile, FileStatus, Stat
@@ -22,7 +22,7 @@ def facts_of(layout: Layout, kind: Kind, path: str, raw: bytes, stat: Stat) -> S
         empty = EntityFile(kind, path, FileStatus.EMPTY, stat, digest, "the file is empty")
         return empty, None
     try:
-        parsed = parse(raw)
+        parsed = parse_numbers(raw, layout.embedding_key(kind))
     except TooDeep as error:
         deep = EntityFile(kind, path, FileStatus.OPAQUE, stat, digest, rigid=(str(error),))
         return deep, None
