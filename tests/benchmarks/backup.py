@@ -1,13 +1,7 @@
-"""Backups against restic and borg, where these are installed.
-
-``python -m tests.benchmarks.backup [--memories N] [--dim D] [--store DIR]`` prints a table, and
-writes JSON with ``--json FILE``. Every figure is of one run: absolute times drift.
-"""
+"""Backups against restic and borg, where these are installed."""
 
 from __future__ import annotations
 
-import argparse
-import json
 import os
 import shutil
 import subprocess
@@ -18,13 +12,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
-from tests import stores
-from tests.vaults import settle
+from tests.benchmarks.table import Row
 
 KILO = 1000
 REACH = {"full": 0.6, "unchanged": 0.5, "restore": 1.0, "check": 1.0}
+SIZE = 0.35
+"""Of the store, whatever the peers need."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,37 +106,17 @@ def measure(store: Path) -> dict[str, dict[str, float]]:
     return found
 
 
-def told(found: Mapping[str, Mapping[str, float]]) -> Iterator[str]:
-    """The table."""
-    steps = ("full", "unchanged", "restore", "check")
-    yield f"{'':8}" + "".join(f"{step:>20}" for step in steps) + f"{'size':>8}"
-    for name, line in found.items():
-        cells = (f"{line[step]:8.2f} s {line[f'{step} MB']:6.0f} MB" for step in steps)
-        yield f"{name:8}" + "".join(f"{cell:>20}" for cell in cells) + f"{line['size']:8.3f}"
-    if "restic" in found:
-        ratios = {step: found["ours"][step] / found["restic"][step] for step in steps}
-        cells = (f"{ratio:.2f} x (reach {REACH[step]})" for step, ratio in ratios.items())
-        yield f"{'ratio':8}" + "".join(f"{cell:>20}" for cell in cells)
+def rows(found: Mapping[str, Mapping[str, float]]) -> Iterator[Row]:
+    """Ours against each peer; only restic's are targets."""
+    for peer in found.keys() - {"ours"} if len(found) > 1 else {"ours"}:
+        size = found["ours"]["size"]
+        yield Row("backup: size, against the store", size, 1.0, SIZE, "of it")
+        for step, bound in REACH.items():
+            target = bound if peer == "restic" else None
+            ours, theirs = found["ours"][step], found[peer][step]
+            yield Row(f"backup: {step}, against {peer}", ours, theirs, target)
 
 
-def main() -> None:
-    """Build, measure, print."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--memories", type=int, default=20_000)
-    parser.add_argument("--dim", type=int, default=768)
-    parser.add_argument("--store", type=Path, help="made here unless it exists")
-    parser.add_argument("--json", type=Path)
-    given = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="backup-bench-") as scratch:
-        store = given.store or Path(scratch) / "store"
-        if not store.exists():
-            stores.build("native", store, memories=given.memories, assemblies=0, dim=given.dim)
-            settle(store)
-        found = measure(store)
-    sys.stdout.write("\n".join(told(found)) + "\n")
-    if given.json:
-        given.json.write_text(json.dumps({"numpy": np.__version__, "runs": found}, indent=2))
-
-
-if __name__ == "__main__":
-    main()
+def once(store: Path, scratch: Path) -> list[object]:
+    """The command of one full backup."""
+    return [sys.executable, "-m", "synthstore", "backup", store, "--repo", scratch / "repo", "-q"]

@@ -1,18 +1,14 @@
 """What the library costs against the bare operations below it.
 
-``python -m tests.benchmarks.persistence`` prints it.
 Every figure is a ratio within one run, since absolute times drift with the machine. The bare
 operation is repeated between ours, so that both meet the same disk.
 """
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import os
 import statistics
-import sys
-import tempfile
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -38,13 +34,6 @@ class Line:
     """Seconds."""
     bare: float | None = None
     bound: float | None = None
-
-    def told(self) -> str:
-        """For people."""
-        ratio = "" if self.bare is None else f"{self.ours / self.bare:7.2f} x"
-        bare = "" if self.bare is None else f"{self.bare * MICRO:12.1f}"
-        bound = "" if self.bound is None else f"  (reach {self.bound:g})"
-        return f"{self.what:44}{self.ours * MICRO:12.1f}{bare:>12}  {ratio}{bound}"
 
 
 def entries(count: int, dim: int, seed: int = 1) -> list[MemoryEntry]:
@@ -174,20 +163,3 @@ async def measure(folder: Path, large: int, rounds: int) -> list[Line]:
     await small_p.close()
     await large_p.close()
     return lines
-
-
-def main() -> None:
-    """Measure, and print a table."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--large", type=int, default=20_000)
-    parser.add_argument("--rounds", type=int, default=200)
-    parser.add_argument("--folder", type=Path)
-    options = parser.parse_args()
-    with tempfile.TemporaryDirectory(dir=options.folder) as folder:
-        lines = asyncio.run(measure(Path(folder), options.large, options.rounds))
-    header = f"{'':44}{'ours us':>12}{'bare us':>12}\n"
-    sys.stdout.write(header + "\n".join(line.told() for line in lines) + "\n")
-
-
-if __name__ == "__main__":
-    main()
