@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,8 +18,6 @@ from types import TracebackType
 from typing import Self
 
 from synthstore.errors import OperationError, SynthstoreError
-from synthstore.files.durable import remove_tree
-from synthstore.files.inside import Tree
 from synthstore.files.lock import Lock
 from synthstore.layout.base import OWN_FOLDER
 from synthstore.progress import Progress, SilentProgress
@@ -34,11 +32,10 @@ from synthstore.store.journal import (
     RUNS,
     WRITE_LOCK,
     Done,
-    RunFolder,
-    next_run,
     run_folders,
 )
-from synthstore.store.plan import Change, Item, Plan, require_sound
+from synthstore.store.plan import Change, Item
+from synthstore.store.preparing import Intent, Preparation, remove_run
 from synthstore.store.retention import (
     Pruned,
     expendable,
@@ -46,16 +43,6 @@ from synthstore.store.retention import (
     remove_runs,
     to_prune,
 )
-from synthstore.store.staging import (
-    Stage,
-    Wish,
-    check_room,
-    missing_folders,
-    require_access,
-    stage,
-    survey,
-)
-from synthstore.store.undoing import made_folders
 
 _log = logging.getLogger("synthstore")
 
@@ -87,15 +74,6 @@ class RunResult:
     """Paths that changed between commit and apply, and were left."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Intent:
-    """What a run is for, beside its changes."""
-
-    command: str
-    note: Mapping[str, object]
-    undoes: str | None
-
-
 class Session:
     """An open store, as a context manager; the constructor touches nothing.
 
@@ -114,6 +92,7 @@ class Session:
         self._changing: Lock | None = None
         self._running = RLock()
         """Ctrl-C leaves a thread at work; the lock must not be let go before it has ended."""
+        self._preparing: Preparation | None = None
 
     @classmethod
     def open(
@@ -230,14 +209,14 @@ class Session:
     ) -> RunResult:
         """As ``run``, for changes that come batch by batch, so that never all of them are held.
 
-        Each batch is staged before the next one is asked for; the store is untouched until all are.
-        What ``batches`` raises ends the run without a trace.
+        Each batch is staged before the next one is asked for, which may look at it by ``staged``;
+        the store is untouched until all are. What ``batches`` raises ends the run without a trace.
         """
         with self._running:
-            return self._run(_Intent(command, dict(note or {}), undoes), batches, progress)
+            return self._run(Intent(command, dict(note or {}), undoes), batches, progress)
 
     def _run(
-        self, intent: _Intent, batches: Iterable[Sequence[Change]], progress: Progress
+        self, intent: Intent, batches: Iterable[Sequence[Change]], progress: Progress
     ) -> RunResult:
         custody = self.custody
         if self._shared:
@@ -245,8 +224,11 @@ class Session:
                 raise ValueError("a shared session changes a store only within changing()")
             # What another library left when it died comes first.
             self._settle(custody)
-        with Tree(self.root) as tree:
-            prepared = self._prepare(tree, intent, batches, progress)
+        self._preparing = Preparation(self.root, custody, intent, progress)
+        try:
+            prepared = self._preparing.prepare(batches)
+        finally:
+            self._preparing = None
         if prepared is None:
             return RunResult(None)
         folder, plan = prepared
@@ -256,59 +238,16 @@ class Session:
         self._retire()
         return _result(plan.items, done)
 
+    def staged(self, path: str) -> bytes | None:
+        """The new bytes that the run in the making has for ``path`` by now."""
+        return None if self._preparing is None else self._preparing.staged(path)
+
     @property
     def custody(self) -> Custody:
         """Who owns what is made here; raises ValueError where the session is not open."""
         if self._held is None:
             raise ValueError("the session is not open")
         return self._held[1]
-
-    def _prepare(
-        self, tree: Tree, intent: _Intent, batches: Iterable[Sequence[Change]], progress: Progress
-    ) -> tuple[RunFolder, Plan] | None:
-        """Stage a run up to its commit; None, and no trace, where no byte would change."""
-        custody = self.custody
-        now = datetime.now(UTC)
-        items: list[Item] = []
-        made: set[str] = set()
-        with ExitStack() as undo:
-            folder = None
-            for wishes in self._surveyed(tree, batches):
-                if folder is None:
-                    folder = RunFolder(self.root, next_run(_names(self.root), now))
-                    undo.callback(_abandon, folder)
-                items += stage(Stage(tree, folder, custody, progress), wishes)
-                made |= missing_folders(tree, wishes)
-            if folder is None or not items:
-                return None
-            plan = Plan(
-                run=folder.run,
-                command=intent.command,
-                started_at=f"{now:%Y-%m-%dT%H:%M:%S.%fZ}",
-                items=tuple(sorted(items, key=lambda item: item.order)),
-                made=tuple(sorted(made)),
-                dropped=made_folders(self.root, intent.undoes) if intent.undoes else (),
-                undoes=intent.undoes,
-                note=intent.note,
-            )
-            folder.write_plan(plan, custody)
-            undo.pop_all()
-        return folder, plan
-
-    def _surveyed(
-        self, tree: Tree, batches: Iterable[Sequence[Change]]
-    ) -> Iterator[Sequence[Wish]]:
-        """Each batch with what stands at its paths now, room and access asked for."""
-        paths: set[str] = set()
-        slots = 0
-        for batch in batches:
-            require_sound(batch, paths)
-            wishes = survey(tree, [change for change in batch if not change.idle], slots)
-            slots += len(wishes)
-            require_access(tree, wishes)
-            check_room(self.root, wishes)
-            if wishes:
-                yield wishes
 
     def _retire(self) -> None:
         """Forget runs beyond what is kept; failing at that is no failure of the run."""
@@ -331,25 +270,10 @@ def _settle_runs(root: Path, custody: Custody) -> Iterator[RolledForward]:
     """Remove what was never committed, complete what was."""
     for folder in run_folders(root):
         if not folder.has(COMMITTED):
-            _remove(folder)
+            remove_run(folder)
         elif not folder.has(DONE):
             done = complete(folder, folder.plan(), custody, again=True)
             yield RolledForward(folder.run, done.command, done.conflicts, done.undoes)
-
-
-def _names(root: Path) -> list[str]:
-    return [folder.run for folder in run_folders(root)]
-
-
-def _remove(folder: RunFolder) -> None:
-    remove_tree(folder.quarantine)
-    remove_tree(folder.path)
-
-
-def _abandon(folder: RunFolder) -> None:
-    # The next session removes what is left of it.
-    with suppress(OperationError):
-        _remove(folder)
 
 
 def _result(items: Sequence[Item], done: Done) -> RunResult:

@@ -9,13 +9,16 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 
 from synthstore.store import applying, session, staging
 from synthstore.store.admission import Custody
 from synthstore.store.journal import COMMITTED, Done, RunFolder
 from synthstore.store.plan import CATALOG, REMOVAL, Copy, Item, Plan
+from synthstore.store.preparing import Preparation
 from synthstore.store.session import RolledForward
 from synthstore.store.staging import Stage, Wish
 from tests.faults.actions import Action
@@ -26,7 +29,7 @@ Rename = Callable[[Path, Path], None]
 _apply = applying._apply
 _fsync = os.fsync
 _replace = os.replace
-_stage = staging.stage
+_plan = Preparation._plan
 _write = os.write
 _write_plan = RunFolder.write_plan
 
@@ -130,10 +133,13 @@ def catalog_first() -> None:
 
 
 def _reorder(rank: Callable[[Item], bool]) -> None:
-    def stage(at: Stage, wishes: Sequence[Wish]) -> tuple[Item, ...]:
-        return tuple(sorted(_stage(at, wishes), key=rank))
+    def plan(
+        self: Preparation, run: str, now: datetime, items: Iterable[Item], made: Iterable[str]
+    ) -> Plan:
+        right = _plan(self, run, now, items, made)
+        return replace(right, items=tuple(sorted(right.items, key=rank)))
 
-    put_in_place_of(session, "stage", stage)
+    put_in_place_of(Preparation, "_plan", plan)
 
 
 def forget_old_bytes() -> None:

@@ -1,0 +1,250 @@
+"""The work of one worker of an import: rows into entity files, or into the reason why not.
+
+Everything here is a plain function of picklable values, so that any executor can run it. A reason
+never quotes a row: it is shown, and written to logs.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from synthstore.errors import UsageError
+from synthstore.files.jsonio import Parsed, ParseFailure, Style, dump, parse
+from synthstore.layout.base import Layout
+from synthstore.layout.detect import SUPPORTED
+from synthstore.layout.lucidia import Lucidia
+from synthstore.layout.native import Native
+from synthstore.model.embedding import EmbeddingState, FloatVector
+from synthstore.model.facts import EntityFile, Stat
+from synthstore.model.ids import EntityRef, Kind, id_problem
+from synthstore.scan.shard import DEFAULT_CAPS
+from synthstore.store.entity import Hashed, judge_document
+from synthstore.transfer.crossing import Lookup, document_of, needs_memories
+from synthstore.transfer.formats.base import Row
+from synthstore.transfer.making import embedding_for
+from synthstore.transfer.records import (
+    Record,
+    RecordError,
+    record_of,
+    require_record,
+    restored,
+    same_layout,
+)
+
+MADE = "synthstore_embedding"
+"""The key in a memory's metadata that says that its embedding was made for tests."""
+
+_NUMBER = (int, float)
+_TYPES: Mapping[str, tuple[type, ...]] = {
+    "content": (str,),
+    "metadata": (dict,),
+    "access_count": (int,),
+    "quickrecal_score": _NUMBER,
+    "created_at": (str, *_NUMBER),
+    "updated_at": (str, *_NUMBER),
+    "name": (str,),
+    "description": (str,),
+    "tags": (list,),
+    "memory_ids": (list,),
+}
+_WORDS: Mapping[type, str] = {
+    str: "text", dict: "object", int: "number", float: "number", list: "list",
+}  # fmt: skip
+_FORBIDDEN = ("duplicate keys", "lone surrogate", "nested deeper")
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What rows are brought to, and by which rules."""
+
+    layout: Layout
+    access: Stat
+    """Mode and owner of files that replace none."""
+    embed: int = 0
+    """Numbers in the embedding that a memory without one gets; 0: none."""
+    keep: bool = False
+    """Whether rows that are fine are kept too, since a later look may refuse them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """A row as the file of an entity."""
+
+    number: int
+    ref: EntityRef
+    content: bytes
+    file: EntityFile
+    vector: FloatVector | None
+    source: bytes | None = None
+    """The row itself, where a later look may still refuse it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A row that cannot go into the store."""
+
+    number: int
+    reason: str
+    source: bytes | None = None
+    cut: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """An assembly that is to hold copies of memories, which may come behind it."""
+
+    number: int
+    source: bytes
+
+
+Outcome = Ready | Refused | Waiting
+
+
+def prepare(terms: Terms, rows: Sequence[Row]) -> list[Outcome]:
+    """What becomes of each row."""
+    return [_outcome(terms, row, None) for row in rows]
+
+
+def finish(terms: Terms, waiting: Waiting, memories: Lookup) -> Outcome:
+    """What becomes of an assembly once all memories are known."""
+    return _outcome(terms, Row(waiting.number, waiting.source), memories)
+
+
+class _BadRowError(ValueError):
+    """The row cannot be imported; the text says why."""
+
+
+def _outcome(terms: Terms, row: Row, memories: Lookup | None) -> Outcome:
+    try:
+        return _read(terms, row, memories)
+    except (_BadRowError, RecordError) as error:
+        reason = str(error)
+    except UsageError as error:
+        reason = error.message
+    return Refused(row.number, reason, source_of(row))
+
+
+def source_of(row: Row) -> bytes:
+    """The row as JSON text, as far as it is JSON at all."""
+    return row.value if isinstance(row.value, bytes) else dump(row.value, Style("orjson", None))
+
+
+def _read(terms: Terms, row: Row, memories: Lookup | None) -> Outcome:
+    parsed = _parsed(row)
+    record = _made_whole(terms, _plain(require_record(parsed.value), terms.layout))
+    ref = EntityRef(record["kind"], record["id"])
+    problem = id_problem(ref.id, kind=ref.kind, native=terms.layout.name == Native.name)
+    if problem is not None:
+        raise _BadRowError(f"its id {problem}")
+    _require_types(record)
+    if needs_memories(record, terms.layout) and memories is None:
+        return Waiting(row.number, source_of(row))
+    document = document_of(record, terms.layout, memories or (lambda _: None))
+    return _ready(terms, row, ref, Parsed(document, parsed.rigid))
+
+
+def _parsed(row: Row) -> Parsed:
+    if not isinstance(row.value, bytes):
+        return Parsed(row.value)
+    try:
+        parsed = parse(row.value)
+    except ParseFailure as error:
+        raise _BadRowError(f"is no JSON: {error}") from None
+    if parsed.nan:
+        raise _BadRowError("holds NaN, Infinity or a number beyond a double")
+    for reason in parsed.rigid:
+        if reason.startswith(_FORBIDDEN):
+            raise _BadRowError(f"could not be written again: {reason}")
+    return parsed
+
+
+def _plain(record: Record, layout: Layout) -> Record:
+    """A record of an ancestor, which spells one thing in several ways, in the one that others read.
+
+    In its own layout it is left as it is.
+    """
+    source = SUPPORTED.get(record.get("layout") or "")
+    if source is None or same_layout(record, layout) or not issubclass(source, Lucidia):
+        return record
+    kind: Kind = record["kind"]
+    ancestor = source()
+    return record_of(ancestor, kind, ancestor.plain(kind, restored(record, ancestor)))
+
+
+def _made_whole(terms: Terms, record: Record) -> Record:
+    """The record with the embedding that it is to be given."""
+    if not terms.embed or record["kind"] != "memory" or record.get("embedding"):
+        return record
+    metadata = record.get("metadata")
+    if not isinstance(metadata, dict | None) or not isinstance(record.get("content"), str):
+        return record
+    made = f"hash:{terms.embed}, made for tests"
+    return {
+        **record,
+        "embedding": embedding_for(record["content"], terms.embed),
+        "metadata": {**(metadata or {}), MADE: made},
+    }
+
+
+def _require_types(record: Record) -> None:
+    for field, types in _TYPES.items():
+        value: object = record.get(field)
+        if value is None:
+            continue
+        if not isinstance(value, types) or isinstance(value, bool):
+            words = " or ".join(dict.fromkeys(_WORDS[one] for one in types))
+            raise _BadRowError(f"its {field} is no {words}")
+        if isinstance(value, list) and not all(isinstance(item, str) for item in value):
+            raise _BadRowError(f"its {field} is no list of texts")
+
+
+def _ready(terms: Terms, row: Row, ref: EntityRef, parsed: Parsed) -> Ready:
+    content = dump(parsed.value, Style(), finite=True)
+    if len(content) > DEFAULT_CAPS.of(ref.kind):
+        raise _BadRowError(f"would be a file of more than {DEFAULT_CAPS.of(ref.kind)} bytes")
+    digest = hashlib.sha256(content).hexdigest()
+    stat = replace(terms.access, size=len(content))
+    path = terms.layout.path_for(ref)
+    file, vector = judge_document(terms.layout, Hashed(ref.kind, path, stat, digest), parsed)
+    if file.ref != ref:
+        raise _BadRowError(file.problem or "its id is not where the layout has it")
+    if file.embedding is EmbeddingState.MISTYPED:
+        raise _BadRowError("its embedding is no list of numbers")
+    if file.embedding is EmbeddingState.NOT_FINITE:
+        raise _BadRowError("its embedding holds a number that no float32 can")
+    source = source_of(row) if terms.keep else None
+    return Ready(row.number, ref, content, file, vector, source)
+
+
+def memory_documents(get: Callable[[str], bytes | None]) -> Lookup:
+    """Memories by id as documents, from their bytes; what does not parse is not there."""
+
+    def look_up(memory_id: str) -> Mapping[str, Any] | None:
+        raw = get(memory_id)
+        try:
+            value = parse(raw).value if raw is not None else None
+        except ParseFailure:
+            return None
+        return value if isinstance(value, dict) else None
+
+    return look_up
+
+
+def reject_line(one: Refused) -> bytes:
+    """A refused row as one line of JSON: where it was, why it was refused, and itself."""
+    head = {"line": one.number, "reason": one.reason}
+    return dump({**head, **_quoted(one.source)}, Style("orjson", None)) + b"\n"
+
+
+def _quoted(source: bytes | None) -> dict[str, object]:
+    if source is None:
+        return {}
+    try:
+        parsed = parse(source)
+    except ParseFailure:
+        return {"text": source.decode("utf-8", "backslashreplace")}
+    whole = not parsed.nan and not parsed.rigid
+    return {"row": parsed.value} if whole else {"text": source.decode("utf-8", "backslashreplace")}

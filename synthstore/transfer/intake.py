@@ -1,0 +1,160 @@
+"""What becomes of each row: a new entity, a changed one, none, or a refusal with its reason."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Literal
+
+from synthstore.errors import ConflictError, OperationError
+from synthstore.files.jsonio import Parsed, ParseFailure, dump, parse, style_of
+from synthstore.files.walk import read_file
+from synthstore.model.embedding import EmbeddingState
+from synthstore.model.facts import EntityFile, FileStatus, PartStatus, Stat
+from synthstore.model.ids import EntityRef
+from synthstore.repair.placing import Placed
+from synthstore.scan.inventory import Inventory
+from synthstore.store.runs import ENTITY, Change
+from synthstore.transfer.checking import Ready, Refused
+
+OnConflict = Literal["skip", "replace", "newer", "fail"]
+
+_SIZED = (EmbeddingState.VALID, EmbeddingState.ZERO)
+
+
+class Intake:
+    """Decides row by row against the store as it was scanned, and keeps count."""
+
+    def __init__(
+        self,
+        root: Path,
+        inventory: Inventory,
+        access: Stat,
+        on_conflict: OnConflict,
+        refuse: Callable[[Refused], None],
+    ) -> None:
+        self.placed = Placed()
+        self.inserted = self.updated = self.skipped = 0
+        self._root, self._inventory, self._access = root, inventory, access
+        self._on_conflict, self._refuse = on_conflict, refuse
+        self._dim = _dimension(inventory)
+        self._lines: dict[EntityRef, int] = {}
+        self._paths: dict[str, int] = {}
+        self._blocked = {stray.path: stray.what for stray in inventory.strays}
+
+    def take(self, ready: Ready) -> Change | None:
+        """The change that a row is; None where it is none.
+
+        Raises ConflictError where the store has another entity of this id, and that is to end it.
+        """
+        standing = self._standing(ready)
+        reason = self._reason(ready, standing)
+        if reason is not None:
+            self._refuse(Refused(ready.number, reason, ready.source))
+            return None
+        self._lines[ready.ref] = self._paths[ready.file.path] = ready.number
+        if standing is None:
+            self.inserted += 1
+            return self._change(ready.file, ready, ready.content, None)
+        return self._meet(ready, standing)
+
+    def _standing(self, ready: Ready) -> EntityFile | None:
+        bearing = self._inventory.by_ref.get(ready.ref, ())
+        return bearing[0] if bearing else self._inventory.by_path.get(ready.file.path)
+
+    def _reason(self, ready: Ready, standing: EntityFile | None) -> str | None:
+        """Why a row that is fine by itself cannot go in."""
+        path = ready.file.path
+        line = self._lines.get(ready.ref)
+        if line is not None:
+            return f"its id was in row {line} already"
+        if path in self._paths:
+            return f"its file would have the name of that of row {self._paths[path]}"
+        if path in self._blocked:
+            return f"a {self._blocked[path]} stands where its file belongs"
+        if standing is not None and standing.ref not in (None, ready.ref):
+            return "the file of another id stands where its file belongs"
+        if standing is not None and standing.sha256 is None:
+            return "what stands where its file belongs cannot be read"
+        return self._other_dimension(ready.file)
+
+    def _other_dimension(self, file: EntityFile) -> str | None:
+        if file.embedding not in _SIZED:
+            return None
+        if self._dim is None and file.embedding is EmbeddingState.VALID:
+            self._dim = file.dim
+        if self._dim in (None, file.dim):
+            return None
+        return f"its embedding has {file.dim} numbers, and those of the store have {self._dim}"
+
+    # Where the store has one of this id
+
+    def _meet(self, ready: Ready, standing: EntityFile) -> Change | None:
+        if self._on_conflict == "skip" or not self._may(ready, standing):
+            self.skipped += 1
+            return None
+        old = self._read(standing)
+        new = parse(ready.content)
+        if old is not None and _same(old[1], new):
+            self.skipped += 1
+            return None
+        if self._on_conflict == "fail":
+            raise ConflictError(
+                f"row {ready.number}: the store has another {ready.ref.kind} {ready.ref.id}",
+                hint="--on-conflict skip, replace or newer says what becomes of it",
+            )
+        content = ready.content
+        if old is not None:
+            content = dump(new.value, style_of(old[0], old[1].value), finite=True)
+        self.updated += 1
+        file = replace(
+            ready.file,
+            path=standing.path,
+            sha256=hashlib.sha256(content).hexdigest(),
+            stat=replace(standing.stat, size=len(content)),
+        )
+        return self._change(file, ready, content, standing)
+
+    def _may(self, ready: Ready, standing: EntityFile) -> bool:
+        if self._on_conflict != "newer" or standing.status is not FileStatus.WHOLE:
+            return True
+        ours = ready.file.record.updated_us if ready.file.record is not None else None
+        theirs = standing.record.updated_us if standing.record is not None else None
+        return ours is not None and theirs is not None and ours > theirs
+
+    def _read(self, standing: EntityFile) -> tuple[bytes, Parsed] | None:
+        """The bytes that stand, and what they say; None where that is nothing whole."""
+        try:
+            raw, _ = read_file(self._root, standing.path)
+            return raw, parse(raw)
+        except (FileNotFoundError, OperationError, ParseFailure):
+            return None
+
+    def _change(
+        self, file: EntityFile, ready: Ready, content: bytes, standing: EntityFile | None
+    ) -> Change:
+        self.placed.add(file, ready.vector)
+        if standing is not None:
+            return Change(file.path, standing.sha256, content, ENTITY)
+        access = self._access
+        return Change(
+            file.path, None, content, ENTITY, mode=access.mode, uid=access.uid, gid=access.gid
+        )
+
+
+def _dimension(inventory: Inventory) -> int | None:
+    if inventory.dimension is not None or inventory.tables:
+        return inventory.dimension
+    index = inventory.index
+    return index.dim if index.status is PartStatus.OK and index.ntotal else None
+
+
+def _same(old: Parsed, new: Parsed) -> bool:
+    """Whether two documents say the same, whatever the order of their keys."""
+    if old.rigid or old.nan:
+        return False
+    one, other = (json.dumps(parsed.value, sort_keys=True) for parsed in (old, new))
+    return one == other

@@ -1,0 +1,149 @@
+"""Where rows come from: a file, a pipe, or a generator of samples."""
+
+from __future__ import annotations
+
+import stat
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, ClassVar
+
+from synthstore.files.durable import told
+from synthstore.transfer.formats import FORMATS, named, told_by
+from synthstore.transfer.formats.base import Format, Found, Row
+from synthstore.transfer.formats.packing import Stream, suffix_of
+from synthstore.transfer.making import sample
+
+_PEEK = 64
+MANY = 4_000
+"""A sample of more memories than this keeps several workers busy."""
+
+_LARGE = 64 << 20
+
+
+class Source(ABC):
+    """Rows in their order."""
+
+    name: str
+    """For reports."""
+    repeatable: ClassVar[bool] = True
+    """Whether it can be opened a second time, with the same rows."""
+
+    @abstractmethod
+    def rows(self) -> Iterator[Found]:
+        """The rows, each read when it is asked for; close the iterator early to let go."""
+
+    @property
+    @abstractmethod
+    def large(self) -> bool:
+        """Whether several workers are worth their start."""
+
+
+@dataclass(frozen=True)
+class FileSource(Source):
+    """A file, or whatever else has a name and can be read."""
+
+    path: Path
+    format: str | None = None
+    """None: by its name, else by its beginning."""
+
+    @property
+    def name(self) -> str:  # type: ignore[override]
+        """As it was given."""
+        return str(self.path)
+
+    @property
+    def repeatable(self) -> bool:  # type: ignore[override]
+        """Only a regular file gives its rows again."""
+        return self.path.is_file()
+
+    @property
+    def large(self) -> bool:
+        """By its size; a pipe may hold anything."""
+        with told(self.path, "read"):
+            status = self.path.stat()
+        return not stat.S_ISREG(status.st_mode) or status.st_size > _LARGE
+
+    def rows(self) -> Iterator[Found]:
+        """The rows of the file."""
+        with self._opened() as file:
+            yield from _rows(file, self._format())
+
+    @contextmanager
+    def _opened(self) -> Iterator[BinaryIO]:
+        with told(self.path, "read"):
+            file = self.path.open("rb")
+        with file:
+            yield file
+
+    def _format(self) -> Format | None:
+        if self.format is not None:
+            return FORMATS[self.format]
+        return named(suffix_of(self.path.name)[0])
+
+
+@dataclass(frozen=True)
+class PipeSource(Source):
+    """An open stream, such as stdin."""
+
+    stream: BinaryIO
+    format: str | None = None
+    name: str = "-"
+    repeatable = False
+
+    @property
+    def large(self) -> bool:
+        """Who knows."""
+        return True
+
+    def rows(self) -> Iterator[Found]:
+        """The rows of the stream."""
+        return _rows(self.stream, FORMATS[self.format] if self.format is not None else None)
+
+
+@dataclass(frozen=True)
+class SampleSource(Source):
+    """Memories and assemblies made for tests."""
+
+    n: int
+    dim: int
+    seed: int
+
+    @property
+    def name(self) -> str:  # type: ignore[override]
+        """What was asked for."""
+        return f"sample of {self.n} memories, {self.dim} numbers each, seed {self.seed}"
+
+    @property
+    def large(self) -> bool:
+        """By their number."""
+        return self.n > MANY
+
+    def rows(self) -> Iterator[Found]:
+        """The records, numbered from 1."""
+        records = sample(self.n, self.dim, self.seed)
+        return (Row(number, record) for number, record in enumerate(records, 1))
+
+
+def _rows(file: BinaryIO, form: Format | None) -> Iterator[Found]:
+    stream = Stream(file)
+    form = form or told_by(stream.peek(_PEEK)[:_PEEK])
+    form.require()
+    yield from form.read(stream)
+
+
+def portions(found: Iterable[Found], rows: int, size: int) -> Iterator[list[Found]]:
+    """Runs of at most ``rows`` rows, ended early once they have ``size`` bytes."""
+    portion: list[Found] = []
+    held = 0
+    for one in found:
+        portion.append(one)
+        if isinstance(one, Row) and isinstance(one.value, bytes):
+            held += len(one.value)
+        if len(portion) >= rows or held >= size:
+            yield portion
+            portion, held = [], 0
+    if portion:
+        yield portion
