@@ -1,49 +1,41 @@
 """Import: records into a store, all of them as one undoable run.
 
 Rows are read, judged and staged portion by portion, so that never all of them are held. The store
-is untouched until the last one was judged and catalog and vectors are worked out.
+is untouched until the last one was judged, and catalog and vectors are worked out.
 """
 
 from __future__ import annotations
 
 import asyncio
-from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, Literal
 
 from synthstore.errors import NotAStoreError, OperationError, UsageError
 from synthstore.files.durable import make_dirs
 from synthstore.files.walk import list_folder
 from synthstore.layout.base import OWN_FOLDER, Layout
-from synthstore.layout.detect import SUPPORTED
+from synthstore.layout.core import Core3, Core4
 from synthstore.layout.native import Native
+from synthstore.model.facts import CatalogFacts, IndexFacts, PartStatus
 from synthstore.progress import Progress, SilentProgress
 from synthstore.repair.holding import held
 from synthstore.scan.inventory import Inventory
+from synthstore.scan.scanner import ScanOptions, scan
 from synthstore.store.admission import PRIVATE_FOLDER
 from synthstore.store.backups import DEFAULT_COPIES, Copies
 from synthstore.store.evidence import recognise
 from synthstore.store.runs import FilesChanged
 from synthstore.store.session import RunResult, Session
-from synthstore.transfer.checking import (
-    Terms,
-    Waiting,
-)
-from synthstore.transfer.hopping import hop
-from synthstore.transfer.intake import Intake, OnConflict
+from synthstore.transfer.attempt import Attempt, Plan, Refusal
+from synthstore.transfer.hopping import Stop, hop
+from synthstore.transfer.intake import OnConflict
 from synthstore.transfer.sources import Source
 from synthstore.verify import Clock, find_root
 
-NewLayout = Literal["native", "core-4"]
-
 TRIES = 3
-SHOWN_REFUSALS = 1000
-"""Refused rows of which a report holds the reason; all are counted."""
 
-_PORTION_ROWS, _PORTION_BYTES = 100, 4 << 20
-_BATCH_ROWS, _BATCH_BYTES = 1_000, 64 << 20
-_AHEAD = 2
+NEW_LAYOUTS: tuple[type[Layout], ...] = (Native, Core4, Core3)
+"""In which a store can be begun; the last one for tests of what Memory Cores left."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,14 +57,6 @@ class ImportOptions:
     copies: Copies = DEFAULT_COPIES
 
 
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """A refused row, without what is in it."""
-
-    row: int
-    reason: str
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImportReport:
     """What an import did, or would do."""
@@ -87,7 +71,7 @@ class ImportReport:
     skipped: int
     rejected: int
     refusals: tuple[Refusal, ...]
-    """The first of them."""
+    """The first of the rejected rows."""
     cut: bool
     """Whether the input ended in the middle of a row."""
     left: tuple[str, ...]
@@ -112,89 +96,129 @@ async def import_rows(
     Raises UsageError, NotAStoreError, ConflictError, RefusedError, LockedError, OperationError.
     """
     clock = Clock()
-    target = await asyncio.to_thread(_target, store, options)
-    job = _Job(store, target, source, options, progress or SilentProgress(), clock)
+    plan = await asyncio.to_thread(_plan, store, source, options)
+    job = _Job(str(store), plan, options, progress or SilentProgress(), clock)
     if options.dry_run:
-        return await job.plan()
-    if target.new:
-        await asyncio.to_thread(make_dirs, target.root, PRIVATE_FOLDER)
-    async with held(target.root, wait=options.lock_wait, command="import") as session:
+        return await job.rehearse()
+    if plan.new:
+        await asyncio.to_thread(make_dirs, plan.root, PRIVATE_FOLDER)
+    async with held(plan.root, wait=options.lock_wait, command="import") as session:
         return await job.carry_out(session)
 
 
-@dataclass(frozen=True, slots=True)
-class _Target:
-    root: Path
-    layout: Layout
-    new: bool
-    """Whether a store is to be begun there."""
+def _plan(store: Path, source: Source, options: ImportOptions) -> Plan:
+    new = not store.exists() or (store.is_dir() and _is_blank(store))
+    root, layout = (store.absolute(), _begun(store, options)) if new else _found(store, options)
+    return Plan(
+        root=root,
+        layout=layout,
+        new=new,
+        source=source,
+        on_conflict=options.on_conflict,
+        embed=options.embed,
+        rejects=options.rejects,
+        jobs=options.jobs,
+        copies=options.copies,
+    )
 
 
-def _target(store: Path, options: ImportOptions) -> _Target:
-    blank = not store.exists() or (store.is_dir() and _is_blank(store))
-    if not blank:
-        root = find_root(store)
-        return _Target(root, recognise(root, options.layout), new=False)
+def _begun(store: Path, options: ImportOptions) -> Layout:
     if not options.create:
-        where = "does not exist" if not store.exists() else "is empty"
-        raise NotAStoreError(f"{store} {where}", hint="--create makes a store there")
-    layout = SUPPORTED.get(options.layout or Native.name)
-    if layout is None or not layout.faiss_path:
-        raise UsageError(f"no store of layout {options.layout} is made anew")
-    return _Target(Path(store).absolute(), layout(), new=True)
+        what = "is empty" if store.exists() else "does not exist"
+        raise NotAStoreError(f"{store} {what}", hint="--create makes a store there")
+    known = {layout.name: layout for layout in NEW_LAYOUTS}
+    name = options.layout or Native.name
+    if name not in known:
+        raise UsageError(
+            f"no new store is made in layout {name}", hint=f"--layout {Native.name}, {Core4.name}"
+        )
+    return known[name]()
+
+
+def _found(store: Path, options: ImportOptions) -> tuple[Path, Layout]:
+    root = find_root(store)
+    return root, recognise(root, options.layout)
 
 
 def _is_blank(folder: Path) -> bool:
-    """Whether nothing stands there but what a begun import may have left."""
+    """Whether nothing stands there but what an import may have left that was cut off."""
     return all(entry.path == OWN_FOLDER for entry in list_folder(folder, ""))
-
-
-@dataclass(slots=True)
-class _Course:
-    """One attempt, and what came of it so far."""
-
-    intake: Intake
-    terms: Terms
-    rejects: Path | None
-    refused: int = 0
-    refusals: list[Refusal] = field(default_factory=list)
-    cut: bool = False
-    waiting: list[Waiting] = field(default_factory=list)
-    bytes: int = 0
-    sink: BinaryIO | None = None
-    closing: ExitStack = field(default_factory=ExitStack)
 
 
 @dataclass(frozen=True, slots=True)
 class _Job:
-    store: Path
-    target: _Target
-    source: Source
+    store: str
+    plan: Plan
     options: ImportOptions
     progress: Progress
     clock: Clock
 
-    async def plan(self) -> ImportReport:
+    async def rehearse(self) -> ImportReport:
         """Go through it all, and write nothing."""
         inventory = await self._scan()
-        course = await hop(lambda stop: _Attempt(self, inventory, None, stop).rehearse())
-        return self._report(course, RunResult(None))
+
+        def work(stop: Stop) -> Attempt:
+            attempt = Attempt(self.plan, inventory, self.progress, stop)
+            attempt.rehearse()
+            return attempt
+
+        return self._report(await hop(work), RunResult(None))
 
     async def carry_out(self, session: Session) -> ImportReport:
         """Import under the store's lock; what moved meanwhile is looked at again if that can be."""
-        for _ in range(TRIES):
+        for _ in range(TRIES if self.plan.source.repeatable else 1):
             inventory = await self._scan()
+
+            def work(stop: Stop, seen: Inventory = inventory) -> tuple[Attempt, RunResult]:
+                attempt = Attempt(self.plan, seen, self.progress, stop)
+                return attempt, attempt.run(session)
+
             try:
-                course, result = await hop(self._attempt(inventory, session))
+                return self._report(*await hop(work))
             except FilesChanged:
-                if not self.source.repeatable:
-                    break
                 continue
-            return self._report(course, result)
         raise OperationError(
             "the store kept changing while it was imported into",
             hint="stop the Memory Core that writes to it, then run the command again",
         )
 
-    def _attempt(self, inventory: Inventory, session: Session):  # noqa: ANN202
-        return lambda stop: _Attempt(self, inventory, session, stop).run()
+    async def _scan(self) -> Inventory:
+        if self.plan.new and not self.plan.root.exists():
+            return _nothing(self.plan.layout)
+        options = ScanOptions(jobs=self.options.jobs)
+        return await scan(self.plan.root, self.plan.layout, options, self.progress)
+
+    def _report(self, attempt: Attempt, result: RunResult) -> ImportReport:
+        intake = attempt.intake
+        return ImportReport(
+            store=self.store,
+            layout=self.plan.layout.name,
+            source=self.plan.source.name,
+            dry_run=self.options.dry_run,
+            created=self.plan.new,
+            inserted=intake.inserted,
+            updated=intake.updated,
+            skipped=intake.skipped,
+            rejected=attempt.refused,
+            refusals=tuple(attempt.refusals),
+            cut=attempt.cut,
+            left=result.conflicts,
+            bytes=attempt.bytes,
+            run=result.run,
+            started_at=self.clock.started_at,
+            elapsed_seconds=self.clock.elapsed(),
+        )
+
+
+def _nothing(layout: Layout) -> Inventory:
+    """What a scan would see where nothing is."""
+    return Inventory(
+        layout=layout,
+        files=(),
+        strays=(),
+        catalog=CatalogFacts(PartStatus.MISSING, layout.catalog_path),
+        index=IndexFacts(PartStatus.MISSING, layout.faiss_path),
+        mappings=(),
+        tables={},
+        folders=dict.fromkeys(layout.entity_folders, False),
+    )

@@ -43,6 +43,7 @@ class Intake:
         self._dim = _dimension(inventory)
         self._lines: dict[EntityRef, int] = {}
         self._paths: dict[str, int] = {}
+        self._places: dict[EntityRef, str] = {}
         self._blocked = {stray.path: stray.what for stray in inventory.strays}
 
     def take(self, ready: Ready) -> Change | None:
@@ -60,6 +61,10 @@ class Intake:
             self.inserted += 1
             return self._change(ready.file, ready, ready.content, None)
         return self._meet(ready, standing)
+
+    def path_of(self, ref: EntityRef) -> str | None:
+        """Where the file of an entity goes that was taken; None where none was."""
+        return self._places.get(ref)
 
     def _standing(self, ready: Ready) -> EntityFile | None:
         bearing = self._inventory.by_ref.get(ready.ref, ())
@@ -137,6 +142,7 @@ class Intake:
         self, file: EntityFile, ready: Ready, content: bytes, standing: EntityFile | None
     ) -> Change:
         self.placed.add(file, ready.vector)
+        self._places[ready.ref] = file.path
         if standing is not None:
             return Change(file.path, standing.sha256, content, ENTITY)
         access = self._access

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import stat
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,7 +32,7 @@ class Source(ABC):
     """Whether it can be opened a second time, with the same rows."""
 
     @abstractmethod
-    def rows(self) -> Iterator[Found]:
+    def rows(self) -> Generator[Found]:
         """The rows, each read when it is asked for; close the iterator early to let go."""
 
     @property
@@ -66,7 +66,7 @@ class FileSource(Source):
             status = self.path.stat()
         return not stat.S_ISREG(status.st_mode) or status.st_size > _LARGE
 
-    def rows(self) -> Iterator[Found]:
+    def rows(self) -> Generator[Found]:
         """The rows of the file."""
         with self._opened() as file:
             yield from _rows(file, self._format())
@@ -98,7 +98,7 @@ class PipeSource(Source):
         """Who knows."""
         return True
 
-    def rows(self) -> Iterator[Found]:
+    def rows(self) -> Generator[Found]:
         """The rows of the stream."""
         return _rows(self.stream, FORMATS[self.format] if self.format is not None else None)
 
@@ -121,13 +121,13 @@ class SampleSource(Source):
         """By their number."""
         return self.n > MANY
 
-    def rows(self) -> Iterator[Found]:
+    def rows(self) -> Generator[Found]:
         """The records, numbered from 1."""
         records = sample(self.n, self.dim, self.seed)
         return (Row(number, record) for number, record in enumerate(records, 1))
 
 
-def _rows(file: BinaryIO, form: Format | None) -> Iterator[Found]:
+def _rows(file: BinaryIO, form: Format | None) -> Generator[Found]:
     stream = Stream(file)
     form = form or told_by(stream.peek(_PEEK)[:_PEEK])
     form.require()

@@ -1,0 +1,253 @@
+"""One attempt at an import: rows in, batches of changes out, nothing held but what is needed.
+
+Blocking, for one thread of its own.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from concurrent.futures import Executor, Future
+from contextlib import ExitStack, closing
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import BinaryIO
+
+from synthstore.errors import SynthstoreError
+from synthstore.files.durable import replacing
+from synthstore.files.jsonio import Style, dump
+from synthstore.files.walk import read_file, stat_of
+from synthstore.layout.base import Layout
+from synthstore.model.facts import Stat
+from synthstore.model.ids import EntityRef
+from synthstore.progress import Progress
+from synthstore.repair.placing import plan_around
+from synthstore.repair.plan import typical_access
+from synthstore.scan.inventory import Inventory
+from synthstore.scan.pool import PROCESSES_PAY_FROM, executor_for, usable_cores
+from synthstore.store.admission import PRIVATE_FILE, PRIVATE_FOLDER
+from synthstore.store.backups import Copies, keep_own_copy
+from synthstore.store.runs import CATALOG, Change
+from synthstore.store.session import RunResult, Session
+from synthstore.transfer.checking import (
+    Outcome,
+    Ready,
+    Refused,
+    Terms,
+    Waiting,
+    finish,
+    memory_documents,
+    prepare,
+    reject_line,
+)
+from synthstore.transfer.formats.base import Found, Row
+from synthstore.transfer.hopping import Stop
+from synthstore.transfer.intake import Intake, OnConflict
+from synthstore.transfer.sources import Source, portions
+
+SHOWN_REFUSALS = 1_000
+"""Refused rows whose reasons are held for the report; all are counted."""
+
+_PORTION_ROWS, _PORTION_BYTES = 100, 4 << 20
+_BATCH_ROWS, _BATCH_BYTES = 1_000, 64 << 20
+_AHEAD = 2
+"""Portions a worker that may wait, judged, for those before them."""
+
+_NO_EXECUTION = 0o666
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is to be imported, and how."""
+
+    root: Path
+    layout: Layout
+    new: bool
+    """Whether a store is begun with it."""
+    source: Source
+    on_conflict: OnConflict
+    embed: int
+    rejects: Path | None
+    jobs: int | None
+    copies: Copies
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A refused row, without what is in it."""
+
+    row: int
+    reason: str
+
+
+class Attempt:
+    """One pass over all rows."""
+
+    def __init__(self, plan: Plan, inventory: Inventory, progress: Progress, stop: Stop) -> None:
+        self.refused = 0
+        self.refusals: list[Refusal] = []
+        self.cut = False
+        self.bytes = 0
+        self._plan, self._inventory = plan, inventory
+        self._progress, self._stop = progress, stop
+        access = _access(plan, inventory)
+        self._terms = Terms(plan.layout, access, plan.embed, keep=plan.rejects is not None)
+        self.intake = Intake(plan.root, inventory, access, plan.on_conflict, self._refuse)
+        self._session: Session | None = None
+        self._rejects: BinaryIO | None = None
+        self._closing = ExitStack()
+
+    def rehearse(self) -> None:
+        """Decide about every row, and write nothing at all."""
+        self._plan = replace(self._plan, rejects=None)
+        for _ in self._batches():
+            pass
+
+    def run(self, session: Session) -> RunResult:
+        """Import as one run; raises FilesChanged with nothing changed."""
+        self._session = session
+        with closing(self._batches()) as batches:
+            return session.run_batches("import", batches)
+
+    def _batches(self) -> Generator[Sequence[Change]]:
+        """Entity files in the order of their rows, then what follows from all of them."""
+        with self._closing:
+            for batch in _batched(self._entities()):
+                self._stop.heed()
+                self.bytes += sum(_size(change) for change in batch)
+                yield batch
+            yield self._parts()
+
+    def _entities(self) -> Iterator[Change]:
+        waiting: list[Waiting] = []
+        with closing(self._plan.source.rows()) as rows:
+            for outcome in self._outcomes(rows):
+                if isinstance(outcome, Waiting):
+                    waiting.append(outcome)
+                else:
+                    yield from self._decided(outcome)
+        # What comes from here on needs the files before it.
+        yield _FLUSH
+        look_up = memory_documents(self._memory)
+        for one in waiting:
+            yield from self._decided(finish(self._terms, one, look_up))
+
+    def _decided(self, outcome: Outcome) -> Iterator[Change]:
+        if isinstance(outcome, Ready):
+            change = self.intake.take(outcome)
+            if change is not None:
+                yield change
+        elif isinstance(outcome, Refused):
+            self._refuse(outcome)
+
+    def _outcomes(self, rows: Iterable[Found]) -> Iterator[Outcome]:
+        """Every row judged, in order, by several workers where that pays."""
+        large = self._plan.source.large
+        self._progress.start("importing", 0)
+        with executor_for(PROCESSES_PAY_FROM if large else 1, self._plan.jobs) as executor:
+            for outcomes in self._ahead(executor, rows):
+                self._stop.heed()
+                self._progress.advance(len(outcomes))
+                yield from outcomes
+
+    def _ahead(self, executor: Executor, rows: Iterable[Found]) -> Iterator[Sequence[Outcome]]:
+        window = _AHEAD * (self._plan.jobs or usable_cores())
+        waiting: deque[tuple[Sequence[Found], Future[list[Outcome]]]] = deque()
+        for portion in portions(rows, _PORTION_ROWS, _PORTION_BYTES):
+            whole = [found for found in portion if isinstance(found, Row)]
+            waiting.append((portion, executor.submit(prepare, self._terms, whole)))
+            if len(waiting) > window:
+                yield _joined(*waiting.popleft())
+        while waiting:
+            yield _joined(*waiting.popleft())
+
+    def _memory(self, memory_id: str) -> bytes | None:
+        """The bytes that a memory's file will have."""
+        ref = EntityRef("memory", memory_id)
+        path = self.intake.path_of(ref)
+        if path is not None:
+            return None if self._session is None else self._session.staged(path)
+        standing = self._inventory.by_ref.get(ref)
+        if not standing:
+            return None
+        try:
+            return read_file(self._plan.root, standing[0].path)[0]
+        except (FileNotFoundError, SynthstoreError):
+            return None
+
+    def _parts(self) -> Sequence[Change]:
+        """Catalog, index and mappings, once all files are known."""
+        root, placed = self._plan.root, self.intake.placed
+        changes: Sequence[Change] = ()
+        if placed.files:
+            planned = plan_around(root, self._inventory, placed)
+            changes, self.bytes = planned.changes, self.bytes + planned.bytes_needed
+        if self._plan.new and not placed.files:
+            changes = (self._empty_catalog(),)
+        if self._session is not None and any(change.order == CATALOG for change in changes):
+            keep_own_copy(self._session, self._plan.layout, self._plan.copies)
+        return changes
+
+    def _empty_catalog(self) -> Change:
+        layout, access = self._plan.layout, self._terms.access
+        content = dump(layout.write_catalog(None, {}), Style())
+        return Change(
+            layout.catalog_path, None, content, CATALOG,
+            mode=access.mode, uid=access.uid, gid=access.gid,
+        )  # fmt: skip
+
+    def _refuse(self, refused: Refused) -> None:
+        self.refused += 1
+        self.cut = self.cut or refused.cut
+        if len(self.refusals) < SHOWN_REFUSALS:
+            self.refusals.append(Refusal(refused.number, refused.reason))
+        if self._plan.rejects is None:
+            return
+        if self._rejects is None:
+            # Made only now: an import without refusals leaves no empty file behind.
+            kept = replacing(self._plan.rejects, PRIVATE_FILE)
+            self._rejects = self._closing.enter_context(kept)
+        self._rejects.write(reject_line(refused))
+
+
+_FLUSH = Change("", None, None, CATALOG)
+"""Ends a batch; no change of any store."""
+
+
+def _batched(changes: Iterable[Change]) -> Iterator[list[Change]]:
+    batch: list[Change] = []
+    held = 0
+    for change in changes:
+        if change is not _FLUSH:
+            batch.append(change)
+            held += _size(change)
+        if batch and (change is _FLUSH or len(batch) >= _BATCH_ROWS or held >= _BATCH_BYTES):
+            yield batch
+            batch, held = [], 0
+    if batch:
+        yield batch
+
+
+def _size(change: Change) -> int:
+    return len(change.content) if isinstance(change.content, bytes) else 0
+
+
+def _joined(portion: Sequence[Found], future: Future[list[Outcome]]) -> list[Outcome]:
+    """What became of each row, those that could not even be read in their place."""
+    judged = iter(future.result())
+    return [
+        next(judged)
+        if isinstance(found, Row)
+        else Refused(found.number, found.reason, found.text, found.cut)
+        for found in portion
+    ]
+
+
+def _access(plan: Plan, inventory: Inventory) -> Stat:
+    """Mode and owner for new files: as most of the store's, else as its folder allows."""
+    if inventory.files or inventory.catalog.stat is not None:
+        return typical_access(inventory)
+    if not plan.root.exists():
+        return Stat(0, 0, PRIVATE_FOLDER & _NO_EXECUTION, -1, -1, 1, 0)
+    top = stat_of(plan.root.stat())
+    return Stat(0, 0, top.mode & _NO_EXECUTION, top.uid, top.gid, 1, 0)
