@@ -46,7 +46,7 @@ _synthstore() {
     [[ $prev == = ]] && prev=${COMP_WORDS[COMP_CWORD-2]}
     for word in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
         case "$word" in
-            verify|repair|rebuild-index|backup|stats|restore|snapshots|diff|undo|demo) command=$word; break ;;
+            verify|repair|rebuild-index|backup|import|export|stats|restore|snapshots|diff|undo|demo) command=$word; break ;;
         esac
     done
     COMPREPLY=()
@@ -98,6 +98,27 @@ _synthstore() {
         "backup --lock-wait") :; return ;;
         "backup --jobs") :; return ;;
         "backup --config") _synthstore_offer -f; return ;;
+        "import --format") _synthstore_offer -W "auto jsonl json csv parquet"; return ;;
+        "import --on-conflict") _synthstore_offer -W "skip replace newer fail"; return ;;
+        "import --embed") :; return ;;
+        "import --layout") _synthstore_offer -W "native core-4 core-3 core-2 lucidia-1 lucidia-0"; return ;;
+        "import --rejects") _synthstore_offer -f; return ;;
+        "import --sample") :; return ;;
+        "import --dim") :; return ;;
+        "import --seed") :; return ;;
+        "import --lock-wait") :; return ;;
+        "import --jobs") :; return ;;
+        "import --config") _synthstore_offer -f; return ;;
+        "export -o"|"export --output") _synthstore_offer -f; return ;;
+        "export --format") _synthstore_offer -W "jsonl json csv parquet"; return ;;
+        "export --where") :; return ;;
+        "export --id") :; return ;;
+        "export --kind") _synthstore_offer -W "memory assembly all"; return ;;
+        "export --limit") :; return ;;
+        "export --layout") _synthstore_offer -W "native core-4 core-3 core-2 lucidia-1 lucidia-0"; return ;;
+        "export --lock-wait") :; return ;;
+        "export --jobs") :; return ;;
+        "export --config") _synthstore_offer -f; return ;;
         "stats --repo") _synthstore_offer -d; return ;;
         "stats --html") _synthstore_offer -f; return ;;
         "stats --layout") _synthstore_offer -W "native core-4 core-3 core-2 lucidia-1 lucidia-0"; return ;;
@@ -139,7 +160,7 @@ _synthstore() {
         "demo --config") _synthstore_offer -f; return ;;
     esac
     case "$command" in
-        '') _synthstore_offer -W "verify repair rebuild-index backup stats restore snapshots diff undo demo --help --version" ;;
+        '') _synthstore_offer -W "verify repair rebuild-index backup import export stats restore snapshots diff undo demo --help --version" ;;
         verify)
             case "$cur" in
                 -*) _synthstore_offer -W "--quick --subset --repo --layout --metrics-file --select --ignore --id --fail-on --known --write-known --json -q --quiet -v --verbose --redact --no-color --no-progress --lock-wait --jobs --config -h --help" ;;
@@ -158,6 +179,16 @@ _synthstore() {
         backup)
             case "$cur" in
                 -*) _synthstore_offer -W "--repo --name --tag --check --known --layout --metrics-file -n --dry-run --keep-last --keep-hourly --keep-daily --keep-weekly --keep-monthly --keep-yearly --keep-within --json -q --quiet -v --verbose --redact --no-color --no-progress --lock-wait --jobs --config -h --help" ;;
+                *) _synthstore_offer -d ;;
+            esac ;;
+        import)
+            case "$cur" in
+                -*) _synthstore_offer -W "--format --on-conflict --embed --create --layout --rejects --sample --dim --seed -n --dry-run -y --yes --json -q --quiet -v --verbose --redact --no-color --no-progress --lock-wait --jobs --config -h --help" ;;
+                *) _synthstore_offer -f ;;
+            esac ;;
+        export)
+            case "$cur" in
+                -*) _synthstore_offer -W "-o --output --format --where --id --kind --no-embeddings --limit --layout --json -q --quiet -v --verbose --redact --no-color --no-progress --lock-wait --jobs --config -h --help" ;;
                 *) _synthstore_offer -d ;;
             esac ;;
         stats)

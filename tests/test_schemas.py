@@ -21,8 +21,10 @@ NAMES = (
     "demo",
     "diff",
     "error",
+    "export",
     "find",
     "fleet",
+    "import",
     "known",
     "prune",
     "report",
@@ -69,6 +71,7 @@ def documents(cli: Program, folder: Path) -> Iterator[Any]:
     hurt = build("core-4", folder / "hurt")
     hurt.file(hurt.memories[0]).unlink()
     known = folder / "known.json"
+    (folder / "store.json").write_text('[{"kind": "memory"}]')
     calls: list[tuple[object, ...]] = [
         ("verify", hurt.root, "--write-known", known),
         ("verify", hurt.root, folder / "none"),
@@ -91,6 +94,9 @@ def documents(cli: Program, folder: Path) -> Iterator[Any]:
         ("stats", hurt.root),
         ("stats", folder / "again", "--repo", folder / "repo"),
         ("diff", folder / "again", hurt.root),
+        ("export", hurt.root, "-o", folder / "all.csv"),
+        ("import", folder / "new", folder / "all.csv", "--create"),
+        ("import", folder / "new", folder / "store.json", "-n"),
     ]
     assert {call[0] for call in calls} == {name for name, _, _ in COMMANDS}
     for call in calls:

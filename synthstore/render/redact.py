@@ -20,6 +20,8 @@ from synthstore.errors import SynthstoreError
 from synthstore.repair.undoing import UndoReport
 from synthstore.stats.gathering import Portrait
 from synthstore.stats.report import StatsReport
+from synthstore.transfer.exporting import ExportReport
+from synthstore.transfer.importing import ImportReport
 
 T = TypeVar("T")
 
@@ -161,6 +163,17 @@ def _maybe(finding: Finding | None) -> Finding | None:
 
 def _problems(value: Mapping[str, str]) -> dict[str, str]:
     return {redacted_path(path): redacted_text(why) for path, why in value.items()}
+
+
+@_redacted.register
+def _export_report(value: ExportReport) -> ExportReport:
+    problems = (replace(one, path=redacted_path(one.path)) for one in value.problems)
+    return replace(value, problems=tuple(problems))
+
+
+@_redacted.register
+def _import_report(value: ImportReport) -> ImportReport:
+    return replace(value, left=tuple(map(redacted_path, value.left)))
 
 
 @_redacted.register

@@ -107,7 +107,9 @@ async def import_rows(
 
 
 def _plan(store: Path, source: Source, options: ImportOptions) -> Plan:
-    new = not store.exists() or (store.is_dir() and _is_blank(store))
+    # Asked before anything is made: a file that is not there ends it.
+    _ = source.large
+    new = is_new(store)
     root, layout = (store.absolute(), _begun(store, options)) if new else _found(store, options)
     return Plan(
         root=root,
@@ -140,9 +142,11 @@ def _found(store: Path, options: ImportOptions) -> tuple[Path, Layout]:
     return root, recognise(root, options.layout)
 
 
-def _is_blank(folder: Path) -> bool:
-    """Whether nothing stands there but what an import may have left that was cut off."""
-    return all(entry.path == OWN_FOLDER for entry in list_folder(folder, ""))
+def is_new(store: Path) -> bool:
+    """Whether nothing stands there, or only what an import may have left that was cut off."""
+    if not store.exists():
+        return True
+    return store.is_dir() and all(e.path == OWN_FOLDER for e in list_folder(store, ""))
 
 
 @dataclass(frozen=True, slots=True)
