@@ -69,6 +69,7 @@ class _Splitter:
         while self._text.isspace() and self._more():
             pass
         if not self._text.strip():
+            yield from self._damage()
             return
         if not self._text.lstrip().startswith(b"["):
             yield Unread(1, "the file is no JSON array")
@@ -122,5 +123,10 @@ class _Splitter:
         while not self._text.strip():
             self._text = b""
             if not self._more():
+                yield from self._damage()
                 return
         yield Unread(self._line, "there is more behind the end of the array")
+
+    def _damage(self) -> Iterator[Found]:
+        if self._stream.damage is not None:
+            yield Unread(self._line, self._stream.damage, cut=True)

@@ -9,7 +9,14 @@ from typing import Any, BinaryIO
 
 from synthstore.files.jsonio import ParseFailure, parse
 from synthstore.transfer.formats.base import CUT, MAX_ROW, Format, Found, Row, Shape, Unread
-from synthstore.transfer.formats.columns import COLUMNS, Holds, cells_of, json_text, record_from
+from synthstore.transfer.formats.columns import (
+    COLUMNS,
+    VERSION,
+    Holds,
+    cells_of,
+    json_text,
+    record_from,
+)
 from synthstore.transfer.formats.packing import Stream
 from synthstore.transfer.records import Record
 
@@ -89,6 +96,8 @@ def _bare(cell: str) -> str:
 def _rows(lines: Any, stream: Stream) -> Iterator[Found]:
     heading = next(lines, None)
     if heading is None:
+        if stream.damage is not None:
+            yield Unread(1, stream.damage, cut=True)
         return
     number = lines.line_num
     waiting: Found | None = None
@@ -126,6 +135,8 @@ def _each(lines: Any) -> _Lines:
 
 def _row(number: int, heading: list[str], line: list[str]) -> Found:
     text = "\n".join(line).encode("utf-8", "surrogateescape")
+    if len(line) == len(heading) and heading[-1] == VERSION and not line[-1]:
+        return Unread(number, _SHORT, text)
     if len(line) != len(heading):
         more = "has more cells than the heading"
         return Unread(number, _SHORT if len(line) < len(heading) else more, text)
