@@ -107,8 +107,7 @@ async def import_rows(
 
 
 def _plan(store: Path, source: Source, options: ImportOptions) -> Plan:
-    # Asked before anything is made: a file that is not there ends it.
-    _ = source.large
+    source.require()
     new = is_new(store)
     root, layout = (store.absolute(), _begun(store, options)) if new else _found(store, options)
     return Plan(

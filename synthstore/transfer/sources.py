@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import stat
 from abc import ABC, abstractmethod
 from collections.abc import Generator, Iterable, Iterator
@@ -31,6 +32,9 @@ class Source(ABC):
     repeatable: ClassVar[bool] = True
     """Whether it can be opened a second time, with the same rows."""
 
+    def require(self) -> None:  # noqa: B027 - most need nothing
+        """Raise UsageError or OperationError where it will have no rows to give."""
+
     @abstractmethod
     def rows(self) -> Generator[Found]:
         """The rows, each read when it is asked for; close the iterator early to let go."""
@@ -58,6 +62,14 @@ class FileSource(Source):
     def repeatable(self) -> bool:  # type: ignore[override]
         """Only a regular file gives its rows again."""
         return self.path.is_file()
+
+    def require(self) -> None:
+        """Raise OperationError for a file that cannot be read."""
+        with told(self.path, "read"):
+            # Opened only where that takes nothing from it.
+            if self.path.is_dir() or (self.path.is_file() and not os.access(self.path, os.R_OK)):
+                self.path.open("rb").close()
+            self.path.stat()
 
     @property
     def large(self) -> bool:
@@ -115,6 +127,10 @@ class SampleSource(Source):
     def name(self) -> str:  # type: ignore[override]
         """What was asked for."""
         return f"sample of {self.n} memories, {self.dim} numbers each, seed {self.seed}"
+
+    def require(self) -> None:
+        """Raise UsageError for a sample that cannot be made."""
+        sample(self.n, self.dim, self.seed)
 
     @property
     def large(self) -> bool:
