@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from synthstore.errors import UsageError
@@ -206,7 +206,7 @@ def _ready(terms: Terms, row: Row, ref: EntityRef, parsed: Parsed) -> Ready:
     if len(content) > DEFAULT_CAPS.of(ref.kind):
         raise _BadRowError(f"would be a file of more than {DEFAULT_CAPS.of(ref.kind)} bytes")
     digest = hashlib.sha256(content).hexdigest()
-    stat = replace(terms.access, size=len(content))
+    stat = terms.access._replace(size=len(content))
     path = terms.layout.path_for(ref)
     file, vector = judge_document(terms.layout, Hashed(ref.kind, path, stat, digest), parsed)
     if file.ref != ref:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -115,11 +114,10 @@ class Intake:
         if old is not None:
             content = dump(new.value, style_of(old[0], old[1].value), finite=True)
         self.updated += 1
-        file = replace(
-            ready.file,
+        file = ready.file._replace(
             path=standing.path,
             sha256=hashlib.sha256(content).hexdigest(),
-            stat=replace(standing.stat, size=len(content)),
+            stat=standing.stat._replace(size=len(content)),
         )
         return self._change(file, ready, content, standing)
 
