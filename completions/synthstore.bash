@@ -46,7 +46,7 @@ _synthstore() {
     [[ $prev == = ]] && prev=${COMP_WORDS[COMP_CWORD-2]}
     for word in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
         case "$word" in
-            verify|repair|rebuild-index|backup|import|export|stats|restore|snapshots|diff|undo|demo) command=$word; break ;;
+            verify|repair|rebuild-index|backup|migrate|import|export|stats|restore|snapshots|diff|undo|demo) command=$word; break ;;
         esac
     done
     COMPREPLY=()
@@ -98,6 +98,10 @@ _synthstore() {
         "backup --lock-wait") :; return ;;
         "backup --jobs") :; return ;;
         "backup --config") _synthstore_offer -f; return ;;
+        "migrate --layout") _synthstore_offer -W "native core-4"; return ;;
+        "migrate --lock-wait") :; return ;;
+        "migrate --jobs") :; return ;;
+        "migrate --config") _synthstore_offer -f; return ;;
         "import --format") _synthstore_offer -W "auto jsonl json csv parquet"; return ;;
         "import --on-conflict") _synthstore_offer -W "skip replace newer fail"; return ;;
         "import --embed") :; return ;;
@@ -160,7 +164,7 @@ _synthstore() {
         "demo --config") _synthstore_offer -f; return ;;
     esac
     case "$command" in
-        '') _synthstore_offer -W "verify repair rebuild-index backup import export stats restore snapshots diff undo demo --help --version" ;;
+        '') _synthstore_offer -W "verify repair rebuild-index backup migrate import export stats restore snapshots diff undo demo --help --version" ;;
         verify)
             case "$cur" in
                 -*) _synthstore_offer -W "--quick --subset --repo --layout --metrics-file --select --ignore --id --fail-on --known --write-known --json -q --quiet -v --verbose --redact --no-color --no-progress --lock-wait --jobs --config -h --help" ;;
@@ -179,6 +183,11 @@ _synthstore() {
         backup)
             case "$cur" in
                 -*) _synthstore_offer -W "--repo --name --tag --check --known --layout --metrics-file -n --dry-run --keep-last --keep-hourly --keep-daily --keep-weekly --keep-monthly --keep-yearly --keep-within --json -q --quiet -v --verbose --redact --no-color --no-progress --lock-wait --jobs --config -h --help" ;;
+                *) _synthstore_offer -d ;;
+            esac ;;
+        migrate)
+            case "$cur" in
+                -*) _synthstore_offer -W "--layout --in-place -n --dry-run -y --yes --json -q --quiet -v --verbose --redact --no-color --no-progress --lock-wait --jobs --config -h --help" ;;
                 *) _synthstore_offer -d ;;
             esac ;;
         import)

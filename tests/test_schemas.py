@@ -26,6 +26,7 @@ NAMES = (
     "fleet",
     "import",
     "known",
+    "migrate",
     "prune",
     "report",
     "restore",
@@ -97,6 +98,7 @@ def documents(cli: Program, folder: Path) -> Iterator[Any]:
         ("export", hurt.root, "-o", folder / "all.csv"),
         ("import", folder / "new", folder / "all.csv", "--create"),
         ("import", folder / "new", folder / "store.json", "-n"),
+        ("migrate", hurt.root, folder / "native", "--layout", "native"),
     ]
     assert {call[0] for call in calls} == {name for name, _, _ in COMMANDS}
     for call in calls:

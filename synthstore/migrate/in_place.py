@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
+import shlex
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from synthstore.errors import InterruptedByUserError, OperationError, UsageError
+from synthstore.files.walk import look as stat_path
+from synthstore.files.walk import stat_of
 from synthstore.layout.base import Layout, Place
 from synthstore.migrate.aside import Parcel
 from synthstore.migrate.making import Converting
+from synthstore.migrate.proof import require_sound, told
 from synthstore.migrate.refusals import refuse_loss, refuse_mixed, refuse_unsettled
 from synthstore.migrate.report import Left, MigrateReport
 from synthstore.model.facts import CatalogFacts, IndexFacts, MappingFacts, PartStatus
+from synthstore.model.paths import folder_of
 from synthstore.progress import Progress
 from synthstore.repair.holding import held
 from synthstore.store.runs import CATALOG, ENTITY, INDEX, MAPPING, REMOVAL, Change, FilesChanged
@@ -61,12 +66,15 @@ async def _under_lock(
             raise InterruptedByUserError("declined; nothing was changed")
         confirmed = True
         try:
-            result = await asyncio.to_thread(session.run, "migrate", changes)
+            result = await asyncio.to_thread(
+                session.run, "migrate", changes, emptied=_emptied(site, changes)
+            )
         except FilesChanged:
             continue
         new = await look(
             site.root, site.layout, replace(site.looking, layout=site.layout.name), site.progress
         )
+        require_sound(new, told(seen), f"take it back with: {_undo(site.store, result.run)}")
         return replace(
             report,
             run=result.run,
@@ -74,11 +82,25 @@ async def _under_lock(
             vectors=new.inventory.index.ntotal,
             left=tuple(_conflict(path) for path in result.conflicts),
             findings=new.findings,
+            next=_undo(site.store, result.run),
         )
     raise OperationError(
         "the store kept changing while it was to be converted",
         hint="stop the Memory Core that writes to it, then run the command again",
     )
+
+
+def _undo(store: Path, run: str | None) -> str | None:
+    return None if run is None else shlex.join(["synthstore", "undo", str(store), run])
+
+
+def _emptied(site: Site, changes: Sequence[Change]) -> list[str]:
+    """Folders that only the old layout has, if an undo would make them as they are."""
+    going = {folder_of(change.path) for change in changes if change.content is None}
+    kept = {"", *site.layout.entity_folders, *site.layout.part_folders}
+    mode = stat_of(site.root.stat()).mode
+    found = ((folder, stat_path(site.root, folder)) for folder in sorted(going - kept))
+    return [folder for folder, entry in found if entry is not None and entry.stat.mode == mode]
 
 
 def _conflict(path: str) -> Left:

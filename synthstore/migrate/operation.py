@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import shlex
 import time
-from collections.abc import AsyncIterator, Callable, Collection
+from collections.abc import AsyncIterator, Callable
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from synthstore.checks.finding import Finding, Severity, Subject
-from synthstore.errors import LockedError, OperationError
+from synthstore.errors import LockedError
 from synthstore.files.lock import held_still
 from synthstore.layout.base import Layout
 from synthstore.layout.detect import SUPPORTED
@@ -25,15 +25,16 @@ from synthstore.migrate.making import (
     list_files,
     settle_pending,
 )
+from synthstore.migrate.proof import require_sound, told
 from synthstore.migrate.refusals import refuse_mixed, refuse_nesting, refuse_unsettled
 from synthstore.migrate.report import MigrateReport
 from synthstore.progress import Progress, SilentProgress
 from synthstore.repair.holding import PAUSE_SECONDS
 from synthstore.store.evidence import recognise
 from synthstore.store.journal import LOCK
-from synthstore.verify import Clock, Look, LookOptions, find_root, look
+from synthstore.verify import Clock, Look, LookOptions, find_root, look, next_command
 
-_SHOWN = 5
+_KEPT = "the source is as it was; what was made is left in {}"
 
 Confirm = Callable[[MigrateReport], bool]
 
@@ -115,7 +116,8 @@ class _Job:
         seen = await look(self.root, self.source, self.looking, self.progress)
         refuse_unsettled(self.store, seen.inventory)
         making = await asyncio.to_thread(self._making, seen)
-        report, known = self._planned(making, aside), frozenset(map(_told, seen.findings))
+        report, known = self._planned(making, aside), told(seen)
+        repairs = next_command(self.store, seen.findings) if report.lost else None
         if self.options.dry_run:
             return report
         (_, mode, mtime_ns), *_ = making.folders
@@ -125,7 +127,7 @@ class _Job:
         # Their vectors must not stay in memory beside those of the new store.
         del seen, making
         new = await self._look(aside.target if aside.placed else aside.path)
-        _require_sound(new, known, aside.path)
+        require_sound(new, known, _KEPT.format(aside.path))
         if not aside.placed:
             await asyncio.to_thread(aside.place)
         await asyncio.to_thread(aside.finish, mode, mtime_ns)
@@ -135,7 +137,14 @@ class _Job:
             assemblies=new.inventory.count("assembly"),
             vectors=new.inventory.index.ntotal,
             findings=new.findings,
+            next=repairs
+            or next_command(Path(report.target or self.target), new.findings)
+            or self._diff,
         )
+
+    @property
+    def _diff(self) -> str:
+        return shlex.join(["synthstore", "diff", str(self.store), str(self.options.target)])
 
     def _making(self, seen: Look) -> Making:
         """A conversion where one is asked for and needed, else a copy."""
@@ -174,22 +183,4 @@ class _Job:
             vectors=making.vectors,
             left=making.left,
             others=making.others,
-        )
-
-
-def _told(finding: Finding) -> tuple[str, Subject]:
-    return finding.code, finding.subject
-
-
-def _require_sound(new: Look, known: Collection[tuple[str, Subject]], folder: Path) -> None:
-    """Raise OperationError where the new store has errors that are not ``known``."""
-    wrong = [
-        f"{one.code} {one.subject.kind} {one.subject.id}"
-        for one in new.findings
-        if one.severity is Severity.ERROR and _told(one) not in known
-    ]
-    if wrong:
-        raise OperationError(
-            f"the new store does not verify: {'; '.join(wrong[:_SHOWN])}",
-            hint=f"the source is as it was; what was made is left in {folder}",
         )

@@ -51,6 +51,8 @@ class MigrateReport:
     """Paths of the source that belong to no entity, and so to no other layout."""
     findings: tuple[Finding, ...] = field(default=())
     """What ``verify`` says of the new store."""
+    next: str | None = None
+    """The exact next command."""
     started_at: str = ""
     elapsed_seconds: float = 0.0
 

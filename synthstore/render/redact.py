@@ -17,6 +17,7 @@ from synthstore.checks.finding import Finding, Subject
 from synthstore.checks.report import Action, RepairReport, Report
 from synthstore.diff import DiffReport
 from synthstore.errors import SynthstoreError
+from synthstore.migrate.report import MigrateReport
 from synthstore.repair.undoing import UndoReport
 from synthstore.stats.gathering import Portrait
 from synthstore.stats.report import StatsReport
@@ -135,6 +136,25 @@ def _restore_report(value: RestoreReport) -> RestoreReport:
 def _diff_report(value: DiffReport) -> DiffReport:
     differences = (replace(one, id=hashed(one.id)) for one in value.differences)
     return replace(value, differences=tuple(differences), unread=_problems(value.unread))
+
+
+@_redacted.register
+def _migrate_report(value: MigrateReport) -> MigrateReport:
+    left = (
+        replace(
+            one,
+            id=_subject(Subject(one.kind, one.id)).id,
+            path=None if one.path is None else redacted_path(one.path),
+            because=redacted_text(one.because),
+        )
+        for one in value.left
+    )
+    return replace(
+        value,
+        left=tuple(left),
+        others=tuple(map(redacted_path, value.others)),
+        findings=tuple(map(_finding, value.findings)),
+    )
 
 
 @_redacted.register

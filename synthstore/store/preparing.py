@@ -35,6 +35,8 @@ class Intent:
     command: str
     note: Mapping[str, object]
     undoes: str | None
+    emptied: tuple[str, ...] = ()
+    """Folders that go if the changes leave them empty."""
 
 
 class Preparation:
@@ -86,7 +88,8 @@ class Preparation:
             started_at=f"{now:%Y-%m-%dT%H:%M:%S.%fZ}",
             items=tuple(sorted(items, key=lambda item: item.order)),
             made=tuple(sorted(made)),
-            dropped=made_folders(self._root, intent.undoes) if intent.undoes else (),
+            dropped=intent.emptied
+            or (made_folders(self._root, intent.undoes) if intent.undoes else ()),
             undoes=intent.undoes,
             note=intent.note,
         )

@@ -187,16 +187,19 @@ class Session:
         *,
         note: Mapping[str, object] | None = None,
         undoes: str | None = None,
+        emptied: Sequence[str] = (),
         progress: Progress = SilentProgress(),  # noqa: B008 - it has no state
     ) -> RunResult:
         """Carry out ``changes`` as one undoable run; ``undoes`` names the run that they take back.
 
-        Raises FilesChanged, DiskFullError, what ``progress`` raises to stop it, and the like with
-        the store untouched; an OperationError that comes later leaves a committed run, which the
-        next session completes.
+        Folders that they leave empty go if they are among the ``emptied``. Raises FilesChanged,
+        DiskFullError, what ``progress`` raises to stop it, and the like with the store untouched;
+        an OperationError that comes later leaves a committed run, which the next session completes.
         """
         progress.start("staging", len(changes))
-        return self.run_batches(command, (changes,), note=note, undoes=undoes, progress=progress)
+        intent = Intent(command, dict(note or {}), undoes, tuple(emptied))
+        with self._running:
+            return self._run(intent, (changes,), progress)
 
     def run_batches(
         self,
@@ -213,7 +216,7 @@ class Session:
         the store is untouched until all are. What ``batches`` raises ends the run without a trace.
         """
         with self._running:
-            return self._run(Intent(command, dict(note or {}), undoes), batches, progress)
+            return self._run(Intent(command, dict(note or {}), undoes, ()), batches, progress)
 
     def _run(
         self, intent: Intent, batches: Iterable[Sequence[Change]], progress: Progress
