@@ -21,6 +21,7 @@ from synthstore.model.facts import CatalogFacts, IndexFacts, MappingFacts, PartS
 from synthstore.model.paths import folder_of
 from synthstore.progress import Progress
 from synthstore.repair.holding import held
+from synthstore.store.halfway import NOTE
 from synthstore.store.runs import CATALOG, ENTITY, INDEX, MAPPING, REMOVAL, Change, FilesChanged
 from synthstore.store.session import Session
 from synthstore.verify import Look, LookOptions, look
@@ -62,12 +63,18 @@ async def _under_lock(
     for _ in range(TRIES):
         seen = await look(site.root, source, site.looking, site.progress)
         report, changes = await asyncio.to_thread(_plan, site, seen)
-        if changes and not confirmed and not confirm(report):
+        if not changes:
+            return _as_it_is(report, site, session)
+        if not confirmed and not confirm(report):
             raise InterruptedByUserError("declined; nothing was changed")
         confirmed = True
         try:
             result = await asyncio.to_thread(
-                session.run, "migrate", changes, emptied=_emptied(site, changes)
+                session.run,
+                "migrate",
+                changes,
+                note={NOTE: [source.name, site.layout.name]},
+                emptied=_emptied(site, changes),
             )
         except FilesChanged:
             continue
@@ -92,6 +99,14 @@ async def _under_lock(
 
 def _undo(store: Path, run: str | None) -> str | None:
     return None if run is None else shlex.join(["synthstore", "undo", str(store), run])
+
+
+def _as_it_is(report: MigrateReport, site: Site, session: Session) -> MigrateReport:
+    """Nothing left to do, be it that this command completed what an earlier one had begun."""
+    done = [run.run for run in session.recovered if run.command == "migrate"]
+    if not done:
+        return report
+    return replace(report, run=done[-1], resumed=True, next=_undo(site.store, done[-1]))
 
 
 def _emptied(site: Site, changes: Sequence[Change]) -> list[str]:
@@ -131,7 +146,7 @@ def _plan(site: Site, seen: Look) -> tuple[MigrateReport, list[Change]]:
 
 def _changes(making: Converting) -> Iterator[Change]:
     """Entities first: the catalog tells of what they became, and is made when they are."""
-    stands = dict(_standing(making))
+    stands = dict(_hashes(making))
     moving = {one.file.path for one in making.choice.moving.values()}
     written = set()
     for parcel in making.parcels:
@@ -146,7 +161,7 @@ def _changes(making: Converting) -> Iterator[Change]:
         yield Change(path, stands[path], None, REMOVAL)
 
 
-def _standing(making: Converting) -> Iterator[tuple[str, str]]:
+def _hashes(making: Converting) -> Iterator[tuple[str, str]]:
     """Paths of entities and parts that stand, and the sha256 of each."""
     inventory = making.inventory
     for file in inventory.files:

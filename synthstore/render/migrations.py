@@ -36,6 +36,8 @@ def migrate_blocks(report: MigrateReport, *, verbose: bool, planned: bool) -> It
 def _headline(report: MigrateReport, *, planned: bool) -> str:
     change = "" if report.layout == report.into else f" from {report.layout} to {report.into}"
     if report.target is None:
+        if report.run is not None and report.resumed:
+            return f"completed the conversion of {report.store} to {report.into}"
         if not report.files:
             return f"{report.store}: nothing to convert, it is {report.into} throughout"
         return f"{'would convert' if planned else 'converted'} {report.store}{change}"

@@ -14,7 +14,7 @@ from synthstore.files.jsonio import ParseFailure, parse
 from synthstore.files.walk import EntryKind, look, open_folder, read_file
 from synthstore.layout.base import Layout
 from synthstore.layout.core import Core
-from synthstore.layout.detect import detect
+from synthstore.layout.detect import SUPPORTED, detect
 from synthstore.layout.evidence import (
     ENTITY_FOLDERS,
     IN_MEMORIES,
@@ -29,6 +29,7 @@ from synthstore.layout.evidence import (
 )
 from synthstore.model.facts import PartStatus
 from synthstore.store.catalog import LoadedCatalog, load_catalog
+from synthstore.store.halfway import layout_ahead
 
 _SAMPLE_CAP = 16 << 20
 _TORN_CAP = 1 << 20
@@ -42,6 +43,9 @@ def recognise(root: Path, forced: str | None = None) -> Layout:
 
     Raises NotAStoreError, NewerFormatError, UsageError or PermissionDeniedError.
     """
+    ahead = layout_ahead(root)
+    if ahead is not None and ahead in SUPPORTED:
+        return SUPPORTED[ahead]()
     evidence = gather(root)
     if forced is None:
         _refuse_part(root, evidence)
