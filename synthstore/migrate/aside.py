@@ -30,8 +30,11 @@ from synthstore.files.space import require_room, require_writable
 from synthstore.files.walk import list_folder, read_file
 from synthstore.layout.base import OWN_FOLDER
 from synthstore.model.facts import Stat
+from synthstore.model.paths import folder_of
 
-MARKER = f"{OWN_FOLDER}/migration.json"
+MARKER = ".tmp-migration"
+"""In the root, and the last thing to go: named like what ``verify`` takes for a leftover."""
+
 _PRIVATE_FOLDER, _PRIVATE_FILE = 0o700, 0o600
 
 
@@ -89,8 +92,7 @@ class Aside:
                 hint="finish that one first, or remove the folder: "
                 f"rm -r {shlex.quote(str(self.path))}",
             )
-        own = {OWN_FOLDER}
-        if other is None and os.path.lexists(self.path) and not _names(self.path) <= own:
+        if other is None and os.path.lexists(self.path) and not _is_begun(self.path):
             raise UsageError(
                 f"{self.path} stands where the new store is to be made",
                 hint=f"move {shlex.quote(str(self.path))} out of the way",
@@ -115,12 +117,11 @@ class Aside:
     def making(self, paths: Sequence[str], folders: Iterable[str]) -> Iterator[None]:
         """Have the folder ready for ``paths``, and make them durable when the body ends."""
         make_dirs(self.target.parent, _PRIVATE_FOLDER)
-        make_dirs(self.path / OWN_FOLDER, _PRIVATE_FOLDER)
+        make_dirs(self.path, _PRIVATE_FOLDER)
         if _marker(self.path) != self.errand:
             atomic_write(self.path / MARKER, self.errand.spelt, _PRIVATE_FILE)
-            fsync_dir(self.path)
         self._clear(frozenset(paths))
-        for folder in sorted(folders):
+        for folder in sorted({*folders, *map(folder_of, paths)}):
             make_dirs(self.path / folder, _PRIVATE_FOLDER)
         with synced(self.path, [self.path / path for path in paths]):
             yield
@@ -133,14 +134,16 @@ class Aside:
             for entry in list_folder(self.path, waiting.pop()):
                 if entry.kind == "dir" and entry.path != OWN_FOLDER:
                     waiting.append(entry.path)
-                elif entry.kind != "dir" and entry.path not in wanted:
+                elif entry.kind != "dir" and entry.path not in {MARKER, *wanted}:
                     remove(self.path / entry.path)
 
     def clear_own(self, *kept: str) -> None:
-        """Remove what is ours in it, but the marker and what is ``kept``."""
-        for entry in list_folder(self.path, OWN_FOLDER):
-            if entry.path not in (MARKER, *kept):
-                _remove(self.path / entry.path, is_folder=entry.kind == "dir")
+        """Remove what is ours in it, but what is ``kept``."""
+        entries = list_folder(self.path, OWN_FOLDER)
+        for entry in (entry for entry in entries if entry.path not in kept):
+            _remove(self.path / entry.path, is_folder=entry.kind == "dir")
+        if not {entry.path for entry in entries} & {*kept}:
+            remove_tree(self.path / OWN_FOLDER)
 
     def settle(self, parcel: Parcel) -> None:
         """Write one file, unless an earlier try left these very bytes."""
@@ -185,11 +188,7 @@ class Aside:
 
     def finish(self, mode: int, mtime_ns: int | None) -> None:
         """Forget whose it was; from here on it is a store like any other."""
-        own = self.target / OWN_FOLDER
         remove(self.target / MARKER)
-        fsync_dir(own)
-        if not _names(own):
-            remove_tree(own)
         now = self.target.stat().st_mtime_ns
         dress_folder(self.target, mode, now if mtime_ns is None else mtime_ns)
 
@@ -211,6 +210,12 @@ def _marker(folder: Path) -> Errand | None:
 
 def _names(folder: Path) -> set[str]:
     return {entry.path for entry in list_folder(folder, "")}
+
+
+def _is_begun(folder: Path) -> bool:
+    """Whether a try died here before it could say whose it was."""
+    names = _names(folder) if folder.is_dir() else {""}
+    return all(name.startswith(f".{MARKER}.") for name in names)
 
 
 def _is_empty(target: Path) -> bool:

@@ -22,6 +22,7 @@ from synthstore.model.facts import Stat
 from synthstore.model.paths import folder_of
 from synthstore.progress import Progress
 from synthstore.repair.plan import typical_access
+from synthstore.scan.listing import list_store
 from synthstore.store.changes import has_pending
 from synthstore.store.session import Session
 from synthstore.verify import Look
@@ -123,8 +124,8 @@ class Converting:
 
     @property
     def needed(self) -> bool:
-        """Whether the new layout has any entity elsewhere, or in other words."""
-        if self.layout.name != self.inventory.layout.name:
+        """Whether the new layout has anything elsewhere, in other words, or at all."""
+        if self.layout.name != self.inventory.layout.name or self.parts.incomplete:
             return True
         rewrites = self.ways.rewrites
         moving = self.choice.moving.values()
@@ -194,6 +195,12 @@ class Converting:
         for parcel in self.parcels:
             aside.settle(parcel)
             progress.advance(1)
+        listed = list_store(self.root, self.inventory.layout).candidates
+        now = {one.path: one.stat for one in listed}
+        then = {file.path: file.stat for file in self.inventory.files}
+        for path in sorted(now.keys() | then.keys()):
+            if now.get(path) != then.get(path):
+                raise moved(self.root / path)
 
 
 Making = Copying | Converting

@@ -15,7 +15,7 @@ from synthstore.files.lock import held_still
 from synthstore.layout.base import Layout
 from synthstore.layout.detect import SUPPORTED
 from synthstore.layout.native import Native
-from synthstore.migrate.aside import Aside, Errand
+from synthstore.migrate.aside import MARKER, Aside, Errand
 from synthstore.migrate.in_place import Site, convert_in_place
 from synthstore.migrate.making import (
     Converting,
@@ -158,7 +158,8 @@ class _Job:
 
     async def _look(self, folder: Path) -> Look:
         looking = replace(self.looking, layout=self.layout.name)
-        return await look(folder, self.layout, looking, self.progress)
+        seen = await look(folder, self.layout, looking, self.progress)
+        return Look(seen.inventory, tuple(one for one in seen.findings if one.path != MARKER))
 
     def _make(self, making: Making, aside: Aside) -> None:
         fill(making, aside, self.progress)

@@ -118,6 +118,13 @@ class Parts:
         return self.target.name == "native" and self.inventory.index.description not in DESCRIPTIONS
 
     @property
+    def incomplete(self) -> bool:
+        """Whether the source lacks a mapping or a vector that the new store is to have."""
+        stand = {m.path for m in self.inventory.mappings if m.status is PartStatus.OK}
+        lacks = not self.keeps_index or not stand.issuperset(self.mapping_paths)
+        return bool(len(self.vectors.ids)) and lacks
+
+    @property
     def metric(self) -> str:
         """A Memory Core's metric stays one Memory Core's; else the new layout's own."""
         index = self.inventory.index
