@@ -35,11 +35,13 @@ CALLS = [
 HERE = {
     "/data/store": "data",
     "/data/new": "new",
+    "/mnt/new/store": "moved",
+    "/mnt/core": "core",
     "/backup/repo": "repo",
     "/backup/repo@latest": "repo@latest",
     "2025-03-18": "latest",
 }
-ASKING = (["repair", "data"], ["restore", "data"], ["undo", "data"])
+ASKING = (["repair", "data"], ["migrate", "data"], ["restore", "data"], ["undo", "data"])
 EXPECTED = {"verify ./tour": {0, 1}, "repair ./tour --dry-run": {1}}
 
 
