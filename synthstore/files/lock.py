@@ -122,20 +122,16 @@ def held_still(path: Path) -> Iterator[None]:
 
     Makes and writes nothing. Raises LockedError where somebody holds it.
     """
-    try:
-        fd = os.open(path, _LOOK)
-    except OSError:
-        # Nobody ever took it; a writer that comes now makes it.
+    # Where nobody ever took it there is none; a writer that comes now makes it.
+    with contextlib.ExitStack() as stack:
+        with contextlib.suppress(OSError):
+            fd = os.open(path, _LOOK)
+            stack.callback(os.close, fd)
+            try:
+                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise _taken(path) from None
         yield
-        return
-    try:
-        try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise _taken(path) from None
-        yield
-    finally:
-        os.close(fd)
 
 
 def _taken(path: Path) -> LockedError:

@@ -68,7 +68,7 @@ class _Chooser:
         for ref, file in self.stand.standing_file.items():
             if ref not in self.moving:
                 code, because = self._why_not(ref, file) or ("M012", "its name is taken there")
-                yield Left(twin(code, ref.kind), ref.kind, ref.id, file.path, because)
+                yield _left(code, ref, file.path, because)
 
     def _consider(self, ref: EntityRef, file: EntityFile) -> None:
         if self._why_not(ref, file) is not None:
@@ -101,16 +101,17 @@ class _Chooser:
 def _damaged(stand: Standing) -> Iterator[Left]:
     """Files that no entity can be taken from, and rows that no file answers."""
     for ref, file in stand.hurt.items():
-        code = twin(_SEALED[file.status], ref.kind)
-        yield Left(code, ref.kind, ref.id, file.path, file.problem or "damaged")
+        yield _left(_SEALED[file.status], ref, file.path, file.problem or "damaged")
     for path, ref in stand.losers.items():
-        because = "another file stands for its id"
-        yield Left(twin("M006", ref.kind), ref.kind, ref.id, path, because)
+        yield _left("M006", ref, path, "another file stands for its id")
     for claim in stand.claims:
         if _is_lost(claim, stand):
-            because = "listed, but its file is missing"
-            ref = claim.ref
-            yield Left(twin("M001", ref.kind), ref.kind, ref.id, claim.path, because)
+            yield _left("M001", claim.ref, claim.path, "listed, but its file is missing")
+
+
+def _left(code: str, ref: EntityRef, path: str | None, because: str) -> Left:
+    told = twin(code, ref.kind) if code.startswith("M") else code
+    return Left(told, ref.kind, ref.id, path, because)
 
 
 def _is_lost(claim: Claim, stand: Standing) -> bool:

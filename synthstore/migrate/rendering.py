@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -26,6 +25,7 @@ _COPIES = 256
 """Members of which a copy is remembered: those of one assembly lie near each other."""
 _ROOM = 1024
 _DIGITS = 24
+_NESTED = frozenset({dict, list})
 
 Document = dict[str, Any]
 
@@ -119,7 +119,7 @@ class Renderer(Mapping[str, Document]):
         differing = sorted(
             key
             for key in before.keys() | after.keys()
-            if _text(before.get(key, ...)) != _text(after.get(key, ...))
+            if not same(before.get(key, ...), after.get(key, ...))
         )
         if differing:
             raise OperationError(
@@ -143,9 +143,20 @@ class Renderer(Mapping[str, Document]):
         return self.ways.source.name
 
 
-def _text(value: object) -> str:
-    """By its text a value is told from another that Python takes for equal: 1, 1.0 and True."""
-    return "" if value is ... else json.dumps(value, sort_keys=True)
+def same(one: object, other: object) -> bool:
+    """Whether two parsed values are one: to Python 1, 1.0 and True are equal, and NaN is not."""
+    if type(one) is not type(other):
+        return False
+    if isinstance(one, dict) and isinstance(other, dict):
+        return one.keys() == other.keys() and all(same(one[key], other[key]) for key in one)
+    if not isinstance(one, list) or not isinstance(other, list):
+        return one == other or (one != one and other != other)  # noqa: PLR0124 - only NaN differs
+    kinds = [*map(type, one)]
+    if kinds != [*map(type, other)]:
+        return False
+    # Of an embedding's numbers no single one is worth a call.
+    flat = one == other if _NESTED.isdisjoint(kinds) else False
+    return flat or all(map(same, one, other))
 
 
 def moved(path: Path) -> OperationError:
