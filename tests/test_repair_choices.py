@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from synthstore.checks.finding import Severity
-from synthstore.checks.report import RepairReport
+from synthstore.checks.report import LOST, RepairReport
 from synthstore.errors import InterruptedByUserError, LockedError, RefusedError
 from synthstore.render.redact import redacted
 from synthstore.repair.operation import RepairOptions, repair
@@ -318,3 +318,13 @@ def test_an_index_of_another_dimension_takes_no_vector(
     report = do(built.root, RepairOptions(**ids))
     assert codes(report)["V009"] == 1
     assert built.index.read_bytes() == index
+
+
+def test_a_memory_that_another_overwrote_is_told_as_lost(tmp_path: Path) -> None:
+    built = build("core-4", tmp_path / "store")
+    victim = built.memories[11]
+    built.overwrite(victim, built.raw(built.memories[9]))
+    for options in (RepairOptions(ignore=("C",), dry_run=True), RepairOptions(ignore=("C",))):
+        report = do(built.root, options)
+        assert [a.subject.id for a in report.actions if a.because == LOST] == [victim]
+    assert do(built.root, RepairOptions()).run is None

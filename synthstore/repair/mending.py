@@ -195,7 +195,7 @@ class _Mender:
         if path is None:
             return "C005" if row.path is not None else "C003"
         named = self.basis.inventory.by_path.get(path)
-        if named is not None and named.ref is not None:
+        if named is not None and named.ref is not None and path not in self.out.removed:
             return "C006" if named.ref in self.rows else twin("M005", row.kind)
         return twin("M001", row.kind)
 

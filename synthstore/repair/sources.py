@@ -107,6 +107,16 @@ def other_claimants(
                 yield copy
 
 
+def misplaced(root: Path, inventory: Inventory, needs: frozenset[EntityRef]) -> Iterator[Copy]:
+    """Files in the folder of the other kind, where they make no whole entity."""
+    for file in inventory.files:
+        if file.status is FileStatus.INCOMPLETE:
+            kind: Kind = "assembly" if file.kind == "memory" else "memory"
+            copy = _from_file(root, inventory.layout, kind, file.path, file.path)
+            if copy is not None and copy.ref in needs:
+                yield copy
+
+
 def embedded_copies(
     root: Path, inventory: Inventory, needs: frozenset[EntityRef]
 ) -> Iterator[Copy]:
@@ -177,7 +187,13 @@ def _read(root: Path, path: str, kind: Kind) -> bytes | None:
         return None
 
 
-SOURCES: tuple[Source, ...] = (other_claimants, bak_files, embedded_copies, quarantined)
+SOURCES: tuple[Source, ...] = (
+    other_claimants,
+    bak_files,
+    misplaced,
+    embedded_copies,
+    quarantined,
+)
 
 
 def surviving(
