@@ -173,6 +173,12 @@ def astray(built: Built, entity_id: str) -> str:
     return entity_path(built.layout, entity_id, is_memory=not built.is_memory(entity_id))
 
 
+def back_in_place(built: Built, entity_id: str) -> None:
+    """The entity stands where it belongs, and nowhere else."""
+    assert built.read(entity_id) == built.docs[entity_id]
+    assert not (built.root / astray(built, entity_id)).exists()
+
+
 DAMAGES = (
     *(
         Damage(
@@ -180,6 +186,7 @@ DAMAGES = (
             apply=on(label, move_astray),
             codes=dict.fromkeys(codes, 1),
             touched=lambda b, label=label: (label, astray(b, entity(b, label))),  # type: ignore[misc]
+            check=on(label, back_in_place),
         )
         for label, codes in (("m8", ("M001", "A007")), ("a1", ("A001", "M007")))
     ),
