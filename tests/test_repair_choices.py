@@ -328,3 +328,14 @@ def test_a_memory_that_another_overwrote_is_told_as_lost(tmp_path: Path) -> None
         report = do(built.root, options)
         assert [a.subject.id for a in report.actions if a.because == LOST] == [victim]
     assert do(built.root, RepairOptions()).run is None
+
+
+def test_what_another_overwrote_is_accepted_in_one_repair(built: Built) -> None:
+    victim, other = built.memories[10], built.memories[9]
+    raw = built.raw(other)
+    built.overwrite(victim, raw)
+    accept = RepairOptions(accept=("M004",), accept_all=True)
+    assert codes(do(built.root, accept)) == {}
+    assert do(built.root, accept).run is None
+    assert built.row(other)["filepath"] == built.paths[other]
+    assert not built.file(victim).exists()

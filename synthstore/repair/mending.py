@@ -113,7 +113,9 @@ class _Mender:
         if found and found[1] is Rank.SAME_BYTES and self.wishes.wants(code, ref.id, file.path):
             self._place(ref, file.path, found[0], "its bytes had changed; this copy has the hash")
         elif self.wishes.accepts(code, ref.id):
-            if file.ref is not None:
+            if file.path in self.basis.standing.losers:
+                self._loser(file)
+            elif file.ref is not None:
                 self._whole(file, file.ref)
             else:
                 self._recover_hurt(file, ref, code)
