@@ -51,6 +51,21 @@ def cut(path: Path) -> None:
     os.truncate(path, path.stat().st_size // 2)
 
 
+def test_a_note_of_damage_that_is_none_is_dropped(
+    built: stores.Built, tmp_path: Path, place: LocalPlace
+) -> None:
+    back_up(built.root, place)
+    victim = packs(place, lists=False)[0]
+    whole = victim.read_bytes()
+    flip(victim)
+    assert looked(place).lost
+    victim.write_bytes(whole)
+    report = looked(place)
+    assert (report.lost, report.problems) == ((), ())
+    assert not give_back(tmp_path / "again", place).lost
+    assert list((place.root / "damage").iterdir()) == []
+
+
 @pytest.mark.parametrize("lists", [False, True])
 @pytest.mark.parametrize("hurt", [flip, cut, Path.unlink])
 def test_damage_is_named_and_healed_by_the_next_backup(

@@ -43,7 +43,7 @@ class CheckOptions:
 def check_repository(
     place: Place, options: CheckOptions, progress: Progress | None = None
 ) -> CheckReport:
-    """Look at a repository; writes nothing but a note of what it found to be lost.
+    """Look at a repository; writes nothing but its notes of what is lost.
 
     It takes no lock: what looks wrong while others add and take away is looked at again.
     """
@@ -98,6 +98,8 @@ class _Checker:
         self.bad: dict[str, set[bytes]] = {}
         """Blobs that could not be had from their pack."""
         self.good: set[bytes] = set()
+        self.read: set[str] = set()
+        """Packs whose data was looked at."""
         self.lacking: frozenset[bytes] = frozenset()
         """Files of snapshots that cannot be put together."""
 
@@ -114,6 +116,8 @@ class _Checker:
         why = {name: f"pack {name[:16]}: {text}" for name, text in index.unreadable.items()}
         if self.options.read_data:
             why |= self._read_packs()
+            self._withdraw_notes()
+            index = self.repository.index
         else:
             self.good = set(index)
         self.problems += [f"snapshot {file}: {text}" for file, text in unreadable.items()]
@@ -123,6 +127,14 @@ class _Checker:
         if self.lacking or self.problems:
             # Damage that costs nothing, for another pack has the same objects, is no finding.
             self.problems += why.values()
+
+    def _withdraw_notes(self) -> None:
+        """Let go of what an earlier check noted and this reading disproved."""
+        try:
+            self.repository.withdraw_notes(self.read, self.bad)
+        except OperationError as error:
+            self.problems.append(f"a note of damage that is none could not be dropped: {error}")
+        self.repository.reload()
 
     def note(self) -> None:
         """Keep what was found in mind, so that the next backup stores it again."""
@@ -145,6 +157,7 @@ class _Checker:
             except FileNotFoundError:
                 why[name] = f"pack {name[:16]}: it is gone"
                 continue
+            self.read.add(name)
             if hashlib.sha256(content).hexdigest() != name:
                 why[name] = f"pack {name[:16]}: its bytes are not those that its name tells of"
             self._read_pack(pack, content)

@@ -253,10 +253,17 @@ class PackIndex:
 
 def _decompressed(stored: bytes, size: int, what: str) -> bytes:
     """The ``size`` bytes of a zstd frame; a frame that claims another size is not even begun."""
+    if _claimed_size(stored, what) != size:
+        raise PackDamageError(f"{what} has another size than its index says")
     try:
-        if zstandard.frame_content_size(stored) != size:
-            raise PackDamageError(f"{what} has another size than its index says")
         return zstandard.ZstdDecompressor().decompress(stored)
+    except zstandard.ZstdError as error:
+        raise PackDamageError(f"{what}: {error}") from error
+
+
+def _claimed_size(stored: bytes, what: str) -> int:
+    try:
+        return zstandard.frame_content_size(stored)
     except zstandard.ZstdError as error:
         raise PackDamageError(f"{what}: {error}") from error
 
@@ -294,7 +301,7 @@ def read_index(name: str, tail: bytes) -> PackIndex:
 
 
 def _unpacked_index(stored: bytes) -> bytes:
-    size = zstandard.frame_content_size(stored)
+    size = _claimed_size(stored, "its index")
     # Digests do not shrink, so an index that claims to is a bomb.
     if not _COUNTS.size <= size <= _MOST_SHRUNK * len(stored):
         raise PackDamageError("its index is not plausible")

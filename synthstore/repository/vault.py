@@ -6,6 +6,7 @@ import hashlib
 import logging
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 
 from synthstore.errors import OperationError, PermissionDeniedError
@@ -112,6 +113,18 @@ class Repository:
         """Keep in mind what a check found, so that the next backup stores it again."""
         name, content = spell_damage(damage)
         self.place.write(f"{DAMAGE}/{name}", content)
+
+    def withdraw_notes(
+        self, read: AbstractSet[str], bad: Mapping[str, AbstractSet[bytes]]
+    ) -> None:
+        """Drop notes of blobs of packs just ``read``, none ``bad``: the medium faltered then."""
+        for name in self.place.names(DAMAGE):
+            noted = self._noted(name).blobs
+            if noted and all(
+                pack in read and blobs.isdisjoint(bad.get(pack, frozenset()))
+                for pack, blobs in noted.items()
+            ):
+                self.place.remove(f"{DAMAGE}/{name}")
 
     def locked(self, *, shared: bool, wait: float = 0.0) -> AbstractContextManager[object]:
         """Hold it: shared to add, alone to take away."""

@@ -17,6 +17,7 @@ from typing import cast
 from tests.faults.bench import MEMORY_FILES
 from tests.faults.supervisor import Outcome, observe
 from tests.fuzz.grounds import watched
+from tests.fuzz.probes import PROBES
 from tests.fuzz.targets import TARGETS
 
 CHUNK = 500
@@ -87,7 +88,7 @@ def _tried(share: Share) -> Iterator[Score]:
 
 def _go(share: Share, folder: Path, progress: mmap) -> list[str]:
     """In the child: the outcome of each trial, or what it failed by."""
-    target = TARGETS[share.target]
+    target = (TARGETS | PROBES)[share.target]
     os.chdir(folder)
     target.settle(folder)
     told = []
@@ -115,8 +116,9 @@ def _score(share: Share, outcome: Outcome, folder: Path, last: int) -> Score:
                 score.failures[number] = text[2:]
             else:
                 score.outcomes[text] += 1
+    inside = folder.relative_to(_ROOT).as_posix()
     for path in sorted({call.path for call in outcome.calls}):
-        if not path.startswith((*_HARMLESS, str(folder)[1:])):
+        if path != inside and not path.startswith((*_HARMLESS, f"{inside}/")):
             score.failures[share.start] = f"outside its folder, in these trials: {path}"
     return score
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from tests.fuzz.faiss_files import FaissFile, LoneFaissFile
 from tests.fuzz.grounds import Target
 from tests.fuzz.repositories import FileList, Manifest, Note, Pack
@@ -26,4 +24,4 @@ _TARGETS: tuple[Target, ...] = (
     Note(),
     Pack(),
 )
-TARGETS: Mapping[str, Target] = {target.name: target for target in _TARGETS}
+TARGETS: dict[str, Target] = {target.name: target for target in _TARGETS}
