@@ -15,6 +15,7 @@ import zstandard
 
 from synthstore.repository.damage import read_damage
 from synthstore.repository.manifest import Tree, read_snapshot, read_tree
+from synthstore.repository.pack_building import PackBuilder
 from synthstore.repository.packs import (
     BLOB_ROW,
     BLOCK_ROW,
@@ -23,7 +24,6 @@ from synthstore.repository.packs import (
     Blob,
     Coding,
     Kind,
-    PackBuilder,
     PackDamageError,
     read_index,
 )

@@ -15,11 +15,11 @@ from synthstore.backup.retention import Keep, kept
 from synthstore.errors import UsageError
 from synthstore.progress import Progress, SilentProgress
 from synthstore.repository.manifest import Snapshot
+from synthstore.repository.pack_building import PackBuilder
 from synthstore.repository.packs import (
     PACK_BYTES,
     Blob,
     Coding,
-    PackBuilder,
     PackDamageError,
     PackIndex,
 )

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from synthstore.repository.index import read_tail
-from synthstore.repository.packs import PACK_BYTES, PackBuilder
+from synthstore.repository.pack_building import PackBuilder
+from synthstore.repository.packs import PACK_BYTES
 from synthstore.repository.place import PACKS
 from synthstore.repository.recipes import Encoded, Piece
 from synthstore.repository.vault import Repository
