@@ -54,6 +54,7 @@ _synthstore() {
         "verify --subset") :; return ;;
         "verify --repo") _synthstore_offer -d; return ;;
         "verify --layout") _synthstore_offer -W "native core-4 core-3 core-2 lucidia-1 lucidia-0"; return ;;
+        "verify --executor") :; return ;;
         "verify --metrics-file") _synthstore_offer -f; return ;;
         "verify --select") _synthstore_codes; return ;;
         "verify --ignore") _synthstore_codes; return ;;
@@ -79,6 +80,7 @@ _synthstore() {
         "rebuild-index --factory") :; return ;;
         "rebuild-index --metric") _synthstore_offer -W "ip l2"; return ;;
         "rebuild-index --layout") _synthstore_offer -W "native core-4 core-3 core-2 lucidia-1 lucidia-0"; return ;;
+        "rebuild-index --executor") :; return ;;
         "rebuild-index --lock-wait") :; return ;;
         "rebuild-index --jobs") :; return ;;
         "rebuild-index --config") _synthstore_offer -f; return ;;
@@ -167,7 +169,7 @@ _synthstore() {
         '') _synthstore_offer -W "verify repair rebuild-index backup migrate import export stats restore snapshots diff undo demo --help --version" ;;
         verify)
             case "$cur" in
-                -*) _synthstore_offer -W "--quick --subset --repo --layout --metrics-file --select --ignore --id --fail-on --known --write-known --json -q --quiet -v --verbose --redact --no-color --no-progress --lock-wait --jobs --config -h --help" ;;
+                -*) _synthstore_offer -W "--quick --subset --repo --layout --executor --metrics-file --select --ignore --id --fail-on --known --write-known --json -q --quiet -v --verbose --redact --no-color --no-progress --lock-wait --jobs --config -h --help" ;;
                 *) _synthstore_offer -d ;;
             esac ;;
         repair)
@@ -177,7 +179,7 @@ _synthstore() {
             esac ;;
         rebuild-index)
             case "$cur" in
-                -*) _synthstore_offer -W "--only --factory --metric --layout -n --dry-run -y --yes --allow-shrink --json -q --quiet -v --verbose --redact --no-color --no-progress --lock-wait --jobs --config -h --help" ;;
+                -*) _synthstore_offer -W "--only --factory --metric --layout --executor -n --dry-run -y --yes --allow-shrink --json -q --quiet -v --verbose --redact --no-color --no-progress --lock-wait --jobs --config -h --help" ;;
                 *) _synthstore_offer -d ;;
             esac ;;
         backup)

@@ -52,6 +52,8 @@ class LookOptions:
     """(code, subject kind, subject id) of findings to keep silent about."""
     subset: tuple[int, int] | None = None
     jobs: int | None = None
+    cluster: str | None = None
+    """The address of a Dask scheduler."""
     severities: Mapping[str, Severity] = field(default_factory=dict)
     layout: str | None = None
     caps: Caps = DEFAULT_CAPS
@@ -61,7 +63,13 @@ class LookOptions:
     @property
     def scan(self) -> ScanOptions:
         """How far the scan looks."""
-        return ScanOptions(quick=self.quick, subset=self.subset, jobs=self.jobs, caps=self.caps)
+        return ScanOptions(
+            quick=self.quick,
+            subset=self.subset,
+            jobs=self.jobs,
+            cluster=self.cluster,
+            caps=self.caps,
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -68,6 +68,14 @@ LayoutOption = Annotated[
         "--layout", help="Settle which layout it is, where the evidence is equal for two."
     ),
 ]
+Executor = Annotated[
+    str | None,
+    typer.Option(
+        "--executor",
+        metavar="dask=URL",
+        help="Let the workers of a Dask cluster read the files: dask=tcp://host:port.",
+    ),
+]
 MetricsFile = Annotated[
     str | None,
     typer.Option(
@@ -123,6 +131,18 @@ def subset(text: str | None) -> tuple[int, int] | None:
             f"--subset: {text!r} names no part", hint="write N/T with N from 1 to T, as in 3/7"
         )
     return int(match[1]), int(match[2])
+
+
+def cluster(executor: str | None) -> str | None:
+    """The address of the Dask scheduler that ``--executor`` names."""
+    if executor is None:
+        return None
+    kind, _, address = executor.partition("=")
+    if kind != "dask" or not address:
+        raise UsageError(
+            f"--executor: {executor!r} is no executor", hint="write dask=tcp://HOST:PORT"
+        )
+    return address
 
 
 def threshold(label: str) -> Severity | None:

@@ -42,6 +42,7 @@ async def rebuild_index(
         typer.Option("--metric", help="Inner product or squared distance; else kept."),
     ] = None,
     layout: options.LayoutOption = None,
+    executor: options.Executor = None,
     dry_run: options.DryRun = False,
     _yes: options.Yes = False,
     allow_shrink: options.AllowShrink = False,
@@ -62,6 +63,7 @@ async def rebuild_index(
         dry_run=dry_run,
         lock_wait=common.lock_wait,
         jobs=common.jobs,
+        cluster=options.cluster(executor),
         layout=layout,
         copies=index_backups(common),
     )

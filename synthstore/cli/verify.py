@@ -59,6 +59,7 @@ async def verify(
     ] = None,
     repo: vault.Repo = None,
     layout: options.LayoutOption = None,
+    executor: options.Executor = None,
     metrics_file: options.MetricsFile = None,
     select: options.Select = None,
     ignore: options.Ignore = None,
@@ -107,6 +108,7 @@ async def verify(
             fail_on=options.threshold(fail_on),
             known=read_known(known),
             jobs=common.jobs,
+            cluster=options.cluster(executor),
             severities=options.severities(common.config, CATALOGUE),
             repository=vault.place_if_named(repo),
         )

@@ -39,6 +39,8 @@ class RebuildOptions:
     dry_run: bool = False
     lock_wait: float = 0.0
     jobs: int | None = None
+    cluster: str | None = None
+    """The address of a Dask scheduler."""
     layout: str | None = None
     copies: Copies = DEFAULT_COPIES
     """The index backups that are taken before the catalog is replaced."""
@@ -56,7 +58,12 @@ async def rebuild_index(
         store=store,
         root=root,
         layout=layout,
-        look=LookOptions(fail_on=Severity.ERROR, jobs=options.jobs, layout=options.layout),
+        look=LookOptions(
+            fail_on=Severity.ERROR,
+            jobs=options.jobs,
+            cluster=options.cluster,
+            layout=options.layout,
+        ),
         wishes=Wishes(allow_shrink=options.allow_shrink),
         wish=IndexWish(options.factory, options.metric),
         clock=clock,

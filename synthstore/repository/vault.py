@@ -114,9 +114,7 @@ class Repository:
         name, content = spell_damage(damage)
         self.place.write(f"{DAMAGE}/{name}", content)
 
-    def withdraw_notes(
-        self, read: AbstractSet[str], bad: Mapping[str, AbstractSet[bytes]]
-    ) -> None:
+    def withdraw_notes(self, read: AbstractSet[str], bad: Mapping[str, AbstractSet[bytes]]) -> None:
         """Drop notes of blobs of packs just ``read``, none ``bad``: the medium faltered then."""
         for name in self.place.names(DAMAGE):
             noted = self._noted(name).blobs

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import contextmanager
 
+from synthstore.scan.cluster import dask_executor
 from synthstore.scan.shard import Candidate
 
 SHARD = 250
@@ -31,8 +32,16 @@ def shards(candidates: Sequence[Candidate]) -> Iterator[Sequence[Candidate]]:
 
 
 @contextmanager
-def executor_for(files: int, jobs: int | None) -> Iterator[Executor]:
-    """Give processes where they pay, else one thread; parsing holds the GIL."""
+def executor_for(files: int, jobs: int | None, cluster: str | None = None) -> Iterator[Executor]:
+    """Give processes where they pay, else one thread; parsing holds the GIL.
+
+    A ``cluster``, the address of a Dask scheduler, is used however few they are; raises as
+    ``dask_executor`` does.
+    """
+    if cluster is not None and files:
+        with dask_executor(cluster) as executor:
+            yield executor
+        return
     workers = jobs or usable_cores()
     if workers > 1 and files >= PROCESSES_PAY_FROM:
         executor = _processes(workers)
@@ -47,8 +56,7 @@ def executor_for(files: int, jobs: int | None) -> Iterator[Executor]:
 def _processes(workers: int) -> Executor:
     # Never fork: this process has threads by now, and a forked lock may never be freed.
     context = multiprocessing.get_context("forkserver")
-    # The main module too: else each worker would import it for itself.
-    context.set_forkserver_preload(["__main__", "synthstore.scan.shard"])
+    context.set_forkserver_preload(["synthstore.scan.shard"])
     # Facts make no cycles, and a worker lives for one scan.
     processes = ProcessPoolExecutor(workers, mp_context=context, initializer=gc.disable)
     # Ctrl-C goes to the whole group: the server starts with it blocked, and so do its children.

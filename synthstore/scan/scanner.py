@@ -47,6 +47,8 @@ class ScanOptions:
     subset: tuple[int, int] | None = None
     """(n, t): parse only the n-th of t parts of the files, by a hash of their names."""
     jobs: int | None = None
+    cluster: str | None = None
+    """The address of a Dask scheduler whose workers read the files."""
     caps: Caps = DEFAULT_CAPS
 
     def parses(self, path: str) -> bool:
@@ -118,7 +120,7 @@ async def _read(
     progress: Progress | None,
 ) -> tuple[list[ShardFacts], _Parts]:
     """The entities, by workers, and the store's parts meanwhile."""
-    with executor_for(len(todo.read), options.jobs) as executor:
+    with executor_for(len(todo.read), options.jobs, options.cluster) as executor:
         entities = asyncio.create_task(
             _read_entities(executor, (root, layout, options.caps), todo.read, progress)
         )
@@ -162,8 +164,12 @@ async def _read_entities(
         progress.advance(len(shard))
         return facts
 
-    async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(one(shard)) for shard in shards(candidates)]
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(one(shard)) for shard in shards(candidates)]
+    except ExceptionGroup as failed:
+        # One failure is told: the group cancels the other shards, and they fail of that.
+        raise failed.exceptions[0] from None
     return [task.result() for task in tasks]
 
 

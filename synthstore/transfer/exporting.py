@@ -58,6 +58,8 @@ class ExportOptions:
     selection: Selection = Selection()  # noqa: RUF009 - frozen
     limit: int | None = None
     jobs: int | None = None
+    cluster: str | None = None
+    """The address of a Dask scheduler."""
     layout: str | None = None
 
 
@@ -155,7 +157,7 @@ class _Job:
         done = _Done()
         task, listed = self._task()
         done.problems += listed.problems
-        with executor_for(len(listed.plain), self.options.jobs) as executor:
+        with executor_for(len(listed.plain), self.options.jobs, self.options.cluster) as executor:
             shape = self._shape(executor, task, listed, stop) if self.form.shaped else ANY_SHAPE
             task = replace(task, shape=shape)
             with ExitStack() as stack:

@@ -16,6 +16,7 @@ MEGA = 1_000_000
 _KIBI = 1024
 _PR_SET_CHILD_SUBREAPER = 36
 _SAMPLE_SECONDS = 0.05
+_REST = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,8 +94,12 @@ class _Watch:
         return self._peak / MEGA
 
     def _watch(self) -> None:
-        while not self._done.wait(_SAMPLE_SECONDS):
+        pause = _SAMPLE_SECONDS
+        while not self._done.wait(pause):
+            start = time.perf_counter()
             self._peak = max(self._peak, sum(map(_proportional, _family(self._pid))))
+            # The kernel walks every page for it, which takes long where there are millions.
+            pause = max(_SAMPLE_SECONDS, _REST * (time.perf_counter() - start))
 
 
 def _family(pid: int) -> list[int]:
