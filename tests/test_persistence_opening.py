@@ -6,13 +6,16 @@ import asyncio
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from synthstore import MemoryPersistence, StoreConfig, UsageError
+from synthstore.errors import NotAStoreError
 from synthstore.layout.core import Core4
 from synthstore.layout.native import Native
 from synthstore.store import backups
@@ -21,6 +24,7 @@ from synthstore.store.catalog import index_backups
 from synthstore.store.runs import newest_undoable
 from synthstore.store.session import Session
 from tests import oracle
+from tests.flat_bytes import Flat
 from tests.operate import codes, look, mend
 from tests.persistence_stores import (
     ROOT,
@@ -33,6 +37,7 @@ from tests.persistence_stores import (
     run_count,
 )
 from tests.stores import build
+from tests.trees import sha_tree
 
 
 def die(root: Path, body: str, *, store: bool = True) -> None:
@@ -299,3 +304,39 @@ def test_a_store_that_only_began_is_begun_again(tmp_path: Path) -> None:
     die(tmp_path, "await p.save_memory(memory())")
     assert len(rows(tmp_path)) == 0
     assert codes(look(tmp_path)).keys() <= {"M002", "V001", "V006"}
+
+
+def core_2(root: Path) -> None:
+    built = build("core-3", root)
+    flat = built.vectors()
+    built.put_vectors(Flat("", flat.l2, flat.ids, flat.vectors))
+
+
+def lucidia(root: Path, catalog: str | None) -> None:
+    name = "00159801-8d56-494b-8850-ef37faaae328"
+    root.mkdir()
+    document = {"id": name, "text": "x", "timestamp": 1742347426953, "embedding": [1.0]}
+    (root / f"{name}.json").write_text(json.dumps(document))
+    if catalog is not None:
+        (root / "memory_index.json").write_text(catalog)
+
+
+@pytest.mark.parametrize(
+    ("name", "make"),
+    [
+        ("core-2", core_2),
+        ("lucidia-1", partial(lucidia, catalog='{"memories": {}, "last_updated": 1.0}')),
+        ("lucidia-0", partial(lucidia, catalog=None)),
+    ],
+)
+async def test_what_no_library_opens_is_refused_untouched_and_migrate_named(
+    name: str, make: Callable[[Path], None], tmp_path: Path
+) -> None:
+    root = tmp_path / "a store"
+    make(root)
+    before = sha_tree(root)
+    with pytest.raises(NotAStoreError, match=name) as error:
+        await MemoryPersistence(root).open()
+    assert f"synthstore migrate '{root}' TARGET --layout native" in str(error.value.hint)
+    assert sha_tree(root) == before
+    assert not (root / ".synthstore").exists()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 from synthstore.errors import NotAStoreError
@@ -40,7 +41,8 @@ def served(root: Path) -> Layout:
     if not layout.for_library:
         raise NotAStoreError(
             f"{root}: layout {layout.name} is read, verified and repaired, but not opened",
-            hint="bring it into another layout first: synthstore migrate STORE TARGET",
+            hint="bring it into another layout first: "
+            f"synthstore migrate {shlex.quote(str(root))} TARGET --layout native",
         )
     return layout
 
