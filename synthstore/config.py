@@ -11,6 +11,9 @@ from types import MappingProxyType
 
 from synthstore.errors import PermissionDeniedError, UsageError
 
+_MOST = 1 << 20
+"""Bytes of a config file; a device would never end."""
+
 SEVERITIES = ("error", "warning", "info")
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
@@ -118,7 +121,9 @@ def load_config(path: Path | None, options: Mapping[str, Collection[str]]) -> Co
 
 def _read(path: Path) -> dict[str, object]:
     try:
-        text = path.read_bytes().decode("utf-8")
+        with path.open("rb") as stream:
+            raw = stream.read(_MOST + 1)
+        text = raw.decode("utf-8")
     except PermissionError as error:
         raise PermissionDeniedError(
             f"{path}: this user may not read the config file", hint=f"chmod u+r {path}"
@@ -127,6 +132,8 @@ def _read(path: Path) -> dict[str, object]:
         raise UsageError(f"{path}: {error.strerror or error}") from error
     except UnicodeDecodeError as error:
         raise UsageError(f"{path}: not UTF-8") from error
+    if len(raw) > _MOST:
+        raise UsageError(f"{path}: larger than any config file")
     import tomllib  # noqa: PLC0415 - most calls have no config file
 
     try:

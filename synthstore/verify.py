@@ -12,7 +12,7 @@ from pathlib import Path
 
 from synthstore.checks.catalogue import CATALOGUE
 from synthstore.checks.finding import Finding, Severity
-from synthstore.checks.registry import check
+from synthstore.checks.registry import check, speaks_of
 from synthstore.checks.report import Counts, Report
 from synthstore.checks.standing import standing
 from synthstore.errors import NotAStoreError, UsageError
@@ -106,7 +106,7 @@ async def examine(
     root = find_root(store)
     layout = await asyncio.to_thread(recognise, root, options.layout)
     seen = await look(root, layout, options, progress)
-    _require_known(seen, options.ids)
+    require_known(seen, options.ids)
     if options.repository is not None:
         seen = await asyncio.to_thread(_held_against, root, seen, options.repository)
     shown = tuple(f for f in seen.findings if known_key(f) not in options.known)
@@ -127,17 +127,19 @@ async def examine(
     return Examined(root, seen.inventory, report)
 
 
-def _require_known(seen: Look, ids: frozenset[str]) -> None:
+def require_known(seen: Look, ids: frozenset[str]) -> None:
     """Raise UsageError for an id that nothing bears: a slip of the pen must not read as healthy."""
-    if not ids or seen.findings:
+    unknown = [i for i in sorted(ids) if not any(speaks_of(f, i) for f in seen.findings)]
+    if not unknown:
         return
     known = {ref.id for ref in standing(seen.inventory).known}
     records = (file.record for file in seen.inventory.files if file.record is not None)
     known.update(member for record in records for member in record.members)
-    unknown = ", ".join(sorted(ids - known))
-    if unknown:
+    known.update(*(mapping.entries or () for mapping in seen.inventory.mappings))
+    if not known.issuperset(unknown):
+        named = ", ".join(repr(i) for i in unknown if i not in known)
         raise UsageError(
-            f"no file, row or member of this store has the id {unknown}",
+            f"no file, row or member of this store has the id {named}",
             hint="ids are those of the catalog, not file names",
         )
 

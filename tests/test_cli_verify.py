@@ -269,7 +269,7 @@ def test_an_id_that_nothing_bears_is_no_clean_bill(cli: Program, tmp_path: Path)
     assert cli("verify", built.root, "--id", built.memories[0], "--quick").code == 0
     result = cli("verify", built.root, "--id", "nope")
     assert result.code == 2
-    assert "no file, row or member of this store has the id nope" in result.err
+    assert "no file, row or member of this store has the id 'nope'" in result.err
 
 
 def metric(text: str, name: str) -> list[str]:

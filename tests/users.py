@@ -39,9 +39,9 @@ def as_nobody() -> Iterator[None]:
 
 
 @contextmanager
-def common_folder() -> Iterator[Path]:
+def common_folder(parent: Path | None = None) -> Iterator[Path]:
     """A folder that ``nobody`` may enter and owns; pytest's own are root's alone."""
-    folder = Path(tempfile.mkdtemp())
+    folder = Path(tempfile.mkdtemp(dir=parent))
     if is_root():
         os.chown(folder, NOBODY, NOBODY)
     try:

@@ -139,7 +139,7 @@ def write_rows(repository: Repository, aside: Path, rows: Sequence[FileRow]) -> 
             digest = write_new(
                 path,
                 _content(repository, row),
-                mode=row.mode,
+                mode=row.safe_mode,
                 mtime_ns=row.mtime_ns,
                 sync=False,
             )

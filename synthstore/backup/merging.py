@@ -126,14 +126,14 @@ class _Merger:
             self._skip(one, path, error.message)
             return
         row = one.row
-        stat = Stat(row.size, row.mtime_ns, row.mode, -1, -1, 1, 0)
+        stat = Stat(row.size, row.mtime_ns, row.safe_mode, -1, -1, 1, 0)
         facts, vector = facts_of(self.inventory.layout, one.ref.kind, path, content, stat)
         if facts.ref is None or (standing is not None and not self._may(facts, standing)):
             self._skip(one, path, "what stands there is as new, or newer")
             return
         old = standing.sha256 if standing is not None else None
         self.changes.append(
-            Change(path, old, content, ENTITY, mode=row.mode, mtime_ns=row.mtime_ns)
+            Change(path, old, content, ENTITY, mode=row.safe_mode, mtime_ns=row.mtime_ns)
         )
         self.placed.add(facts, vector)
         verb = "restore-file" if standing is None else "replace-file"

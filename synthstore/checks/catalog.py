@@ -31,7 +31,10 @@ def catalog_missing(inventory: Inventory) -> Iterator[Finding]:
 
 
 def catalog_unreadable(inventory: Inventory) -> Iterator[Finding]:
-    """C002: a catalog that is none; said instead of every row that it lacks. Ignores S005's."""
+    """C002: a catalog that is none to all readers, or to most; ignores what S005 says.
+
+    Said instead of every row that it lacks.
+    """
     catalog = inventory.catalog
     if catalog.status is PartStatus.UNREADABLE and catalog.path not in inventory.closed:
         problem = catalog.problem or "not a catalog"
@@ -41,6 +44,14 @@ def catalog_unreadable(inventory: Inventory) -> Iterator[Finding]:
             catalog.path,
             f"the catalog is unreadable, so no entity is listed: {problem}",
             evidence={"problem": problem},
+        )
+    elif catalog.encoding is not None:
+        yield finding(
+            "C002",
+            Subject("catalog", catalog.path),
+            catalog.path,
+            f"the catalog has a {catalog.encoding}: its rows could be read, but not by others",
+            evidence={"problem": catalog.encoding},
         )
 
 

@@ -49,7 +49,13 @@ _STRUCTURE = (
         "this user may not read or write it",
         "none: change the permissions as the message says",
     ),
-    Entry("S006", "name-collision", _WARNING, "names that collide on some other systems", "left"),
+    Entry(
+        "S006",
+        "name-collision",
+        _WARNING,
+        "names that some other systems confuse or refuse",
+        "left",
+    ),
     Entry("S007", "hard-link", _INFO, "entity files with several names", "never written in place"),
     Entry("S008", "nested-store", _INFO, "a store inside the store", "left: it is its own store"),
     Entry(

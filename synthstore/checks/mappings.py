@@ -30,6 +30,9 @@ def mappings_unusable(inventory: Inventory) -> Iterator[Finding]:
             problem = mapping.problem or "not JSON"
             message = f"the mapping is unreadable, so its names for the vectors are lost: {problem}"
             yield _of(mapping, "V006", message, {"problem": problem})
+        elif mapping.encoding is not None:
+            message = f"the mapping has a {mapping.encoding}: it could be read, but not by others"
+            yield _of(mapping, "V006", message, {"problem": mapping.encoding})
         elif mapping.status is PartStatus.MISSING and none and wanted:
             yield _of(mapping, "V006", "the mapping is missing: no vector has a name", {})
 

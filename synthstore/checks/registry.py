@@ -46,6 +46,7 @@ RULES: tuple[Rule, ...] = (
     Rule(("S004",), structure.irregular_files),
     Rule(("S005",), structure.no_access),
     Rule(("S006",), structure.name_collisions),
+    Rule(("S006",), structure.names_refused_elsewhere),
     Rule(("S007",), structure.hard_links),
     Rule(("S008",), structure.nested_stores),
     Rule(("S009",), structure.lost_entity_folders),
@@ -117,7 +118,7 @@ def check(
         for rule in RULES
         if not wanted.isdisjoint(rule.codes)
         for finding in rule.run(inventory)
-        if finding.code in wanted and (not ids or _speaks_of(finding, ids))
+        if finding.code in wanted and (not ids or speaks_of(finding, *ids))
     )
     told = (_told(finding, ids, severities) for finding in found)
     return tuple(sorted(told, key=lambda finding: finding.sort_key))
@@ -144,8 +145,9 @@ def _refuse_unknown(codes: Iterable[str], known: set[str]) -> None:
         raise UsageError(f"no such finding code: {', '.join(unknown)}")
 
 
-def _speaks_of(finding: Finding, ids: frozenset[str]) -> bool:
-    return finding.subject.id in ids or not ids.isdisjoint(_strings(finding))
+def speaks_of(finding: Finding, *ids: str) -> bool:
+    """Whether a finding is about one of the ids, or names it in its evidence."""
+    return finding.subject.id in ids or any(text in ids for text in _strings(finding))
 
 
 def _strings(finding: Finding) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections import Counter
 from collections.abc import Iterator
@@ -17,6 +18,12 @@ STORE = Subject("store", ".")
 
 FRESH_NS = 3_600 * 10**9
 """A temporary file that is younger may have a writer."""
+
+_DEVICES = frozenset({"CON", "PRN", "AUX", "NUL", "COM", "LPT"})
+_DEVICE = re.compile(
+    r"(?:con|prn|aux|nul|(?:com|lpt)[1-9\u00b9\u00b2\u00b3])(?:[ .].*)?", re.IGNORECASE | re.DOTALL
+)
+"""What Windows opens as a device, whatever stands behind a dot."""
 
 SHOWN = 10
 """How many paths a finding names before it only counts them."""
@@ -124,6 +131,23 @@ def name_collisions(inventory: Inventory) -> Iterator[Finding]:
                 f"its name and {len(paths) - 1} more would be one on a system that ignores case "
                 "or normalises Unicode: a copy there keeps only one of the files",
                 evidence={"paths": paths[:SHOWN], "count": len(paths)},
+            )
+
+
+def names_refused_elsewhere(inventory: Inventory) -> Iterator[Finding]:
+    """S006: entity files that Windows takes for a device, or whose ids it would cut short."""
+    for file in inventory.files:
+        stem = file.path.rpartition("/")[2].removesuffix(".json")
+        device = stem[:3].upper() in _DEVICES and _DEVICE.fullmatch(stem) is not None
+        if device or stem.endswith((".", " ")):
+            yield finding(
+                "S006",
+                Subject("file", file.path),
+                file.path,
+                "its name is a device's on Windows: a copy there lacks this file"
+                if device
+                else "its id ends in a dot or a space, which Windows drops from names",
+                evidence={"paths": [file.path], "count": 1},
             )
 
 

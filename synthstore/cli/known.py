@@ -14,6 +14,8 @@ from synthstore.render.json import dumps
 from synthstore.verify import KnownKey, known_key
 
 _MODE = 0o644
+_MOST = 1 << 28
+"""A million findings; a device would never end."""
 
 
 def read_known(name: str | None) -> frozenset[KnownKey]:
@@ -21,13 +23,17 @@ def read_known(name: str | None) -> frozenset[KnownKey]:
     if name is None:
         return frozenset()
     try:
-        document = json.loads(Path(name).read_bytes())
+        with Path(name).open("rb") as stream:
+            raw = stream.read(_MOST + 1)
+        if len(raw) > _MOST:
+            raise UsageError(f"--known: {name} is too large to have been written by verify")
+        document = json.loads(raw)
         if document["schema"] != "synthstore/known/1":
             raise UsageError(f"--known: {name} is {document['schema']!r}, not synthstore/known/1")
         return frozenset(_key(item) for item in document["known"])
     except OSError as error:
         raise UsageError(f"--known: {name}: {error.strerror or error}") from error
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise UsageError(f"--known: {name} was not written by verify --write-known") from error
 
 

@@ -40,6 +40,8 @@ class Parsed:
     """Why it must never be written from ``value``: duplicate keys, depth, encoding and so on."""
     nan: bool = False
     """Whether it holds NaN, Infinity or a number beyond a double anywhere."""
+    encoding: str | None = None
+    """What parts it from plain UTF-8, the only encoding that other programs read."""
 
 
 class ParseFailure(Exception):  # noqa: N818 - a verdict on the bytes, turned into a finding
@@ -159,7 +161,7 @@ def _parse_leniently(raw: bytes) -> Parsed:
         offset = len(text[: error.pos].encode("utf-8", "surrogatepass"))
         raise ParseFailure(_reason(raw, error.msg), offset) from None
     rigid = (*encoding, *reader.rigid(), *_oddities(reader))
-    return Parsed(reader.value, rigid, nan=reader.non_finite)
+    return Parsed(reader.value, rigid, reader.non_finite, next(iter(encoding), None))
 
 
 def _decode(raw: bytes) -> tuple[str, tuple[str, ...]]:

@@ -167,6 +167,8 @@ class CatalogFacts:
     stat: Stat | None = None
     catalog: Catalog | None = None
     """Set when OK."""
+    encoding: str | None = None
+    """What parts its bytes from plain UTF-8, though they could be read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,3 +213,5 @@ class MappingFacts:
     those that are 64-bit integers all the same."""
     raw: bytes | None = None
     """The bytes as they are: how they are spelt is kept when the file is written again."""
+    encoding: str | None = None
+    """What parts them from plain UTF-8, though they could be read."""

@@ -144,7 +144,7 @@ class _Cataloguer:
             self._act("adopt-row", Subject(ref.kind, ref.id), why, file.path)
 
     def _differs(self) -> bool:
-        if self.broken is not None or self.respell:
+        if self.broken is not None or self.respell or self._oddly_encoded():
             return True
         old = [(row.ref, list(row.raw.items())) for row in self.basis.rows]
         new = [(ref, list(raw.items())) for ref, raw in self.rows.items()]
@@ -154,6 +154,10 @@ class _Cataloguer:
         recount = catalog is not None and bool(catalog.count_problems)
         return recount and self.wishes.wants("C004", CATALOG, self.found.path)
 
+    def _oddly_encoded(self) -> bool:
+        odd = self.found.encoding is not None
+        return odd and self.wishes.wants("C002", CATALOG, self.found.path)
+
     def _why(self) -> str:
         if self.broken == REBUILD:
             return f"{len(self.rows)} rows from the files"
@@ -161,6 +165,8 @@ class _Cataloguer:
             return f"missing; {len(self.rows)} rows from the files"
         if self.broken == "C002":
             return f"unreadable; {len(self.rows)} rows from the files; the bad one is kept"
+        if self.found.encoding is not None:
+            return f"{len(self.rows)} rows, without the {self.found.encoding}"
         if not self.actions and self.found.catalog is not None:
             return "; ".join(self.found.catalog.count_problems)
         return f"{len(self.rows)} rows"

@@ -31,10 +31,11 @@ def stale_mappings(
 def _stale(
     basis: Basis, mapping: MappingFacts, entries: Mapping[str, int], index_written: bool
 ) -> bool:
-    sound = not (mapping.duplicate_keys or mapping.bad_entries)
+    sound = not (mapping.duplicate_keys or mapping.bad_entries or mapping.encoding)
     if sound and mapping.entries is not None and mapping.entries == entries:
         return False
     if mapping.status is PartStatus.MISSING and not entries:
         return False
-    code = "V007" if mapping.status is PartStatus.OK else "V006"
+    readable = mapping.status is PartStatus.OK and mapping.encoding is None
+    code = "V007" if readable else "V006"
     return index_written or basis.wishes.wants(code, mapping.path, mapping.path)

@@ -34,6 +34,7 @@ from synthstore.verify import (
     is_complete,
     look,
     next_command,
+    require_known,
 )
 
 Confirm = Callable[[RepairReport], bool]
@@ -123,8 +124,9 @@ async def repair(
 
     ``within`` is a session that may change the store already: a library repairs its own so.
 
-    Raises RefusedError where it would lose data, LockedError, OperationError where the system
-    fails, InterruptedByUserError when ``confirm`` declines.
+    Raises UsageError for an id that nothing bears, RefusedError where it would lose data,
+    LockedError, OperationError where the system fails, InterruptedByUserError when ``confirm``
+    declines.
     """
     clock = Clock()
     root = find_root(store)
@@ -143,11 +145,17 @@ async def mend_store(
 ) -> RepairReport:
     """Run ``job``: only planned for a dry run, else under the store's lock."""
     if job.dry_run:
-        seen = await look(job.root, job.layout, job.look, progress)
+        seen = await _look(job, progress)
         planned = await asyncio.to_thread(plan_repair, job.root, seen.inventory, job)
         return _report(job, seen, planned, before=seen.findings)
     async with held(job.root, wait=lock_wait, command=job.command) as session:
         return await _under_lock(job, session, confirm, progress)
+
+
+async def _look(job: Job, progress: Progress | None) -> Look:
+    seen = await look(job.root, job.layout, job.look, progress)
+    require_known(seen, job.wishes.ids)
+    return seen
 
 
 async def _under_lock(
@@ -157,7 +165,7 @@ async def _under_lock(
     moved: list[Action] = []
     recovered = tuple(run.run for run in session.recovered)
     for _ in range(TRIES):
-        seen = await look(job.root, job.layout, job.look, progress)
+        seen = await _look(job, progress)
         planned = await asyncio.to_thread(plan_repair, job.root, seen.inventory, job)
         planned = replace(planned, actions=(*planned.actions, *moved))
         if planned.refusal is not None:

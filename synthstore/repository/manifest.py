@@ -55,6 +55,11 @@ class FileRow:
     """The entity that it bears, where that could be read."""
 
     @property
+    def safe_mode(self) -> int:
+        """The mode to restore: no program of another's becomes set-user-id by us."""
+        return self.mode & 0o777
+
+    @property
     def object(self) -> bytes:
         """The object's id."""
         return bytes.fromhex(self.sha256)

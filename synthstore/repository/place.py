@@ -19,6 +19,7 @@ from synthstore.files.durable import (
     write_new,
 )
 from synthstore.files.lock import Lock
+from synthstore.files.walk import IrregularFileError
 
 CONFIG = "config"
 PACKS = "packs"
@@ -95,6 +96,9 @@ class LocalPlace:
         path = self.root / name
         if not path.exists():
             raise FileNotFoundError(f"{path} is missing")
+        if not path.is_file():
+            # To open a pipe would wait for whoever writes into it.
+            raise IrregularFileError(f"{path} is no regular file")
         with told(path, "read"), path.open("rb") as stream:
             stream.seek(start)
             return stream.read(-1 if size is None else size)

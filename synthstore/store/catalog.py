@@ -38,6 +38,8 @@ class LoadedCatalog:
     """Set when OK."""
     doubled: bool = False
     """Whether an object in it has a key twice."""
+    encoding: str | None = None
+    """What parts its bytes from plain UTF-8."""
 
 
 def load_catalog(root: Path, path: str = CATALOG_NAME, *, lightly: bool = False) -> LoadedCatalog:
@@ -67,7 +69,7 @@ def _load(root: Path, path: str, *, lightly: bool) -> LoadedCatalog:
     if not isinstance(parsed.value, dict):
         return LoadedCatalog(PartStatus.UNREADABLE, "holds no JSON object", raw, stat)
     doubled = DUPLICATE_KEYS in parsed.rigid
-    return LoadedCatalog(PartStatus.OK, None, raw, stat, parsed.value, doubled)
+    return LoadedCatalog(PartStatus.OK, None, raw, stat, parsed.value, doubled, parsed.encoding)
 
 
 def _parse_lightly(raw: bytes) -> Parsed:
@@ -97,7 +99,7 @@ def read_catalog(root: Path, layout: Layout, loaded: LoadedCatalog | None = None
     if loaded.document is None:
         return facts
     try:
-        return replace(facts, catalog=_catalog(layout, loaded))
+        return replace(facts, catalog=_catalog(layout, loaded), encoding=loaded.encoding)
     except CatalogShapeError as error:
         return replace(facts, status=PartStatus.UNREADABLE, problem=str(error))
 

@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -36,36 +37,26 @@ def read_mapping(root: Path, path: str) -> MappingFacts:
 
 def _understand(path: str, raw: bytes, stat: Stat) -> MappingFacts:
     sha256 = hashlib.sha256(raw).hexdigest()
-    document, problem, rigid = _parse(raw)
-    if document is None:
-        return MappingFacts(PartStatus.UNREADABLE, path, problem, sha256, stat, raw=raw)
-    entries = _numbers(document)
-    bad = tuple(key for key in document if entries.get(key, -1) < 0)
-    if bad and not entries:
-        problem = "none of its values is a number that an index could hold"
-        return MappingFacts(PartStatus.UNREADABLE, path, problem, sha256, stat, raw=raw)
-    return MappingFacts(
-        PartStatus.OK,
-        path,
-        f"{len(bad)} of its values are no numbers that FAISS ids can be" if bad else None,
-        sha256,
-        stat,
-        entries,
-        duplicate_keys=_duplicates(raw) if rigid else (),
-        bad_entries=bad,
-        raw=raw,
-    )
-
-
-def _parse(raw: bytes) -> tuple[dict[str, object] | None, str | None, bool]:
-    """The object, or why there is none, and whether parsing it may have lost something."""
+    found = MappingFacts(PartStatus.UNREADABLE, path, None, sha256, stat, raw=raw)
     try:
         parsed = parse(raw)
     except ParseFailure as failure:
-        return None, str(failure), False
+        return replace(found, problem=str(failure))
     if not isinstance(parsed.value, dict):
-        return None, "it is no JSON object", False
-    return parsed.value, None, bool(parsed.rigid)
+        return replace(found, problem="it is no JSON object")
+    entries = _numbers(parsed.value)
+    bad = tuple(key for key in parsed.value if entries.get(key, -1) < 0)
+    if bad and not entries:
+        return replace(found, problem="none of its values is a number that an index could hold")
+    return replace(
+        found,
+        status=PartStatus.OK,
+        problem=f"{len(bad)} of its values are no numbers that FAISS ids can be" if bad else None,
+        entries=entries,
+        duplicate_keys=_duplicates(raw) if parsed.rigid else (),
+        bad_entries=bad,
+        encoding=parsed.encoding,
+    )
 
 
 def _numbers(document: Mapping[str, object]) -> dict[str, int]:

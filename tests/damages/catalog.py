@@ -33,6 +33,11 @@ def replace_row(value: object) -> Callable[[Built, str], None]:
     return act
 
 
+def to_catalog(change: Callable[[bytes], bytes]) -> Callable[[Built], None]:
+    """Hurt the catalog's bytes."""
+    return lambda built: harm.hurt_part(built.catalog, change)
+
+
 def swap_structure(raw: bytes) -> bytes:
     """One flipped bit in the last closing brace."""
     return harm.flipped(raw, raw.rindex(b"}"), 2)
@@ -140,7 +145,7 @@ DAMAGES = (
     *(
         Damage(
             name=f"catalog-{how}",
-            apply=lambda built, change=change: harm.hurt_part(built.catalog, change),  # type: ignore[misc]
+            apply=to_catalog(change),
             codes={"C002": 1},
         )
         for how, change in UNREADABLE.items()
