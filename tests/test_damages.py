@@ -150,7 +150,8 @@ def assert_nothing_invented(damage: Damage, built: Built, hurt: Tree, docs: dict
     for entity_id in built.docs.keys() - lost:
         if entity_id not in whole:
             path = built.paths[entity_id]
-            assert now.get(path) == hurt.get(path), "what nobody can read was changed"
+            assert path in now, f"{path} is gone"
+            assert now[path] == hurt.get(path), "what nobody can read was changed"
             continue
         sources = (built.docs[entity_id], docs.get(whole[entity_id].path, {}))
         for key, value in whole[entity_id].doc.items():
