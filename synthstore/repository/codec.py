@@ -28,9 +28,6 @@ _MAX_SPACE = 255
 _PLAIN_FROM, _PLAIN_BELOW = 1e-4, 1e16
 """Between these Python and orjson spell a number alike."""
 
-_FEW = 24
-"""Up to as many odd numbers it is faster to look for each."""
-
 Doubles = npt.NDArray[np.float64]
 
 
@@ -206,14 +203,13 @@ def _plain(doubles: Doubles) -> bytes:
 
 def _as_python(text: bytes, doubles: Doubles) -> bytes:
     """The numbers as ``repr`` writes them; only a few differ as a rule."""
-    odd = doubles[_odd(doubles)].tolist()
-    if len(odd) > _FEW:
-        numbers = text.split(b",")
-        for place in np.flatnonzero(_odd(doubles)).tolist():
-            numbers[place] = repr(float(doubles[place])).encode("ascii")
-        return b",".join(numbers)
     fenced = b",%b," % text
-    for value in odd:
-        spelt = repr(value).encode("ascii")
-        fenced = fenced.replace(b",%b," % orjson.dumps(value), b",%b," % spelt, 1)
-    return fenced[1:-1]
+    found: list[bytes] = []
+    done = 0
+    for value in doubles[_odd(doubles)].tolist():
+        spelt = orjson.dumps(value)
+        # Numbers that are not odd never have the text of one that is.
+        at = fenced.index(b",%b," % spelt, done) + 1
+        found += fenced[done:at], repr(value).encode("ascii")
+        done = at + len(spelt)
+    return b"".join((*found, fenced[done:]))[1:-1]
