@@ -57,6 +57,8 @@ class LookOptions:
     severities: Mapping[str, Severity] = field(default_factory=dict)
     layout: str | None = None
     caps: Caps = DEFAULT_CAPS
+    held: bool = False
+    """As ``ScanOptions`` has it."""
     repository: Place | None = None
     """Where the newest snapshot is that files are held against."""
 
@@ -69,6 +71,7 @@ class LookOptions:
             jobs=self.jobs,
             cluster=self.cluster,
             caps=self.caps,
+            held=self.held,
         )
 
 

@@ -13,13 +13,17 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from synthstore import MemoryPersistence
 from synthstore.backup import encoding
 from synthstore.backup.encoding import read_large
+from synthstore.backup.restore import RestoreOptions, restore
+from synthstore.backup.snapshot import BackupOptions, backup
 from synthstore.errors import NotAStoreError, UsageError
 from synthstore.files import walk
 from synthstore.files.walk import UnsteadyFileError
 from synthstore.repository.place import LocalPlace
-from tests import stores
+from tests import oracle, stores
+from tests.persistence_stores import log_lines, memories
 from tests.spelling import Name
 from tests.vaults import back_up, give_back, opened, packs, place_at, settle, standing
 
@@ -279,3 +283,26 @@ def _edit(built: stores.Built, kind: int, memory: str) -> None:
 
 def _files(moment: dict[str, tuple[str, int, int]]) -> list[str]:
     return [path for path, (content, _, _) in moment.items() if content or path == "empty.txt"]
+
+
+async def test_a_store_that_a_library_holds_comes_back_without_findings(
+    tmp_path: Path, place: LocalPlace
+) -> None:
+    root, again = tmp_path / "store", tmp_path / "again"
+    async with MemoryPersistence(root) as p:
+        await p.save_memories_batch(memories(4))
+        await p.flush()
+        await p.save_memories_batch(memories(4, start=4))
+        await p.delete_memory("memory-1")
+        changed = await p.load_memory("memory-2")
+        assert changed is not None
+        await p.save_memory(changed)
+        report = await backup(root, place, BackupOptions())
+        assert not report.snapshot.findings
+    restored = await restore(again, place, RestoreOptions(), confirm=lambda _: True)
+    assert (restored.exit_code, restored.findings) == (0, ())
+    assert len(log_lines(again)) > 4
+    async with MemoryPersistence(again) as p:
+        assert len(await p.list_memories()) == 7
+        assert p.opening_report["clean"]
+    assert oracle.problems(again, "native") == []

@@ -144,7 +144,8 @@ class _Job:
         if kind is None:
             return ()
         layout = await asyncio.to_thread(recognise, target, self.snapshot.layout)
-        seen = await look(target, layout, self._look, self.progress)
+        # What a library had not folded when the snapshot was taken, whoever opens it settles.
+        seen = await look(target, layout, replace(self._look, held=True), self.progress)
         known = self.snapshot.findings
         return tuple(one for one in seen.findings if one.code not in known)
 

@@ -26,6 +26,7 @@ from synthstore.repository.manifest import DAMAGED, FileRow, Snapshot, Tree, spe
 from synthstore.repository.place import LocalPlace, Place
 from synthstore.repository.vault import LostObjectError, Repository
 from synthstore.repository.writing import Writer
+from synthstore.store.changes import read_log
 from synthstore.store.evidence import recognise
 from synthstore.verify import Clock, KnownKey, LookOptions, find_root, known_key, look
 
@@ -223,7 +224,9 @@ class _Job:
 
     def _hurt(self, files: Sequence[FileRow], catalog: Catalog | None) -> bool:
         """Whether an entity file may be hurt: only a full look can tell how."""
-        hashes = {row.path: row.content_hash for row in catalog.rows} if catalog is not None else {}
+        pending = read_log(self.root).last
+        rows = [row for row in catalog.rows if row.ref not in pending] if catalog else []
+        hashes = {row.path: row.content_hash for row in rows}
         wanted = (hashes.get(row.path) or row.sha256 for row in files)
         return any(
             row.state or row.sha256 != sha256 for row, sha256 in zip(files, wanted, strict=True)

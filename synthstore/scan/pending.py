@@ -24,16 +24,19 @@ from synthstore.store.changes import Deed, Pending, pending_of
 from synthstore.store.journal import LOCK
 
 
-def with_log(root: Path, inventory: Inventory, before: Pending, after: Pending) -> Inventory:
+def with_log(
+    root: Path, inventory: Inventory, before: Pending, after: Pending, *, held: bool
+) -> Inventory:
     """The inventory with what the log said ``before`` and ``after`` the scan.
 
-    Changes that were folded meanwhile are only in the first, newer ones only in the second.
+    Changes that were folded meanwhile are only in the first, newer ones only in the second. With
+    ``held`` the store counts as held by a library.
     """
     log = pending_of([*before.last.values(), *after.last.values()])
     if not log.last:
         return inventory
     inventory = replace(inventory, deleted=_deleted(inventory, after))
-    return _as_folded(inventory, log) if is_shared(root / LOCK) else inventory
+    return _as_folded(inventory, log) if held or is_shared(root / LOCK) else inventory
 
 
 def _deleted(inventory: Inventory, log: Pending) -> frozenset[EntityRef]:

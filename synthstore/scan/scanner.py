@@ -50,6 +50,8 @@ class ScanOptions:
     cluster: str | None = None
     """The address of a Dask scheduler whose workers read the files."""
     caps: Caps = DEFAULT_CAPS
+    held: bool = False
+    """Take the log as if a library held the store: what is pending is no drift."""
 
     def parses(self, path: str) -> bool:
         """Whether the file at ``path`` is to be looked into."""
@@ -109,7 +111,7 @@ async def scan(
         now_ns=now_ns,
         quick=options.quick,
     )
-    return await asyncio.to_thread(with_log, root, inventory, before, after)
+    return await asyncio.to_thread(with_log, root, inventory, before, after, held=options.held)
 
 
 async def _read(
