@@ -383,6 +383,14 @@ async def test_the_cache_serves_only_what_is_still_so(tmp_path: Path) -> None:
         assert await p.load_memory("memory-2") is None
 
 
+async def test_what_was_not_used_for_longest_leaves_the_cache(tmp_path: Path) -> None:
+    async with MemoryPersistence(StoreConfig(storage_path=tmp_path, cache_size=2)) as p:
+        await p.save_memories_batch(memories(3))
+        for n in (0, 1, 0, 2, 0):
+            await p.load_memory(f"memory-{n}")
+        assert (await p.stats())["cache"]["hits"] == 2
+
+
 async def test_without_a_cache_every_load_reads(tmp_path: Path) -> None:
     async with MemoryPersistence(StoreConfig(storage_path=tmp_path, cache_size=0)) as p:
         await p.save_memory(memory())

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 
@@ -177,6 +180,34 @@ async def test_other_types_are_faiss_own(tmp_path: Path) -> None:
         await again.remove_vector("v9")
     with pytest.raises(UsageError, match="trained"):
         await MemoryVectorIndex(factory="IVF4,Flat").add_vectors(NAMES, VECTORS)
+
+
+@contextmanager
+def modules_called() -> Iterator[set[str]]:
+    """The files whose code this very thread enters."""
+    entered: set[str] = set()
+    sys.setprofile(lambda frame, _event, _arg: entered.add(Path(frame.f_code.co_filename).name))
+    try:
+        yield entered
+    finally:
+        sys.setprofile(None)
+
+
+async def test_the_loop_s_thread_does_none_of_the_work(tmp_path: Path) -> None:
+    index = MemoryVectorIndex(tmp_path)
+    with modules_called() as entered:
+        await index.add_vectors(NAMES[2:], VECTORS[2:])
+        await index.add_vector("v0", VECTORS[0])
+        await index.update_vector("v0", VECTORS[1])
+        await index.search(VECTORS[0], 3)
+        await index.remove_vector("v0")
+        await index.save()
+        await index.load()
+        assert await index.verify() == []
+        await index.rebuild({"a": VECTORS[0]})
+    assert "vector_index.py" in entered
+    work = {"vector_table.py", "vector_files.py", "flat_index.py", "vectors.py", "durable.py"}
+    assert not entered & work
 
 
 async def test_what_cannot_be_is_refused() -> None:
