@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
+import socket
+import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -77,6 +81,20 @@ def test_locks_in_a_bucket(tmp_path: Path, place: Place) -> None:
     with place.locked(shared=False, wait=0.0), pytest.raises(LockedError):
         back_up(built.root, place)
     assert dict(place.names("locks")) == {}
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_lock_whose_owner_died_holds_nobody_up(tmp_path: Path, place: Place) -> None:
+    dead = subprocess.run(["sh", "-c", "echo $$"], capture_output=True, check=True)
+    note = {"shared": False, "time": time.time(), "pid": int(dead.stdout)}
+    elsewhere = json.dumps({**note, "host": "elsewhere"}).encode()
+    built = stores.build("native", tmp_path / "store", memories=3)
+    back_up(built.root, place)
+    place.write("locks/one", json.dumps({**note, "host": socket.gethostname()}).encode())
+    back_up(built.root, place)
+    place.write("locks/one", elsewhere)
+    with pytest.raises(LockedError, match="elsewhere"):
+        back_up(built.root, place)
 
 
 @pytest.mark.filterwarnings("ignore")

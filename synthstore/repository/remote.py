@@ -17,7 +17,7 @@ from synthstore.repository.place import LocalPlace, Place
 
 LOCKS = "locks"
 STALE_SECONDS = 24 * 3600.0
-"""A lock this old has no owner any more: nobody frees it when a process dies far away."""
+"""A lock this old has no owner any more: nobody frees it when a process dies on another machine."""
 
 _PAUSE = 0.5
 
@@ -93,8 +93,8 @@ class RemotePlace:
     def _locked(self, *, shared: bool, wait: float) -> Iterator[None]:
         deadline = time.monotonic() + wait
         name = f"{LOCKS}/{secrets.token_hex(8)}"
-        owner = f"process {os.getpid()} on {socket.gethostname()}"
-        note = {"shared": shared, "owner": owner, "time": time.time()}
+        owner = {"pid": os.getpid(), "host": socket.gethostname()}
+        note = {"shared": shared, "time": time.time(), **owner}
         self.write(name, json.dumps(note).encode())
         try:
             # Each writes first and looks then, so of two that exclude each other one sees it.
@@ -118,11 +118,26 @@ class RemotePlace:
                 note = json.loads(self.read(path))
             except (FileNotFoundError, ValueError):
                 continue
-            if time.time() - note["time"] > STALE_SECONDS:
+            if _is_stale(note):
                 self.remove(path)
             elif not (shared and note["shared"]):
-                return str(note["owner"])
+                return f"process {note['pid']} on {note['host']}"
         return None
+
+
+def _is_stale(note: Mapping[str, Any]) -> bool:
+    """Whether the owner of a lock is gone: told at once for one that ran on this machine."""
+    if time.time() - note["time"] > STALE_SECONDS:
+        return True
+    if note["host"] != socket.gethostname():
+        return False
+    try:
+        os.kill(note["pid"], 0)
+    except ProcessLookupError:
+        return True
+    except PermissionError:
+        return False
+    return False
 
 
 def _file_system(url: str) -> tuple[Any, str]:
