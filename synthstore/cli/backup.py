@@ -30,7 +30,7 @@ MANUAL = Manual(
     },
 )
 
-KEPT = "the store was only read, and the repository has a snapshot entirely or not at all"
+KEPT = "the store was only read, and no half snapshot is in the repository"
 """What Ctrl-C leaves; what was stored by then the next backup goes on from."""
 
 
