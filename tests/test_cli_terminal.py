@@ -42,6 +42,17 @@ def test_no_colours(hurt: Built, args: tuple[str, ...], variables: dict[str, str
     assert f"synthstore repair {hurt.root} --dry-run" in terminal.seen
 
 
+def test_words_stay_whole_and_commands_on_one_line(hurt: Built) -> None:
+    store = hurt.root.rename(hurt.root.with_name("a-rather-long-name-for-a-store"))
+    terminal = on_terminal("verify", store, "--no-color", variables={"COLUMNS": "40"})
+    assert terminal.finish() == 1
+    lines = terminal.seen.splitlines()
+    assert f"synthstore repair {store} --dry-run" in lines
+    (start,) = [n for n, line in enumerate(lines) if line.startswith("error M001")]
+    assert max(len(line) for line in lines[start : start + 4]) <= 40
+    assert "listed in" in " ".join(lines[start : start + 6])
+
+
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     now = [100.0]

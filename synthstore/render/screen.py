@@ -151,7 +151,10 @@ def _print_rich(console: Console, block: Block) -> None:
     from rich.text import Text  # noqa: PLC0415
 
     if isinstance(block, Line):
-        console.print(Text(printable(block.text), style=_STYLES[block.tone]), soft_wrap=True)
+        text = printable(block.text)
+        # A command is left to the terminal to wrap, so that it can be copied whole.
+        whole = block.tone == "command" or "synthstore " in text
+        console.print(Text(text, style=_STYLES[block.tone]), soft_wrap=whole)
         return
     if isinstance(block, Chart):
         _print_chart(console, block)
