@@ -11,6 +11,7 @@ import pytest
 from synthstore.errors import InterruptedByUserError
 from synthstore.progress import SilentProgress
 from synthstore.render.progress import LineProgress, NoProgress, line_progress, told
+from synthstore.render.screen import wrapped
 from tests.program import on_terminal
 from tests.stores import Built, build
 
@@ -49,8 +50,26 @@ def test_words_stay_whole_and_commands_on_one_line(hurt: Built) -> None:
     lines = terminal.seen.splitlines()
     assert f"synthstore repair {store} --dry-run" in lines
     (start,) = [n for n, line in enumerate(lines) if line.startswith("error M001")]
-    assert max(len(line) for line in lines[start : start + 4]) <= 40
+    told = lines[start : start + 4]
+    assert all(len(line) <= 40 or " " not in line.strip() for line in told)
     assert "listed in" in " ".join(lines[start : start + 6])
+
+
+@pytest.mark.parametrize(
+    ("text", "lines"),
+    [
+        ("short", ["short"]),
+        ("one two three four five", ["one two three", "  four five"]),
+        ("  one two three four", ["  one two three", "    four"]),
+        (
+            "a-word-that-is-longer-than-a-line and more",
+            ["a-word-that-is-longer-than-a-line", "  and more"],
+        ),
+        ("hint: synthstore verify /data/store", ["hint: synthstore verify /data/store"]),
+    ],
+)
+def test_lines_of_prose(text: str, lines: list[str]) -> None:
+    assert wrapped(text, 15).splitlines() == lines
 
 
 @pytest.fixture

@@ -212,9 +212,10 @@ class _Job:
             layout=self.options.layout,
             severities=self.options.severities,
         )
-        seen = await look(self.root, self.layout, options)
+        seen = await look(self.root, self.layout, options, self.progress)
         if self._hurt(taken.tree.files, seen.inventory.catalog.catalog):
-            seen = await look(self.root, self.layout, replace(options, quick=False))
+            full = replace(options, quick=False)
+            seen = await look(self.root, self.layout, full, self.progress)
         codes = Counter(finding.code for finding in seen.findings)
         errors = sum(
             finding.severity is Severity.ERROR and known_key(finding) not in self.options.known

@@ -79,6 +79,7 @@ async def demo(
     from synthstore.render.documents import demo_document  # noqa: PLC0415
 
     telling = Telling(common)
+    common.call.unchanged = "no store but the tour's own was touched"
     with (
         temporary_folder("synthstore-demo-")
         if folder is None

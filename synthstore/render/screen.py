@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from textwrap import wrap
 from typing import TYPE_CHECKING, Literal, NamedTuple, TextIO
 
 from synthstore.errors import SynthstoreError
@@ -146,15 +147,28 @@ def _console(stream: TextIO, *, color: bool) -> Console:
     )
 
 
+def wrapped(text: str, width: int, tone: Tone = "plain") -> str:
+    """Prose broken between words, further lines indented by two more than the first.
+
+    A command is left to the terminal to wrap, and so is a word too long for a line, so that both
+    can be copied whole.
+    """
+    if tone == "command" or "synthstore " in text or len(text) <= width:
+        return text
+    indent = " " * (len(text) - len(text.lstrip()) + 2)
+    lines = wrap(
+        text, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
+    )
+    return "\n".join(lines)
+
+
 def _print_rich(console: Console, block: Block) -> None:
     from rich.table import Table as RichTable  # noqa: PLC0415
     from rich.text import Text  # noqa: PLC0415
 
     if isinstance(block, Line):
-        text = printable(block.text)
-        # A command is left to the terminal to wrap, so that it can be copied whole.
-        whole = block.tone == "command" or "synthstore " in text
-        console.print(Text(text, style=_STYLES[block.tone]), soft_wrap=whole)
+        text = wrapped(printable(block.text), console.width, block.tone)
+        console.print(Text(text, style=_STYLES[block.tone]), soft_wrap=True)
         return
     if isinstance(block, Chart):
         _print_chart(console, block)
