@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import shlex
+import shutil
+import subprocess
 import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -59,13 +61,16 @@ HERE = {
     "/data/store": "data",
     "/data/new": "new",
     "/data/moved": "moved",
+    "/mnt/host/store": "host",
+    "/mnt/new/store": "elsewhere",
+    "/mnt/core": "core",
     "/backup/repo": "repo",
     "/backup/before": "before",
     "/backup/repo@latest": "repo@latest",
     "/var/lib/node_exporter/synthstore-backup.prom": "backup.prom",
     "2025-03-18": "latest",
 }
-ASKING = {"repair", "restore", "undo"}
+ASKING = {"repair", "restore", "undo", "migrate"}
 EXPECTED = {
     ("A quick tour", "verify ./tour"): {0, 1},
     ("A quick tour", "repair ./tour --dry-run"): {1},
@@ -117,6 +122,8 @@ class Night:
         if section == "The repair was a mistake":
             assert store.catalog.read_bytes() == b""
             assert self.cli("repair", store.root, "-y", "-q").code == 0
+        if section == "Moving to a new host":
+            assert sha_tree(store.root) == sha_tree(store.root.with_name("host"))
         if section in {heading for heading in HEADINGS if heading not in UNRELATED}:
             assert self.cli("verify", store.root, "-q").code == 0, section
 
@@ -156,7 +163,7 @@ def test_the_runbook_has_a_place_for_every_symptom() -> None:
     table = README.partition("| what you see |")[2].partition("\n\n")[0]
     links = re.findall(r"\(#([a-z-]+)\) \|$", table, re.MULTILINE)
     headings = re.findall(r"^#+ (.*)$", README, re.MULTILINE)
-    assert len(links) == len(set(links)) == 12
+    assert len(links) == len(set(links)) == 13
     assert set(links) <= set(map(anchor, headings))
 
 
@@ -187,6 +194,32 @@ def test_the_layouts() -> None:
     rows = re.findall(r"^\| `([a-z0-9-]+)` \| (.*) \|$", section, re.MULTILINE)
     assert {name: text.replace("`", "") for name, text in rows} == LAYOUTS
     assert set(LAYOUTS) == set(SUPPORTED)
+
+
+@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="no systemd here")
+def test_systemd_accepts_the_units(tmp_path: Path) -> None:
+    pattern = r"^`/etc/systemd/system/(\S+)`:\n\n```ini\n(.*?)^```$"
+    units = dict(re.findall(pattern, README, re.MULTILINE | re.DOTALL))
+    assert len(units) == len(block("ini")) == 3
+    for name, text in units.items():
+        (tmp_path / name).write_text(text)
+    called = [str(tmp_path / name.replace("@.", "@x.")) for name in units]
+    (tmp_path / "synthstore-failed@x.service").symlink_to(tmp_path / "synthstore-failed@.service")
+    command = ["systemd-analyze", "verify", *called]
+    told = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (told.returncode, told.stdout + told.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("expression", re.findall(r"^ +expr: (.*)$", README, re.MULTILINE))
+def test_the_alerts_ask_for_what_a_backup_writes(
+    expression: str, cli: Program, tmp_path: Path
+) -> None:
+    built = build("native", tmp_path / "store", memories=2)
+    metrics = tmp_path / "store.prom"
+    cli("backup", built.root, "--repo", tmp_path / "repo", "--check", "--metrics-file", metrics)
+    name, labels = re.findall(r"(synthstore_\w+)(?:\{(.*?)\})?", expression)[0]
+    lines = [line for line in metrics.read_text().splitlines() if line.startswith(f"{name}{{")]
+    assert any(labels in line for line in lines), expression
 
 
 def test_every_command_is_shown() -> None:
