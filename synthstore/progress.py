@@ -13,7 +13,7 @@ class Progress(Protocol):
     """
 
     def start(self, label: str, total: int, unit: str = "files") -> None:
-        """Begin a stage of ``total`` units; ``bytes`` are shown as sizes."""
+        """Begin a stage of ``total`` units, 0 if nobody knows; ``bytes`` are shown as sizes."""
 
     def advance(self, units: int) -> None:
         """Report ``units`` more done in the current stage."""

@@ -106,6 +106,7 @@ def test_progress_waits_a_second_and_goes_away(clock: list[float]) -> None:
         (0, 10, "files", 2.0, "0 of 10 files"),
         (5, 10, "files", 0.0, "5 of 10 files"),
         (10, 10, "rows", 5.0, "10 of 10 rows, 2/s, 0 s left"),
+        (1_500, 0, "rows", 3.0, "1,500 rows, 500/s"),
         (12, 10, "rows", 6.0, "12 of 10 rows, 2/s, 0 s left"),
         (1_000, 601_000, "files", 10.0, "1,000 of 601,000 files, 100/s, 1 h 40 min left"),
         (10_000_000, 1_810_000_000, "bytes", 1.0, "10.0 MB of 1.8 GB, 10.0 MB/s, 3 min left"),

@@ -94,13 +94,18 @@ def test_with_a_run_that_was_left_open(hurt: Built) -> None:
         ("verify", ("synthstore.scan.scanner", "read_shard"), "nothing was changed"),
         ("backup", ("synthstore.backup.taking", "read_shard"), "no half snapshot"),
         ("diff", ("synthstore.diff", "read_file"), "nothing was changed"),
+        ("migrate", ("synthstore.migrate.making", "Aside.settle"), "goes on from there"),
     ],
 )
 def test_of_what_only_reads(
     command: str, slow: tuple[str, str], said: str, hurt: Built, tmp_path: Path
 ) -> None:
     before = sha_tree(hurt.root, skip="")
-    more = {"backup": ("--repo", tmp_path / "repo"), "diff": (hurt.root,)}.get(command, ())
+    more = {
+        "backup": ("--repo", tmp_path / "repo"),
+        "diff": (hurt.root,),
+        "migrate": (tmp_path / "copy",),
+    }.get(command, ())
     terminal = on_terminal(command, hurt.root, *more, first=SMALL + slowed(*slow, 0.4))
     terminal.expect("files")
     terminal.interrupt()

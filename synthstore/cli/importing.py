@@ -127,6 +127,8 @@ async def import_(
         raise UsageError(
             f"no new store is made in layout {layout}", hint="--layout native, or core-4"
         )
+    else:
+        common.call.writes = root
     wanted = ImportOptions(
         on_conflict=on_conflict,
         create=create or sample is not None,

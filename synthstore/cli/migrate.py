@@ -33,6 +33,9 @@ MANUAL = Manual(
     writes=True,
 )
 
+RESUMED = "the source was only read, and the same command goes on from there"
+"""What Ctrl-C leaves of a copy."""
+
 
 async def migrate(
     common: Common,
@@ -69,6 +72,8 @@ async def migrate(
     if asks:
         require_terminal("migrate --in-place")
     await warn_of_core(common, Path(store), None)
+    if not in_place:
+        common.call.writes, common.call.unchanged = None, RESUMED
     wanted = MigrateOptions(
         target=None if target is None else Path(target),
         layout=layout,

@@ -75,6 +75,7 @@ async def _under_lock(
                 changes,
                 note={NOTE: [source.name, site.layout.name]},
                 emptied=_emptied(site, changes),
+                progress=site.progress,
             )
         except FilesChanged:
             continue

@@ -80,7 +80,7 @@ class LineProgress(NoProgress):
         bar.update(
             task,
             description=self._label,
-            total=self._total,
+            total=self._total or None,
             completed=self._done,
             told=told(self._done, self._total, self._unit, spent),
         )
@@ -94,12 +94,12 @@ class LineProgress(NoProgress):
 def told(done: int, total: int, unit: str, spent: float) -> str:
     """How far, how fast and how long: ``500 of 2,000 files, 455/s, 4 s left``."""
     amount, name = (byte_size, "") if unit == "bytes" else (number, f" {unit}")
-    text = f"{amount(done)} of {amount(total)}{name}"
+    text = f"{amount(done)} of {amount(total)}{name}" if total else f"{amount(done)}{name}"
     if done <= 0 or spent <= 0:
         return text
     rate = done / spent
-    left = short_time(max(total - done, 0) / rate)
-    return f"{text}, {amount(round(rate))}/s, {left} left"
+    text = f"{text}, {amount(round(rate))}/s"
+    return f"{text}, {short_time(max(total - done, 0) / rate)} left" if total else text
 
 
 def _bar(stream: TextIO, *, color: bool) -> Bar:

@@ -143,7 +143,7 @@ class Attempt:
     def _outcomes(self, rows: Iterable[Found]) -> Iterator[Outcome]:
         """Every row judged, in order, by several workers where that pays."""
         large = self._plan.source.large
-        self._progress.start("importing", 0)
+        self._progress.start("importing", 0, "rows")
         with executor_for(PROCESSES_PAY_FROM if large else 1, self._plan.jobs) as executor:
             for outcomes in self._ahead(executor, rows):
                 self._stop.heed()
