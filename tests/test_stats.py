@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import stat
 from collections.abc import Callable
+from functools import partial
 from importlib import util
 from itertools import pairwise
 from pathlib import Path
@@ -13,7 +14,9 @@ import pytest
 
 from synthstore.checks.finding import Finding, Severity, Subject
 from synthstore.render.html import listed
+from synthstore.render.statistics import bin_label
 from synthstore.stats.atlas import CAP, flat, sample
+from synthstore.stats.report import Bin
 from tests.damages import BY_NAME, DAMAGES
 from tests.program import Program, on_terminal
 from tests.spelling import Name
@@ -73,6 +76,31 @@ def test_values_beyond_the_bins_are_counted_too(cli: Program, store: Built) -> N
     assert sum(one["count"] for one in bins) == told["score"]["count"] == 13
     assert told["score"]["missing"] == 1
     assert told["age"]["bins"][0] == {"low": None, "high": 0.0, "count": 1}
+
+
+def test_ages_that_lie_close_are_told_apart(cli: Program, store: Built) -> None:
+    for day, name in enumerate(store.memories):
+        made = f"2025-03-{day + 1:02}T12:00:00.000000"
+        store.edit(name, partial(dict.update, created_at=made, updated_at=made))
+    told = cli("stats", store.root, "--json").document["distributions"]["age"]
+    counts = [one["count"] for one in told["bins"]]
+    assert len(counts) == 10
+    assert sum(counts) == told["count"]
+    shown = cli("stats", store.root).out.partition("ages, since creation")[2].splitlines()[1:11]
+    assert len({line.partition(" y ")[0] for line in shown}) == 10
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "text"),
+    [
+        (0.0, 3600.0, "0 s to 1 h"),
+        (7 * 86400.0, 30 * 86400.0, "7 d to 30 d"),
+        (606.1 * 86400, 606.5 * 86400, "606.10 to 606.50 d"),
+        (1.5 * 31536000, 1.6 * 31536000, "1.50 to 1.60 y"),
+    ],
+)
+def test_ages_have_labels_that_differ(low: float, high: float, text: str) -> None:
+    assert bin_label(Bin(low, high, 1), "seconds") == text
 
 
 def test_duplicates_have_one_content_and_one_embedding(cli: Program, store: Built) -> None:

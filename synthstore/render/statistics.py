@@ -19,6 +19,9 @@ TITLES = {
     "size": "sizes of files",
 }
 """What people call each distribution."""
+_FAR_APART = 1.5
+_LEAST_STEP = 0.02
+"""Of a unit: a smaller step would not show in two decimals."""
 _SPANS = ((365 * 86400, "y"), (86400, "d"), (3600, "h"), (60, "min"), (1, "s"))
 
 
@@ -101,8 +104,18 @@ def bin_label(one: Bin, unit: str) -> str:
         return f"under {amount(one.high or 0.0, unit)}"
     if one.high is None:
         return f"over {amount(one.low, unit)}"
+    if unit == "seconds" and one.low < one.high:
+        return _between(one.low, one.high)
     low, high = amount(one.low, unit), amount(one.high, unit)
     return low if low == high else f"{low} to {high}"
+
+
+def _between(low: float, high: float) -> str:
+    """Two lengths of time in one unit, spelt so that they can be told apart."""
+    if low == 0 or high / low > _FAR_APART:
+        return f"{span(low)} to {span(high)}"
+    size, unit = next(((s, u) for s, u in _SPANS if high - low >= s * _LEAST_STEP), _SPANS[-1])
+    return f"{low / size:,.2f} to {high / size:,.2f} {unit}"
 
 
 def trimmed(bins: Sequence[Bin]) -> list[Bin]:

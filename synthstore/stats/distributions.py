@@ -43,8 +43,8 @@ def distributions(inventory: Inventory) -> tuple[Distribution, ...]:
         _dimensions(valid, len(files)),
         _told("norm", "", norms, len(files), _even(norms)),
         _told("score", "", known_scores, memories, _cut(known_scores, SCORES)),
-        _told("age", "seconds", ages, len(files), _cut(ages, (*AGES, np.inf))),
-        _told("size", "bytes", sizes, len(files), _cut(sizes, (*SIZES, np.inf))),
+        _told("age", "seconds", ages, len(files), _told_apart(ages, (*AGES, np.inf))),
+        _told("size", "bytes", sizes, len(files), _told_apart(sizes, (*SIZES, np.inf))),
     )
 
 
@@ -80,6 +80,12 @@ def _even(values: Numbers) -> list[Bin]:
     if high - low < _ALIKE * max(abs(high), 1.0):
         return [Bin(low, high, len(values))]
     return _cut(values, np.linspace(low, high, BINS + 1))
+
+
+def _told_apart(values: Numbers, edges: Sequence[float]) -> list[Bin]:
+    """The bins between ``edges``; where one would hold everything, ten of its values' own."""
+    bins = _cut(values, edges)
+    return bins if sum(one.count > 0 for one in bins) > 1 else _even(values)
 
 
 def _cut(values: Numbers, edges: Numbers | Sequence[float]) -> list[Bin]:
