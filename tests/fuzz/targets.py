@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from tests.fuzz.faiss_files import FaissFile, LoneFaissFile
 from tests.fuzz.grounds import Target
+from tests.fuzz.imports import ImportFile
 from tests.fuzz.repositories import FileList, Manifest, Note, Pack
 from tests.fuzz.stores import StoreFile
+from tests.transfers import FORMS
 
 _TARGETS: tuple[Target, ...] = (
     FaissFile("IDMap,Flat", "ip"),
@@ -23,5 +25,6 @@ _TARGETS: tuple[Target, ...] = (
     FileList(),
     Note(),
     Pack(),
+    *(ImportFile(form) for form in FORMS),
 )
 TARGETS: dict[str, Target] = {target.name: target for target in _TARGETS}
