@@ -116,6 +116,37 @@ def test_a_row_cut_in_any_cell_is_seen() -> None:
         assert (found[-1].cut, found[-1].reason) == (True, CUT)
 
 
+@pytest.mark.parametrize(
+    ("raw", "reason", "cut"),
+    [
+        (b'"id"x,kind\na,memory\n', "the heading is no CSV", False),
+        (b'id,"kind\n', CUT, True),
+        (b'"', CUT, True),
+        (b"\n\n\x00", "the heading is empty", False),
+    ],
+)
+def test_a_heading_that_is_none(raw: bytes, reason: str, cut: bool) -> None:
+    (found,) = read_back("csv", raw)
+    assert isinstance(found, Unread)
+    assert found.reason.startswith(reason)
+    assert found.cut is cut
+
+
+def test_parquet_with_text_that_is_no_utf_8() -> None:
+    raw = written("parquet", [{"id": "a", "kind": "memory", "content": "plain words"}])
+    import pyarrow as pa  # noqa: PLC0415
+    import pyarrow.parquet as pq  # noqa: PLC0415
+
+    table = pq.read_table(io.BytesIO(raw))
+    place = table.schema.get_field_index("content")
+    torn = pa.array([b"\x80\x80"]).view(pa.string())
+    out = io.BytesIO()
+    pq.write_table(table.set_column(place, "content", torn), out)
+    (found,) = read_back("parquet", out.getvalue())
+    assert isinstance(found, Unread)
+    assert found.cut
+
+
 @pytest.mark.parametrize("suffix", [".gz", ".zst"])
 @pytest.mark.parametrize("form", ["jsonl", "json", "csv"])
 def test_a_cut_compressed_file(form: str, suffix: str) -> None:

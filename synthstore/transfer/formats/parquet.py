@@ -77,7 +77,8 @@ class Parquet(Format):
                     for row in batch.to_pylist():
                         number += 1
                         yield _row(number, row)
-        except (pa.ArrowException, OSError) as error:
+        except (pa.ArrowException, OSError, ValueError, OverflowError) as error:
+            # Also text that is no UTF-8, and times that no calendar has.
             ends = isinstance(error, pa.ArrowInvalid) and not number
             yield Unread(number + 1, CUT if ends else "the file is damaged", cut=True)
 

@@ -94,10 +94,9 @@ def _bare(cell: str) -> str:
 
 
 def _rows(lines: Any, stream: Stream) -> Iterator[Found]:
-    heading = next(lines, None)
-    if heading is None:
-        if stream.damage is not None:
-            yield Unread(1, stream.damage, cut=True)
+    heading = next(_each(lines), None)
+    if not isinstance(heading, list) or not heading:
+        yield from _without_heading(heading, stream)
         return
     number = lines.line_num
     waiting: Found | None = None
@@ -117,6 +116,15 @@ def _rows(lines: Any, stream: Stream) -> Iterator[Found]:
         waiting = Unread(waiting.number, CUT, waiting.text, cut=True)
     if waiting is not None:
         yield waiting
+
+
+def _without_heading(heading: list[str] | Unread | None, stream: Stream) -> Iterator[Unread]:
+    """What there is to say of a file in which no cell has a name."""
+    unread = heading if isinstance(heading, Unread) else None
+    if stream.damage is not None or (unread is not None and unread.cut):
+        yield Unread(1, stream.damage or CUT, cut=True)
+    elif heading is not None:
+        yield Unread(1, f"the heading {unread.reason if unread is not None else 'is empty'}")
 
 
 _SHORT = "has fewer cells than the heading"
