@@ -62,7 +62,7 @@ class Bench:
     def __init__(self, scenario: Scenario, folder: Path, disk: Disk | None = None) -> None:
         self.scenario = scenario
         self._before, self._after = folder / "before", folder / "after"
-        self._arena, self._sequel = folder / "arena", folder / "sequel"
+        self._arena, self._aftermath = folder / "arena", folder / "aftermath"
         self._settled: dict[tuple[str, bool], Tree] = {}
         _make_arena(self._before, scenario.build)
         _clone(self._before, self._after)
@@ -137,8 +137,10 @@ class Bench:
         past = committed(self.truth, self._arena)
         if not self.scenario.repeatable and settled(self.truth, self._arena):
             return
+        _clone(self._arena, self._aftermath)
         for steps in self.scenario.sequels:
-            _clone(self._arena, self._sequel)
+            # In the same place: what a command left may name it.
+            _clone(self._aftermath, self._arena)
             yield from self._follow(steps, mutant, past=past)
 
     def _follow(
@@ -152,14 +154,14 @@ class Bench:
 
     def _take(self, step: Step, mutant: Mutant | None, *, past: bool) -> list[str]:
         wanted = self._wanted(step, past=past)
-        outcome = apart(_planted(mutant, step.act, self._sequel / STORE))
+        outcome = apart(_planted(mutant, step.act, self._arena / STORE))
         if outcome.code != 0:
             return [_failure(outcome)]
-        now = self._photograph(self._sequel)
-        left = open_runs(self._sequel) - self.truth.open_runs
+        now = self._photograph(self._arena)
+        left = open_runs(self._arena) - self.truth.open_runs
         return [
             *_told(outcome.value),
-            *(moment(self.truth, self._sequel) if wanted is None else same(wanted, now)),
+            *(moment(self.truth, self._arena) if wanted is None else same(wanted, now)),
             *(lost(self.truth.before, now) if self.truth.judgement.lossless else ()),
             *(f"the run {run} is still open" for run in left),
         ]
@@ -174,7 +176,7 @@ class Bench:
             case State.AFTER:
                 return self.truth.after
             case State.SAME:
-                return self._photograph(self._sequel)
+                return self._photograph(self._arena)
             case State.SETTLED:
                 return self._settle(step, past=past)
 

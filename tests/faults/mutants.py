@@ -173,7 +173,7 @@ def put_in_place_of(owner: object, name: str, value: object) -> None:
 
 LIBRARY = ("library save", "library batch", "library delete")
 _ALL = ("session", "repair", "rebuild-index", "undo")
-_EVERY = (*_ALL, "backup", "prune", "restore", *LIBRARY)
+_EVERY = (*_ALL, "import", "migrate", "backup", "prune", "restore", *LIBRARY)
 _REMOVING = ("session", "repair")
 """Commands whose scenarios remove entity files together with their rows."""
 _ADDING = ("session",)

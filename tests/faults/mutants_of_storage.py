@@ -134,10 +134,10 @@ def delete_unannounced() -> None:
     put_in_place_of(ChangeLog, "append", append)
 
 
-_DURABLE = ("session", "repair", "backup", "prune", "restore", *LIBRARY)
+_DURABLE = ("session", "repair", "import", "migrate", "backup", "prune", "restore", *LIBRARY)
 _ENDING_WITH_A_NAME = ("backup", "restore/native-new", "library save", "library delete")
 """Elsewhere a later fsync of a file makes the names durable as well, on ext4 and on XFS."""
-_LOCKING = ("session", "repair", "rebuild-index", "undo", "undo --prune", "backup", "prune")
+_LOCKING = ("session", "repair", "undo", "undo --prune", "import", "backup", "prune")
 
 MUTANTS = (
     Mutant("nothing fsynced", Action.CUT_COMMITTED, _DURABLE, sync_nothing),

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from functools import partial
 
-from tests.faults import backups, library, mutants, mutants_of_storage, products, sessions, toy
+from tests.faults import (
+    backups,
+    library,
+    mutants,
+    mutants_of_storage,
+    products,
+    sessions,
+    toy,
+    transfers,
+)
 from tests.faults.actions import Action
 from tests.faults.scenario import Mutant, Scenario, State, Step
 
@@ -37,7 +46,7 @@ TOY_MUTANTS = (
 
 PRODUCT_MUTANTS = (*mutants.MUTANTS, *mutants_of_storage.MUTANTS)
 
-PRODUCTS = (products, backups, library)
+PRODUCTS = (products, transfers, backups, library)
 """The modules whose scenarios are the product's own."""
 
 SCENARIOS = {
