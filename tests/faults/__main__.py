@@ -135,7 +135,8 @@ def _summary(sound: Sequence[Tally], hunts: Sequence[Tally]) -> int:
     missed = sorted(planted - {_bug(tally) for tally in hunts if tally.bad})
     for tally in bad:
         sys.stdout.write(tally.told() + "\n")
-    _by_command(sound)
+    if sound:
+        _by_command(sound)
     found = f"{len(planted) - len(missed)} of {len(planted)} planted bugs found"
     kinds = len({name for _, name in planted})
     sys.stdout.write(f"{found}, of {kinds} kinds\n")
