@@ -122,6 +122,7 @@ _synthstore() {
         "export --kind") _synthstore_offer -W "memory assembly all"; return ;;
         "export --limit") :; return ;;
         "export --layout") _synthstore_offer -W "native core-4 core-3 core-2 lucidia-1 lucidia-0"; return ;;
+        "export --executor") :; return ;;
         "export --lock-wait") :; return ;;
         "export --jobs") :; return ;;
         "export --config") _synthstore_offer -f; return ;;
@@ -199,7 +200,7 @@ _synthstore() {
             esac ;;
         export)
             case "$cur" in
-                -*) _synthstore_offer -W "-o --output --format --where --id --kind --no-embeddings --limit --layout --json -q --quiet -v --verbose --redact --no-color --no-progress --lock-wait --jobs --config -h --help" ;;
+                -*) _synthstore_offer -W "-o --output --format --where --id --kind --no-embeddings --limit --layout --executor --json -q --quiet -v --verbose --redact --no-color --no-progress --lock-wait --jobs --config -h --help" ;;
                 *) _synthstore_offer -d ;;
             esac ;;
         stats)

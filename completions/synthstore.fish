@@ -175,6 +175,7 @@ complete -c synthstore -n '__fish_seen_subcommand_from export' -l kind -x -a 'me
 complete -c synthstore -n '__fish_seen_subcommand_from export' -l no-embeddings -d 'Leave the embeddings out.'
 complete -c synthstore -n '__fish_seen_subcommand_from export' -l limit -x -d 'At most so many records.'
 complete -c synthstore -n '__fish_seen_subcommand_from export' -l layout -x -a 'native core-4 core-3 core-2 lucidia-1 lucidia-0' -d 'Settle which layout it is, where the evidence is equal for two.'
+complete -c synthstore -n '__fish_seen_subcommand_from export' -l executor -x -d 'Let the workers of a Dask cluster read the files: dask=tcp://host:port.'
 complete -c synthstore -n '__fish_seen_subcommand_from export' -l json -d 'Print exactly one JSON document on stdout.'
 complete -c synthstore -n '__fish_seen_subcommand_from export' -s q -l quiet -d 'Say less; nothing at all if clean.'
 complete -c synthstore -n '__fish_seen_subcommand_from export' -s v -l verbose -d 'Say more, and list all subjects.'

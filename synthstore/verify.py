@@ -22,7 +22,6 @@ from synthstore.layout.base import Layout
 from synthstore.model.facts import FileStatus
 from synthstore.progress import Progress
 from synthstore.repository.place import Place
-from synthstore.rot import newest, rotten
 from synthstore.scan.inventory import Inventory
 from synthstore.scan.known import NOTHING, Known
 from synthstore.scan.scanner import ScanOptions, scan
@@ -148,6 +147,8 @@ def require_known(seen: Look, ids: frozenset[str]) -> None:
 
 
 def _held_against(root: Path, seen: Look, repository: Place) -> Look:
+    from synthstore.rot import newest, rotten  # noqa: PLC0415 - most looks need no repository
+
     fresh = rotten(seen.inventory, newest(root, repository), seen.findings)
     found = sorted((*seen.findings, *fresh), key=lambda finding: finding.sort_key)
     return Look(seen.inventory, tuple(found))

@@ -66,6 +66,7 @@ async def export(
         int | None, typer.Option("--limit", metavar="N", min=0, help="At most so many records.")
     ] = None,
     layout: options.LayoutOption = None,
+    executor: options.Executor = None,
 ) -> int:
     """Write a store's memories and assemblies to one file.
 
@@ -83,6 +84,7 @@ async def export(
         selection=Selection(where, frozenset(ids or ()), kind, not no_embeddings),
         limit=limit,
         jobs=common.jobs,
+        cluster=options.cluster(executor),
         layout=layout,
     )
     report = await write_out(root, target, wanted, common.progress)

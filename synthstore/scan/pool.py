@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import gc
-import multiprocessing
 import os
 import signal
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import contextmanager
 
 from synthstore.scan.cluster import dask_executor
@@ -54,6 +53,10 @@ def executor_for(files: int, jobs: int | None, cluster: str | None = None) -> It
 
 
 def _processes(workers: int) -> Executor:
+    # Only here: most looks start no process, and need not wait for these.
+    import multiprocessing  # noqa: PLC0415
+    from concurrent.futures import ProcessPoolExecutor  # noqa: PLC0415
+
     # Never fork: this process has threads by now, and a forked lock may never be freed.
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["synthstore.scan.shard"])

@@ -108,13 +108,12 @@ def measure(store: Path) -> dict[str, dict[str, float]]:
 
 def rows(found: Mapping[str, Mapping[str, float]]) -> Iterator[Row]:
     """Ours against each peer; only restic's are targets."""
-    for peer in found.keys() - {"ours"} if len(found) > 1 else {"ours"}:
-        size = found["ours"]["size"]
-        yield Row("backup: size, against the store", size, 1.0, SIZE, "of it")
-        for step, bound in REACH.items():
+    yield Row("backup: size, against the store", found["ours"]["size"], 1.0, SIZE, "of it")
+    for step, bound in REACH.items():
+        ours = found["ours"][step]
+        for peer in sorted(found.keys() - {"ours"}):
             target = bound if peer == "restic" else None
-            ours, theirs = found["ours"][step], found[peer][step]
-            yield Row(f"backup: {step}, against {peer}", ours, theirs, target)
+            yield Row(f"backup: {step}, against {peer}", ours, found[peer][step], target)
 
 
 def once(store: Path, scratch: Path) -> list[object]:
