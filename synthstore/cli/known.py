@@ -11,9 +11,9 @@ from synthstore.cli.outputs import put
 from synthstore.errors import UsageError
 from synthstore.render.documents import known_document
 from synthstore.render.json import dumps
+from synthstore.store.admission import PRIVATE_FILE
 from synthstore.verify import KnownKey, known_key
 
-_MODE = 0o644
 _MOST = 1 << 28
 """A million findings; a device would never end."""
 
@@ -47,4 +47,4 @@ def _key(item: dict[str, dict[str, str]]) -> KnownKey:
 def save_known(file: Path, known: frozenset[KnownKey], reports: Sequence[Report]) -> None:
     """Write what was found, and what was known already."""
     found = {known_key(finding) for report in reports for finding in report.findings}
-    put(file, dumps(known_document(known | found)), _MODE)
+    put(file, dumps(known_document(known | found)), PRIVATE_FILE)

@@ -9,7 +9,7 @@ import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
-from typing import Any, cast
+from typing import Any
 
 import orjson
 
@@ -131,7 +131,10 @@ def spell_snapshot(snapshot: Snapshot) -> tuple[str, bytes]:
     """The file's name, which tells time and digest, and its bytes."""
     document = asdict(snapshot) | {"format": FORMAT, "time": snapshot.time.isoformat()}
     del document["file"]
-    content = orjson.dumps(document, option=orjson.OPT_INDENT_2)
+    try:
+        content = orjson.dumps(document, option=orjson.OPT_INDENT_2)
+    except orjson.JSONEncodeError:
+        content = json.dumps(document, indent=2).encode("ascii")
     stamp = snapshot.time.astimezone(UTC).strftime("%Y%m%dT%H%M%S.%fZ")
     return f"{stamp}-{hashlib.sha256(content).hexdigest()[:16]}", content
 
@@ -141,7 +144,7 @@ def read_snapshot(file: str, content: bytes) -> Snapshot:
     found = _NAME.fullmatch(file)
     if found is None or hashlib.sha256(content).hexdigest()[:16] != found[2]:
         raise ValueError("its bytes are not those that its name tells of")
-    document = orjson.loads(content)
+    document = _loads(content)
     if not isinstance(document, dict):
         raise ValueError("it is no JSON object")  # noqa: TRY004 - of the file, not of an argument
     if document.pop("format", None) != FORMAT:
@@ -196,6 +199,17 @@ def _line(row: Sequence[object]) -> bytes:
         return json.dumps(row, separators=(",", ":")).encode("ascii")
 
 
+def _loads(content: bytes) -> Any:
+    """JSON of either writer: the store's own folder may have a name that is no UTF-8, too."""
+    try:
+        return orjson.loads(content)
+    except orjson.JSONDecodeError:
+        try:
+            return json.loads(content)
+        except RecursionError as error:
+            raise ValueError("it is nested too deep") from error
+
+
 def _in_pieces(pieces: Iterable[bytes]) -> Encoded:
     """A list as a row of byte pieces, without a skeleton."""
     whole = hashlib.sha256()
@@ -214,7 +228,7 @@ def read_tree(content: bytes) -> Tree:
     text = b"[%b]" % content.rstrip(b"\n").replace(b"\n", b",")
     files: list[FileRow] = []
     folders: list[FolderRow] = []
-    for row in _rows(text):
+    for row in _loads(text):
         kinds = [type(value) for value in row] if type(row) is list else None
         if kinds == _FILE_TYPES and row[0] == "f" and _SHA256.fullmatch(row[6]):
             files.append(FileRow(*row[1:]))
@@ -223,14 +237,3 @@ def read_tree(content: bytes) -> Tree:
         else:
             raise ValueError("a line of it is of neither a file nor a folder")
     return Tree(tuple(files), tuple(folders))
-
-
-def _rows(text: bytes) -> list[Any]:
-    try:
-        rows = orjson.loads(text)
-    except orjson.JSONDecodeError:
-        try:
-            rows = json.loads(text)
-        except RecursionError as error:
-            raise ValueError("it is nested too deep") from error
-    return cast("list[Any]", rows)
