@@ -21,9 +21,12 @@ FORMS = ("jsonl", "json", "csv", "parquet", "jsonl.gz", "json.zst", "csv.zst")
 Row = dict[str, Any]
 
 
-def write_out(store: Path, file: Path, *, limit: int | None = None, **wanted: Any) -> ExportReport:
+def write_out(
+    store: Path, file: Path, *, limit: int | None = None, layout: str | None = None, **wanted: Any
+) -> ExportReport:
     """Export."""
-    options = ExportOptions(jobs=1, limit=limit, selection=Selection(**wanted))
+    selection = Selection(**wanted)
+    options = ExportOptions(jobs=1, limit=limit, layout=layout, selection=selection)
     return asyncio.run(export(store, file, options))
 
 

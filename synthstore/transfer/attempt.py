@@ -18,6 +18,7 @@ from synthstore.files.durable import replacing
 from synthstore.files.jsonio import Style, dump
 from synthstore.files.walk import read_file, stat_of
 from synthstore.layout.base import Layout
+from synthstore.layout.native import Native
 from synthstore.model.facts import Stat
 from synthstore.model.ids import EntityRef
 from synthstore.progress import Progress
@@ -182,7 +183,8 @@ class Attempt:
         if placed.files:
             planned = plan_around(root, self._inventory, placed)
             changes, self.bytes = planned.changes, self.bytes + planned.bytes_needed
-        if self._plan.new and not placed.files:
+        elif self._plan.new and self._plan.layout.name == Native.name:
+            # A Memory Core's empty catalog says nothing of its layout: none is begun with it.
             changes = (self._empty_catalog(),)
         if self._session is not None and any(change.order == CATALOG for change in changes):
             keep_own_copy(self._session, self._plan.layout, self._plan.copies)

@@ -198,7 +198,7 @@ class _Job:
             layout=self.plan.layout.name,
             source=self.plan.source.name,
             dry_run=self.options.dry_run,
-            created=self.plan.new,
+            created=self.plan.new and (self.options.dry_run or result.run is not None),
             inserted=intake.inserted,
             updated=intake.updated,
             skipped=intake.skipped,

@@ -120,12 +120,13 @@ class _Maker:
         noise = _drawn(self._dim, self._seed, "embedding", number)
         return _unit(2 * self._centres[self._topic(number)] + noise)
 
-    def _composite(self, members: list[int]) -> list[float]:
+    def _composite(self, members: list[int]) -> list[float] | None:
+        """Where the members point together; None where they cancel each other out."""
         total = np.zeros(self._dim, dtype=np.float64)
         for member in members:
             total += np.array(self._embedding(member), dtype=np.float64)
         norm = math.sqrt(math.fsum(value * value for value in total.tolist()))
-        return _widened(total / norm) if norm else _widened(total)
+        return _widened(total / norm) if norm else None
 
 
 def _dice(*what: object) -> bytes:
