@@ -307,9 +307,15 @@ class _Indexer:
         ids = old[kept.positions] if old is not None and len(kept.positions) else EMPTY
         if not added:
             return ids, vectors
-        fresh = [self._scaled(e) for ref in added if (e := self._embedding(ref)) is not None]
+        # Filled in place: a stack of them, joined to the old, would be twice as many copies.
+        joined = np.empty((len(vectors) + len(added), self.dim), dtype=np.float32)
+        joined[: len(vectors)] = vectors
+        for row, ref in enumerate(added, len(vectors)):
+            embedding = self._embedding(ref)
+            if embedding is not None:
+                joined[row] = self._scaled(embedding)
         new_ids = self._numbers(added, set(ids.tolist()))
-        return np.concatenate([ids, new_ids]), np.concatenate([vectors, np.stack(fresh)])
+        return np.concatenate([ids, new_ids]), joined
 
     def _numbers(self, added: list[EntityRef], taken: set[int]) -> IdArray:
         """A numeric id for each new vector: the mapping's where that is a counted one, else md5."""

@@ -166,8 +166,10 @@ class Attempt:
         """The bytes that a memory's file will have."""
         ref = EntityRef("memory", memory_id)
         path = self.intake.path_of(ref)
-        if path is not None:
-            return None if self._session is None else self._session.staged(path)
+        if path is not None and self._session is not None:
+            staged = self._session.staged(path)
+            if staged is not None:
+                return staged
         standing = self._inventory.by_ref.get(ref)
         if not standing:
             return None

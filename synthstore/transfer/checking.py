@@ -206,15 +206,17 @@ def _ready(terms: Terms, row: Row, ref: EntityRef, parsed: Parsed) -> Ready:
     if len(content) > DEFAULT_CAPS.of(ref.kind):
         raise _BadRowError(f"would be a file of more than {DEFAULT_CAPS.of(ref.kind)} bytes")
     digest = hashlib.sha256(content).hexdigest()
-    stat = terms.access._replace(size=len(content))
-    path = terms.layout.path_for(ref)
-    file, vector = judge_document(terms.layout, Hashed(ref.kind, path, stat, digest), parsed)
+    hashed = Hashed(ref.kind, terms.layout.path_for(ref), terms.access, digest)
+    file, vector = judge_document(terms.layout, hashed, parsed)
     if file.ref != ref:
         raise _BadRowError(file.problem or "its id is not where the layout has it")
     if file.embedding is EmbeddingState.MISTYPED:
         raise _BadRowError("its embedding is no list of numbers")
     if file.embedding is EmbeddingState.NOT_FINITE:
         raise _BadRowError("its embedding holds a number that no float32 can")
+    if file.record is not None:
+        # As many of them are held as there are rows, and new rows name the hash of the file.
+        file = replace(file, record=replace(file.record, content_sha256=None))
     source = source_of(row) if terms.keep else None
     return Ready(row.number, ref, content, file, vector, source)
 

@@ -40,8 +40,6 @@ class Intake:
         self._root, self._inventory, self._access = root, inventory, access
         self._on_conflict, self._refuse = on_conflict, refuse
         self._dim = _dimension(inventory)
-        self._lines: dict[EntityRef, int] = {}
-        self._paths: dict[str, int] = {}
         self._places: dict[EntityRef, str] = {}
         self._blocked = {stray.path: stray.what for stray in inventory.strays}
 
@@ -55,14 +53,14 @@ class Intake:
         if reason is not None:
             self._refuse(Refused(ready.number, reason, ready.source))
             return None
-        self._lines[ready.ref] = self._paths[ready.file.path] = ready.number
+        self._places[ready.ref] = standing.path if standing is not None else ready.file.path
         if standing is None:
             self.inserted += 1
             return self._change(ready.file, ready, ready.content, None)
         return self._meet(ready, standing)
 
     def path_of(self, ref: EntityRef) -> str | None:
-        """Where the file of an entity goes that was taken; None where none was."""
+        """Where the file of an entity is, or goes, of which a row was; None where none was."""
         return self._places.get(ref)
 
     def _standing(self, ready: Ready) -> EntityFile | None:
@@ -72,11 +70,10 @@ class Intake:
     def _reason(self, ready: Ready, standing: EntityFile | None) -> str | None:
         """Why a row that is fine by itself cannot go in."""
         path = ready.file.path
-        line = self._lines.get(ready.ref)
-        if line is not None:
-            return f"its id was in row {line} already"
-        if path in self._paths:
-            return f"its file would have the name of that of row {self._paths[path]}"
+        if ready.ref in self._places:
+            return "its id was in the input before"
+        if path in self.placed.files:
+            return "its file would have the name of that of another row"
         if path in self._blocked:
             return f"a {self._blocked[path]} stands where its file belongs"
         if standing is not None and standing.ref not in (None, ready.ref):
@@ -140,7 +137,6 @@ class Intake:
         self, file: EntityFile, ready: Ready, content: bytes, standing: EntityFile | None
     ) -> Change:
         self.placed.add(file, ready.vector)
-        self._places[ready.ref] = file.path
         if standing is not None:
             return Change(file.path, standing.sha256, content, ENTITY)
         access = self._access
