@@ -229,10 +229,7 @@ def entity_path(layout: Name, entity_id: str, *, is_memory: bool) -> str:
     return f"memories/{name}" if layout == "core-4" else name
 
 
-def entity_ids(
-    layout: Name, memories: int, assemblies: int, seed: int = 1
-) -> tuple[list[str], list[str]]:
-    """The ids of the memories and assemblies that ``build`` makes."""
+def _ids(layout: Name, memories: int, assemblies: int, seed: int) -> tuple[list[str], list[str]]:
     dice = random.Random(seed)
     if layout == "native":
         uuids = [str(uuid.UUID(int=dice.getrandbits(128), version=4)) for _ in range(memories)]
@@ -262,7 +259,7 @@ def build(
     vectors: bool = True,
 ) -> Built:
     """Write a healthy store under ``root``; without ``vectors`` it has no index and no mapping."""
-    ids = entity_ids(layout, memories, assemblies, seed)
+    ids = _ids(layout, memories, assemblies, seed)
     docs = dict(zip(ids[0] + ids[1], _documents(layout, ids, dim, seed), strict=True))
     paths = {i: entity_path(layout, i, is_memory=i in ids[0]) for i in docs}
     built = Built(root, layout, tuple(ids[0]), tuple(ids[1]), paths, docs)

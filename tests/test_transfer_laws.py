@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from synthstore.diff import compare, store_side
 from synthstore.layout.base import Layout
 from synthstore.model.times import instant_us
+from synthstore.progress import SilentProgress
 from synthstore.transfer.records import record_of
 from tests.layouts import CORE4, NATIVE
 from tests.operate import codes, look
@@ -127,7 +128,8 @@ def test_the_real_stores_in_another_layout(
     copy = tmp_path / f"copy-jsonl-{layout}"
     first, second = round_trip(copy, "csv", layout, tmp_path)
     assert first == second
-    differences = compare(store_side(real_stores / name), store_side(copy)).differences
+    sides = (store_side(root, SilentProgress()) for root in (real_stores / name, copy))
+    differences = compare(*sides).differences
     # The newest of several times of a Memory Core's is in another field.
     assert {field for one in differences for field in one.fields} <= {"updated_at"}
     assert codes(look(copy)).keys() <= {"E004", "A021"}

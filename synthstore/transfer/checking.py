@@ -216,7 +216,7 @@ def _ready(terms: Terms, row: Row, ref: EntityRef, parsed: Parsed) -> Ready:
         raise _BadRowError("its embedding holds a number that no float32 can")
     if file.record is not None:
         # As many of them are held as there are rows, and new rows name the hash of the file.
-        file = replace(file, record=replace(file.record, content_sha256=None))
+        file = file._replace(record=file.record._replace(content_sha256=None))
     source = source_of(row) if terms.keep else None
     return Ready(row.number, ref, content, file, vector, source)
 

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from synthstore.transfer.formats.base import Found, Row
-from synthstore.transfer.making import sample
-from synthstore.transfer.records import Record
-from synthstore.transfer.sources import Source
 from tests import harm
 from tests.damages import acts, bodies, catalog, structure, vectors
 from tests.damages.model import in_turn, on
 from tests.spelling import Name
-from tests.stores import Built, build, entity_ids
+from tests.stores import Built, build
 
 MEMORIES, ASSEMBLIES, DIM = 13, 2, 8
 
@@ -71,26 +67,3 @@ def twin(layout: Name) -> Iterator[Built]:
     """A healthy store like the one that was hurt, somewhere else."""
     with TemporaryDirectory() as folder:
         yield healthy(layout, Path(folder) / "store")
-
-
-def more_rows(layout: Name) -> list[Record]:
-    """Rows for an import: new memories, one that the store has otherwise, an assembly of both."""
-    rows = list(sample(3, DIM, seed=2))
-    old = entity_ids(layout, MEMORIES, ASSEMBLIES)[0][4]
-    group = {"kind": "assembly", "id": "group", "memory_ids": [rows[0]["id"], old]}
-    known = {"kind": "memory", "id": old, "content": "told anew", "embedding": rows[0]["embedding"]}
-    return [*rows, known, group | {"layout": "native"}]
-
-
-class Rows(Source):
-    """Rows at hand."""
-
-    name = "rows"
-    large = False
-
-    def __init__(self, rows: list[Row]) -> None:
-        self._rows = rows
-
-    def rows(self) -> Generator[Found]:
-        """Those rows."""
-        yield from self._rows
