@@ -34,6 +34,9 @@ LOOKS = 3
 PAUSE_SECONDS = 0.3
 """Between two looks: time for a writer to finish what it had begun."""
 
+_STRINGS = "A023"
+"""Members that the newest Memory Core would erase: no repair embeds them, but a migration does."""
+
 KnownKey = tuple[str, str, str]
 
 
@@ -269,7 +272,7 @@ def counts_of(inventory: Inventory) -> Counts:
 
 
 def next_command(store: Path, findings: Sequence[Finding], *, left: bool = False) -> str | None:
-    """The exact next command, the one that loses least; None where repair would do nothing.
+    """The exact next command, the one that loses least; None where none would do anything.
 
     ``left``: a repair that was free to do all it can has left these, and would leave them again.
     """
@@ -279,9 +282,11 @@ def next_command(store: Path, findings: Sequence[Finding], *, left: bool = False
     if any(_recovered_if_asked(finding) for finding in findings):
         return f"{command} --select A020 --dry-run"
     rotten = next(filter(_taken_if_accepted, findings), None)
-    if rotten is None:
-        return None
-    return f"{command} --accept {rotten.code} --id={shlex.quote(rotten.subject.id)} --dry-run"
+    if rotten is not None:
+        return f"{command} --accept {rotten.code} --id={shlex.quote(rotten.subject.id)} --dry-run"
+    if any(finding.code == _STRINGS for finding in findings):
+        return f"synthstore migrate {shlex.quote(str(store))} --in-place --layout core-4 --dry-run"
+    return None
 
 
 def _recovered_if_asked(finding: Finding) -> bool:

@@ -71,8 +71,10 @@ def test_members_that_are_strings_are_embedded(tmp_path: Path) -> None:
     built.edit(
         built.assemblies[0], lambda doc: doc.update(memories=[m["id"] for m in doc["memories"]])
     )
-    [finding] = [f for f in look(built.root).findings if f.code == "A023"]
-    assert finding.repair == "synthstore migrate --in-place --layout core-4 embeds them"
+    report = look(built.root)
+    assert report.next == f"synthstore migrate {built.root} --in-place --layout core-4 --dry-run"
+    [finding] = [f for f in report.findings if f.code == "A023"]
+    assert finding.repair == "left: synthstore migrate --in-place --layout core-4 embeds them"
     before = sha_tree(built.root)
     bring(built.root, None, "core-4")
     touched = {built.paths[built.assemblies[0]], "id_to_index.json"}

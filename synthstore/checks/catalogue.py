@@ -206,7 +206,7 @@ _ASSEMBLIES = (
         "members-are-strings",
         _WARNING,
         "members are bare ids, which the newest Memory Core erases at its next save",
-        "synthstore migrate --in-place --layout core-4 embeds them",
+        "left: synthstore migrate --in-place --layout core-4 embeds them",
     ),
 )
 

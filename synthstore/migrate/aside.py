@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 import orjson
 
@@ -43,7 +44,13 @@ class Errand:
     """Whose unfinished migration a folder is."""
 
     source: str
+    """Relative to the folder that the target is in: both may lie elsewhere tomorrow."""
     layout: str
+
+    @classmethod
+    def of(cls, root: Path, target: Path, layout: str) -> Self:
+        """The errand of bringing the store at ``root`` to ``target``."""
+        return cls(os.path.relpath(root, target.parent), layout)
 
     @property
     def spelt(self) -> bytes:
@@ -88,7 +95,7 @@ class Aside:
         other = _marker(self.path)
         if other is not None and other != self.errand:
             raise UsageError(
-                f"{self.path} is the unfinished migration of {other.source}",
+                f"{self.path} is the unfinished migration of {self._shown(other)}",
                 hint="finish that one first, or remove the folder: "
                 f"rm -r {shlex.quote(str(self.path))}",
             )
@@ -97,6 +104,10 @@ class Aside:
                 f"{self.path} stands where the new store is to be made",
                 hint=f"move {shlex.quote(str(self.path))} out of the way",
             )
+
+    def _shown(self, errand: Errand) -> str:
+        source = os.path.normpath(self.target.parent / errand.source)
+        return f"{source} into layout {errand.layout}"
 
     def require_room(self, parcels: Iterable[Parcel]) -> None:
         """Raise DiskFullError unless what is not there yet fits."""

@@ -110,7 +110,7 @@ class _Job:
 
     async def run(self) -> MigrateReport:
         aside = await asyncio.to_thread(
-            Aside, self.target, Errand(str(self.root), self.layout.name)
+            Aside, self.target, Errand.of(self.root, self.target, self.layout.name)
         )
         await asyncio.to_thread(aside.require_free)
         seen = await look(self.root, self.source, self.looking, self.progress)

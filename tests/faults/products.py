@@ -9,7 +9,6 @@ from functools import partial
 from pathlib import Path
 
 from synthstore.checks.finding import Severity
-from synthstore.migrate.operation import MigrateOptions, migrate
 from synthstore.repair.operation import RepairOptions, repair
 from synthstore.repair.rebuild import RebuildOptions, rebuild_index
 from synthstore.repair.undoing import prune, runs, undo
@@ -21,7 +20,6 @@ from tests.faults import accidents
 from tests.faults.checker import STORE
 from tests.faults.scenario import Scenario, State, Step
 from tests.spelling import Name
-from tests.stores import build
 
 LAYOUTS: tuple[Name, ...] = ("native", "core-4")
 
@@ -74,12 +72,6 @@ def list_runs(store: Path) -> None:
 def plan_pruning(store: Path) -> None:
     """Forget old runs, only planned."""
     asyncio.run(prune(store, dry_run=True))
-
-
-def convert(store: Path) -> None:
-    """Convert in place, and say yes."""
-    options = MigrateOptions(layout="core-4", jobs=1)
-    asyncio.run(migrate(store, options, confirm=lambda _: True))
 
 
 READING = (look, look_quickly, plan_mending, plan_rebuilding)
@@ -184,19 +176,6 @@ def forgetting(layout: Name) -> Scenario:
     )
 
 
-def converting() -> Scenario:
-    """Convert a small native store into what the newest Memory Core reads."""
-    again = Step("migrate again", convert, State.AFTER)
-    return Scenario(
-        command="migrate",
-        layout="native",
-        build=lambda store: build("native", store, memories=4, assemblies=1, dim=4),
-        act=convert,
-        sequels=((Step("repair", mend, State.SETTLED), VERIFY), (again, VERIFY, UNDO)),
-        inspect=partial(sound, "core-4"),
-    )
-
-
 def _twice_hurt(layout: Name, store: Path) -> None:
     """A store that was repaired once and is damaged again."""
     accidents.bad_day(layout, store)
@@ -213,8 +192,4 @@ def _then(*acts: Callable[[Path], object]) -> Callable[[Path], None]:
 
 
 _MAKERS = (verifying, repairing, rebuilding, undoing)
-SCENARIOS = (
-    *(make(layout) for make in _MAKERS for layout in LAYOUTS),
-    forgetting("native"),
-    converting(),
-)
+SCENARIOS = (*(make(layout) for make in _MAKERS for layout in LAYOUTS), forgetting("native"))
