@@ -183,6 +183,22 @@ def to_core(kind: Kind, native: Mapping[str, Any], copies: Copies) -> Document:
     return document
 
 
+def with_extras(metadata: object, extras: Mapping[str, object]) -> Document:
+    """``metadata`` that hold ``extras`` too, fields for which a Memory Core has no place.
+
+    ``to_native`` gives all of them back.
+    """
+    whole = metadata if isinstance(metadata, dict) and NOTE not in metadata else None
+    inside = dict(whole or {})
+    note: Document = {"moved": {}}
+    for key, value in extras.items():
+        note["moved"][key] = place = _free(key, inside)
+        inside[place] = value
+    if whole is None and metadata is not None:
+        note["kept"] = {"metadata": {"as": {}, "was": metadata}}
+    return {**inside, NOTE: note}
+
+
 def _note(
     kind: Kind,
     native: Mapping[str, Any],
