@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from synthstore.layout.conversion import NOTE, conforms, to_core, to_native
+from synthstore.layout.conversion import NOTE, conforms, to_native
+from synthstore.layout.core_conversion import to_core
 from synthstore.model.times import instant_us
 from tests import spelling
 from tests.layouts import CORE3, CORE4, NATIVE

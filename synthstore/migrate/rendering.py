@@ -14,8 +14,9 @@ from synthstore.files.jsonio import dump, parse
 from synthstore.files.spelling import nearest_style
 from synthstore.files.walk import read_file
 from synthstore.layout.base import Layout
-from synthstore.layout.conversion import conforms, to_core, to_native
+from synthstore.layout.conversion import conforms, to_native
 from synthstore.layout.core import Core
+from synthstore.layout.core_conversion import to_core
 from synthstore.migrate.choosing import Moving
 from synthstore.model.facts import EntityFile
 from synthstore.model.ids import EntityRef

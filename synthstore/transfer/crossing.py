@@ -12,8 +12,9 @@ from datetime import datetime
 from typing import Any
 
 from synthstore.layout.base import Layout
-from synthstore.layout.conversion import conforms, to_core, to_native, with_extras
+from synthstore.layout.conversion import conforms, to_native
 from synthstore.layout.core import Core
+from synthstore.layout.core_conversion import to_core, with_extras
 from synthstore.layout.detect import SUPPORTED
 from synthstore.layout.documents import embeds_members, native_time, spelling
 from synthstore.layout.native import Native
