@@ -14,7 +14,7 @@ from tests.fuzz.campaign import Score, Share, run
 from tests.fuzz.mutations import mutate
 from tests.fuzz.targets import TARGETS
 
-FEW, ALONE = 60, 2
+FEW, ALONE = 40, 2
 
 
 @pytest.fixture(scope="module", name="hired")
