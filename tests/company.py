@@ -40,12 +40,14 @@ FOREIGN = """
 import json, os, random, sys, time
 from pathlib import Path
 
-root, ids = Path(sys.argv[1]), sys.argv[2:]
+root, log, *paths = map(Path, sys.argv[1:])
+log = log.open("w")
 dice, n = random.Random(3), 0
 print("ready", flush=True)
 while True:
     n += 1
-    path = root / dice.choice(ids)
+    name = dice.choice(paths)
+    path = root / name
     try:
         document = json.loads(path.read_bytes())
     except (OSError, ValueError):
@@ -54,7 +56,7 @@ while True:
     document["updated_at"] = f"2026-01-01T00:00:00.{n:06}"
     aside = path.with_suffix(".swp")
     aside.write_text(json.dumps(document))
-    print(path.relative_to(root), n, flush=True)
+    print(name, n, file=log, flush=True)
     os.replace(aside, path)
     time.sleep(0.0005)
 """

@@ -86,10 +86,11 @@ def test_looks_and_backups_while_a_library_saves_find_nothing(cli: Program, tmp_
         while time.monotonic() < end or not looks:
             looks += 1
             seen = cli("verify", store, "--json", "--jobs", 1)
-            assert (seen.code, seen.document["findings"]) == (0, [])
+            assert (seen.code, wrong(seen.document)) == (0, [])
             taken = cli("backup", store, "--repo", repo, "--json", "--jobs", 1)
             assert taken.code == 0, taken
-            assert taken.err == ""
+            assert "M0" not in taken.err
+            assert "V0" not in taken.err
         assert writer.poll() is None
     assert cli("snapshots", "check", "--read-data", "--repo", repo).code == 0
     assert cli("repair", store, "-y").code == 0
@@ -99,15 +100,13 @@ def test_looks_and_backups_while_a_library_saves_find_nothing(cli: Program, tmp_
 def test_a_repair_takes_nothing_from_one_who_knows_no_lock(cli: Program, tmp_path: Path) -> None:
     built = build("native", tmp_path / "store")
     paths = [built.paths[memory] for memory in built.memories]
-    end = time.monotonic() + SECONDS
-    with company(FOREIGN, built.root, *paths) as writer:
+    log, end = tmp_path / "said", time.monotonic() + SECONDS
+    with company(FOREIGN, built.root, log, *paths):
         while time.monotonic() < end:
             mended = cli("repair", built.root, "-y", "--json", "--jobs", 1)
             assert mended.code in (0, 1, 4), mended
             assert all("changed" in why or "changing" in why for why in undone(mended.document))
-        writer.kill()
-        assert writer.stdout is not None
-        said = [line.split() for line in writer.stdout.read().splitlines()]
+    said = [line.split() for line in log.read_text().splitlines()]
     last = {path: int(number) for path, number in said[:-1]}
     for path, number in last.items():
         content = json.loads((built.root / path).read_bytes())["content"]
@@ -115,6 +114,13 @@ def test_a_repair_takes_nothing_from_one_who_knows_no_lock(cli: Program, tmp_pat
         assert content in (f"said at {number}", f"said at {said[-1][1]}")
     assert cli("repair", built.root, "-y").code == 0
     assert cli("verify", built.root, "--fail-on", "error").code == 0
+
+
+def wrong(document: dict[str, Any]) -> list[dict[str, Any]]:
+    """All findings but that the library is at work, which it is."""
+    return [
+        one for one in document["findings"] if (one["code"], one["severity"]) != ("S001", "info")
+    ]
 
 
 def undone(document: dict[str, Any]) -> list[str]:

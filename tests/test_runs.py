@@ -830,7 +830,7 @@ def test_a_disk_that_fills_while_staging_leaves_no_trace(tmp_path: Path) -> None
 def test_a_read_only_store_is_refused_before_anything(tmp_path: Path) -> None:
     with small_disk(tmp_path / "disk", "size=600k,mode=755") as disk:
         root = make_store(disk / "store")
-        os.system(f"mount -o remount,ro {disk}")  # noqa: S605
+        os.system(f"mount -o remount,ro {disk}")  # noqa: S605 - our own words
         with pytest.raises(PermissionDeniedError, match="read-only"):
             do(root, CHANGES)
         assert not (root / ".synthstore").exists()

@@ -152,7 +152,7 @@ class _Supervision:
         if self.killed or self.timed_out:
             return Outcome(None, calls, self.struck, timed_out=self.timed_out)
         told = bytes(self.told)
-        value, error, typed = pickle.loads(told) if told else (None, "", True)  # noqa: S301
+        value, error, typed = pickle.loads(told) if told else (None, "", True)  # noqa: S301 - our own child
         return Outcome(code, calls, self.struck, value=value, error=error, typed=typed)
 
 
