@@ -25,11 +25,11 @@ def test_ctrl_c_while_workers_start_is_silent(
     complaints: list[dict[str, Any]] = []
 
     @contextmanager
-    def interrupted(files: int, jobs: int | None) -> Iterator[Executor]:
+    def interrupted(*how: Any) -> Iterator[Executor]:
         task = asyncio.current_task()
         assert task is not None
         task.cancel()
-        with executor_for(files, jobs) as executor:
+        with executor_for(*how) as executor:
             yield executor
 
     async def look() -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import time
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from pathlib import Path
@@ -88,12 +89,14 @@ async def scan(
     before = await asyncio.to_thread(read_log, root)
     listing = await asyncio.to_thread(list_store, root, layout)
     unread = [_unread(c) for c in listing.candidates if not options.parses(c.path)]
-    facts, parts = await _read(root, layout, options, _todo(listing, options, known), progress)
-    tables, files = _join_tables(facts), _join_files(facts, unread)
+    todo = _todo(listing, options, known)
     # Millions of names and facts are not kept twice while the rest is made of them.
-    facts.clear()
     listing.candidates.clear()
+    facts, parts = await _read(root, layout, options, todo, progress)
+    tables, files = _join_tables(facts), _join_files(facts, unread)
+    facts.clear()
     share_texts(files, parts.catalog)
+    tables = _named_by(files, tables)
     entities, strangers = part_strangers(layout, parts.catalog, files)
     # Read last: a file that was seen was announced before it was written.
     after = await asyncio.to_thread(read_log, root)
@@ -153,9 +156,10 @@ def _todo(listing: Listing, options: ScanOptions, known: Known) -> _Todo:
 async def _read_entities(
     executor: Executor,
     how: tuple[Path, Layout, Caps],
-    candidates: Sequence[Candidate],
+    candidates: list[Candidate],
     progress: Progress | None,
 ) -> list[ShardFacts]:
+    """Read the ``candidates``, which are taken out of the list and let go shard by shard."""
     loop = asyncio.get_running_loop()
     root, layout, caps = how
     progress = progress or SilentProgress()
@@ -168,7 +172,9 @@ async def _read_entities(
 
     try:
         async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(one(shard)) for shard in shards(candidates)]
+            waiting = deque(shards(candidates))
+            candidates.clear()
+            tasks = [group.create_task(one(waiting.popleft())) for _ in range(len(waiting))]
     except ExceptionGroup as failed:
         # One failure is told: the group cancels the other shards, and they fail of that.
         raise failed.exceptions[0] from None
@@ -237,6 +243,17 @@ def _table(blocks: Sequence[Block]) -> EmbeddingTable:
     paths = tuple(path for block in blocks for path in block[0])
     matrix: FloatMatrix = np.concatenate([block[1] for block in blocks])
     return EmbeddingTable(paths, matrix)
+
+
+def _named_by(
+    files: Iterable[EntityFile], tables: Mapping[int, EmbeddingTable]
+) -> dict[int, EmbeddingTable]:
+    """The tables, with the files' own path objects."""
+    own = {file.path: file.path for file in files}
+    return {
+        dim: EmbeddingTable(tuple(map(own.__getitem__, table.paths)), table.matrix)
+        for dim, table in tables.items()
+    }
 
 
 def _entity_folders(layout: Layout, listing: Listing) -> dict[str, bool]:

@@ -94,13 +94,21 @@ def against_bare(store: Store, scratch: Path, rounds: int) -> Iterator[Row]:
     bare.loop(store.root)
     for task in tasks(store, scratch):
         pairs = [(bare.loop(store.root), task.run()) for _ in range(rounds)]
-        floor = statistics.median(loop for loop, _ in pairs)
-        wall = statistics.median(usage.wall for _, usage in pairs)
-        cpu = statistics.median(usage.cpu for _, usage in pairs)
+        walls, cpus = ([[pick(one) for one in pair] for pair in pairs] for pick in (_wall, _cpu))
+        floor, wall = map(statistics.median, zip(*walls, strict=True))
         yield Row(f"{task.name}, {store}, against F", wall, floor, task.target)
-        yield Row(f"  processor time of it on {usable_cores()} cores", cpu, floor)
+        floor, cpu = map(statistics.median, zip(*cpus, strict=True))
+        yield Row("  processor time, all cores together, against F's", cpu, floor)
         peak = task.run(memory=True).peak
         yield Row("  peak memory, against what is allowed", peak, task.allowed(store), 1, "MB")
+
+
+def _wall(usage: Usage) -> float:
+    return usage.wall
+
+
+def _cpu(usage: Usage) -> float:
+    return usage.cpu
 
 
 def growth(small: Store, large: Store, rounds: int) -> Iterator[Row]:
