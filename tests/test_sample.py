@@ -17,7 +17,7 @@ from tests.trees import sha_tree
 
 GOLDEN = {
     "native": "56b5c4d49716cc9c63f7264aa50594f1ecbaea89bbcc65527c26ceb1d23c5316",
-    "core-4": "c233b7db0c1ecc21ad8f321f18b6581ea38fdfdf0081ec0f79648abac05f2ed3",
+    "core-4": "9aae37e4b1aed3f557839eff30f84703007312b7b3dd1cfb118a55eb8d3b93b4",
 }
 """sha256 over names and bytes of a store of 25 memories, 12 numbers each, seed 7."""
 
