@@ -22,6 +22,7 @@ from synthstore import (
     StoreConfig,
     UsageError,
 )
+from synthstore.files.appending import GrowingFile
 from tests import oracle
 from tests.persistence_stores import (
     DIM,
@@ -107,6 +108,7 @@ async def test_a_catalog_row_says_what_the_design_says(tmp_path: Path) -> None:
     async with MemoryPersistence(tmp_path) as p:
         await p.save_memory(memory(quickrecal_score=0.85))
         await p.save_assembly(assembly(memories(2)))
+        assert [listed.member_count for listed in await p.list_assemblies()] == [2]
     (row,) = rows(tmp_path).values()
     assert row.keys() == {
         "filepath", "created_at", "updated_at", "quickrecal_score", "content_hash"
@@ -155,6 +157,25 @@ async def test_deleting_is_for_good(tmp_path: Path) -> None:
         assert await p.list_assemblies() == []
     assert sorted(rows(tmp_path)) == ["memory-0", "memory-2"]
     assert oracle.problems(tmp_path, "native") == []
+
+
+async def test_a_deletion_is_on_the_disk_before_the_file_goes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = StoreConfig(storage_path=tmp_path, flush_threshold=1000)
+    async with MemoryPersistence(config) as p:
+        await p.save_memory(memory())
+        path = tmp_path / "memories" / "memory-0.json"
+        synced: list[bool] = []
+        sync = GrowingFile.sync
+
+        def watched(file: GrowingFile) -> None:
+            synced.append(path.exists())
+            sync(file)
+
+        monkeypatch.setattr(GrowingFile, "sync", watched)
+        assert await p.delete_memory("memory-0")
+        assert synced == [True]
 
 
 async def test_what_was_deleted_can_be_saved_anew(tmp_path: Path) -> None:
