@@ -17,6 +17,7 @@ from synthstore.backup.prune import prune_repository
 from synthstore.backup.report import CheckReport
 from synthstore.backup.retention import Keep
 from synthstore.errors import LockedError, UsageError
+from synthstore.repository.damage import Damage
 from synthstore.repository.index import Index
 from synthstore.repository.packs import PackIndex
 from synthstore.repository.place import LocalPlace
@@ -64,6 +65,17 @@ def test_a_note_of_damage_that_is_none_is_dropped(
     assert (report.lost, report.problems) == ((), ())
     assert not give_back(tmp_path / "again", place).lost
     assert list((place.root / "damage").iterdir()) == []
+
+
+def test_a_note_of_a_pack_that_is_gone_holds_nothing_back(
+    built: stores.Built, tmp_path: Path, place: LocalPlace
+) -> None:
+    back_up(built.root, place)
+    repository = opened(place)
+    said = {name: frozenset(pack.ids()) for name, pack in repository.index.packs.items()}
+    repository.note_damage(Damage({**said, "0" * 64: frozenset([bytes(32)])}, frozenset()))
+    assert not looked(place).problems
+    assert not give_back(tmp_path / "again", place).lost
 
 
 @pytest.mark.parametrize("lists", [False, True])

@@ -119,7 +119,9 @@ class Repository:
         for name in self.place.names(DAMAGE):
             noted = self._noted(name).blobs
             if noted and all(
-                pack in read and blobs.isdisjoint(bad.get(pack, frozenset()))
+                # What is said of a pack that is gone holds nothing back.
+                pack not in self.index.packs
+                or (pack in read and blobs.isdisjoint(bad.get(pack, frozenset())))
                 for pack, blobs in noted.items()
             ):
                 self.place.remove(f"{DAMAGE}/{name}")
