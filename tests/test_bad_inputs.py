@@ -166,6 +166,7 @@ def test_what_is_given_is_refused_by_a_typed_error(bad: Given, ground: Ground) -
     assert result.code == bad.code, result
     error = result.document.get("error")
     assert (error and error["kind"]) == bad.kind
+    assert not result.document.get("inserted")
     assert sha_tree(built.root) == was
 
 

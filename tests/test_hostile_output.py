@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import re
 import unicodedata
@@ -58,6 +59,8 @@ def store(tmp_path: Path) -> Built:
         lambda rows: rows.update({"\x1b[2J\u202e": {"filepath": "../\x1b[2J" + MARKUP}})
     )
     built.edit_mapping(lambda entries: entries.update({"\x1b[2J[/x]": 5}))
+    rows = [evil_document(built, name) for name in (EVIL, "\x1b[2J", "fine")]
+    (tmp_path / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     built.file(built.memories[5]).unlink()
     built.file(built.memories[6]).write_bytes(b'{"memory_id": "' + SECRET.encode() + b"\x1b[2J")
     return built
@@ -85,6 +88,13 @@ def calls(built: Built, folder: Path) -> Iterator[tuple[object, ...]]:
     yield ("restore", folder / "new", "--repo", repo, "--snapshot", EVIL)
     yield ("restore", folder / "new", "--repo", repo, "--name", EVIL, "-v")
     yield ("diff", root, folder / "new", "-v")
+    yield ("import", root, folder / "rows.jsonl", "-v")
+    yield ("import", root, folder / ("none" + EVIL.replace("\0", "")))
+    yield ("import", root, folder / "rows.jsonl", "-v", "--on-conflict", "fail")
+    yield ("export", root, "-o", folder / "out.csv", "-v")
+    yield ("export", root, "-o", folder / "out.csv", "--where", EVIL)
+    yield ("migrate", root, folder / "moved", "-v")
+    yield ("migrate", root, folder / "converted", "--layout", "core-4", "-v")
     yield ("undo", root, "--list")
     yield ("undo", root, EVIL)
     yield ("undo", root, "-y", "-v")
@@ -200,3 +210,13 @@ def test_hostile_variables(cli: Program, store: Built) -> None:
         assert result.code in (2, 10)
         assert_tame(result)
         cli.monkeypatch.delenv(f"SYNTHSTORE_VERIFY_{name}")
+
+
+def test_no_cell_of_a_table_is_a_formula(cli: Program, store: Built, tmp_path: Path) -> None:
+    for name in ("=1+1", "@SUM(A1)", "+1"):
+        store.edit(store.memories[0], lambda doc, name=name: doc.update(content=name))  # type: ignore[misc]
+        assert cli("export", store.root, "-o", tmp_path / "t.csv", "--no-embeddings").code in (0, 3)
+        with (tmp_path / "t.csv").open(newline="") as stream:
+            cells = [cell for line in csv.reader(stream) for cell in line]
+        assert f"'{name}" in cells
+        assert not [cell for cell in cells if cell.startswith(("=", "+", "@", "\t", "\r"))]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shlex
 from collections.abc import Iterable, Iterator, Sequence
@@ -9,8 +10,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
-
-import orjson
 
 from synthstore.errors import OperationError, UsageError
 from synthstore.files.durable import (
@@ -55,7 +54,8 @@ class Errand:
     @property
     def spelt(self) -> bytes:
         """The marker's bytes."""
-        return orjson.dumps({"source": self.source, "layout": self.layout})
+        # The folder's name may be no UTF-8: only this writer takes that.
+        return json.dumps({"source": self.source, "layout": self.layout}).encode("ascii")
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,9 +213,9 @@ def _remove(path: Path, *, is_folder: bool) -> None:
 
 def _marker(folder: Path) -> Errand | None:
     try:
-        value = orjson.loads(read_file(folder, MARKER)[0])
+        value = json.loads(read_file(folder, MARKER)[0])
         return Errand(value["source"], value["layout"])
-    except (OSError, OperationError, orjson.JSONDecodeError, KeyError, TypeError):
+    except (OSError, OperationError, ValueError, KeyError, TypeError, RecursionError):
         return None
 
 

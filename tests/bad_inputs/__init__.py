@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.bad_inputs import contents, custody, names, repositories, vectors
+from tests.bad_inputs import contents, custody, imports, names, repositories, vectors
 from tests.bad_inputs.model import Given, Planted
 
 __all__ = ["GIVEN", "PLANTED", "Given", "Planted"]
@@ -13,4 +13,5 @@ GIVEN: tuple[Given, ...] = (
     *vectors.GIVEN,
     *custody.GIVEN,
     *repositories.GIVEN,
+    *imports.GIVEN,
 )

@@ -98,6 +98,10 @@ def _rows(lines: Any, stream: Stream) -> Iterator[Found]:
     if not isinstance(heading, list) or not heading:
         yield from _without_heading(heading, stream)
         return
+    if COLUMNS.keys().isdisjoint(map(_bare, heading)):
+        # An archive or a picture may pass for a table, with everything in its heading.
+        yield Unread(1, "the heading names no column of an export")
+        return
     number = lines.line_num
     waiting: Found | None = None
     for found in _each(lines):
