@@ -154,6 +154,8 @@ def on_terminal(
         stdout=theirs,
         stderr=theirs,
         start_new_session=True,
+        # A shell's background job has Ctrl-C ignored, and so would the program.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
     )
     os.close(theirs)
     return Terminal(process, ours)
