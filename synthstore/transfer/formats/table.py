@@ -100,7 +100,8 @@ def _rows(lines: Any, stream: Stream) -> Iterator[Found]:
         return
     if COLUMNS.keys().isdisjoint(map(_bare, heading)):
         # An archive or a picture may pass for a table, with everything in its heading.
-        yield Unread(1, "the heading names no column of an export")
+        cut = any(name.startswith(heading[-1]) for name in COLUMNS)
+        yield Unread(1, "the heading names no column of an export", cut=cut)
         return
     number = lines.line_num
     waiting: Found | None = None
