@@ -8,7 +8,6 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
-from itertools import groupby
 from pathlib import Path
 
 from tests.faults import disk, seccomp
@@ -149,8 +148,10 @@ def _by_command(sound: Sequence[Tally]) -> None:
     """Write what came of each command: calls that change something, points tried, bad states."""
     line = "{:<16} {:>6} {:>6} {:>6} {:>10}\n".format
     sys.stdout.write("\n" + line("product", "calls", "faults", "tried", "bad states"))
-    for command, group in groupby(sound, lambda tally: SCENARIOS[tally.task.scenario].command):
-        tallies = list(group)
+    groups: dict[str, list[Tally]] = {}
+    for tally in sound:
+        groups.setdefault(SCENARIOS[tally.task.scenario].command, []).append(tally)
+    for command, tallies in groups.items():
         calls = sum({tally.task.scenario: tally.calls for tally in tallies}.values())
         kinds = len({(tally.task.action, tally.task.disk) for tally in tallies if tally.tried})
         sys.stdout.write(line(command, calls, kinds, *_totals(tallies)))
