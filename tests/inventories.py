@@ -25,10 +25,10 @@ from synthstore.model.facts import (
 from synthstore.model.ids import Kind, numeric_id
 from synthstore.scan.inventory import EmbeddingTable, Inventory
 from synthstore.scan.shard import facts_of
-from tests import spelling
+from synthstore.testing import spelling
+from synthstore.testing.spelling import Doc, Name
+from synthstore.testing.stores import unit_vectors
 from tests.layouts import CORE2, CORE3, CORE4, NATIVE
-from tests.spelling import Doc, Name
-from tests.stores import unit_vectors
 
 DIM = 8
 MEMORIES = 7

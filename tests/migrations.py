@@ -15,8 +15,9 @@ from synthstore.migrate.report import MigrateReport
 from synthstore.model.entities import Entity
 from synthstore.model.ids import EntityRef
 from synthstore.store.evidence import recognise
-from tests import flat_bytes, oracle
-from tests.spelling import Doc, Name
+from synthstore.testing import flat_bytes
+from synthstore.testing.spelling import Doc, Name
+from tests import oracle
 
 TEN = frozenset(
     {

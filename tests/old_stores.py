@@ -9,9 +9,9 @@ from typing import Literal
 
 import numpy as np
 
-from tests import spelling, stores
-from tests.flat_bytes import Flat, Vectors
-from tests.spelling import Doc
+from synthstore.testing import spelling, stores
+from synthstore.testing.flat_bytes import Flat, Vectors
+from synthstore.testing.spelling import Doc
 
 Old = Literal["core-2", "lucidia-1", "lucidia-0"]
 DIM = 384

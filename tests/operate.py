@@ -11,8 +11,8 @@ from synthstore.checks.finding import Severity
 from synthstore.checks.report import RepairReport, Report
 from synthstore.repair.operation import RepairOptions, repair
 from synthstore.repair.undoing import UndoReport, undo
+from synthstore.testing.damages.model import How
 from synthstore.verify import LookOptions, verify
-from tests.damages.model import How
 
 
 def look(root: Path, *, fail_on: Severity = Severity.WARNING) -> Report:

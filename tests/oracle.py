@@ -11,9 +11,9 @@ from pathlib import Path
 
 import numpy as np
 
-from tests import flat_bytes
-from tests.spelling import Doc, Name, Vector
-from tests.stores import INDEX, MAPPING
+from synthstore.testing import flat_bytes
+from synthstore.testing.spelling import Doc, Name, Vector
+from synthstore.testing.stores import INDEX, MAPPING
 
 PARTS = ("memory_index.json", "id_to_index.json", "id_to_index_mapping.json", "faiss_index")
 

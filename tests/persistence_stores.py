@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from synthstore import MemoryAssembly, MemoryEntry
-from tests.stores import unit_vectors
+from synthstore.testing.stores import unit_vectors
 
 DIM = 16
 ROOT = Path(__file__).parents[1]

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests import stores
+from synthstore.testing import stores
 from tests.operate import codes, look
 from tests.program import Program, validate
 from tests.trees import sha_tree

@@ -18,10 +18,10 @@ from synthstore.backup.prune import prune_repository
 from synthstore.backup.retention import Keep
 from synthstore.errors import LockedError
 from synthstore.repository.place import LocalPlace
-from tests import stores
+from synthstore.testing import stores
+from synthstore.testing.spelling import Doc
 from tests.mounts import small_disk
 from tests.program import Program
-from tests.spelling import Doc
 from tests.vaults import back_up, give_back, place_at, standing
 
 

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from tests import stores
+from synthstore.testing import stores
+from synthstore.testing.spelling import Name
 from tests.operate import codes, look
 from tests.program import Program, validate
-from tests.spelling import Name
 from tests.vaults import back_up, place_at, settle
 
 LAYOUTS: tuple[Name, ...] = ("native", "core-4", "core-3")

@@ -22,7 +22,7 @@ from synthstore.repository.index import Index
 from synthstore.repository.packs import PackIndex
 from synthstore.repository.place import LocalPlace
 from synthstore.repository.vault import LostObjectError, Repository
-from tests import stores
+from synthstore.testing import stores
 from tests.vaults import back_up, give_back, opened, packs, place_at, settle, standing
 
 

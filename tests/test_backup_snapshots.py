@@ -22,9 +22,10 @@ from synthstore.errors import NotAStoreError, UsageError
 from synthstore.files import walk
 from synthstore.files.walk import UnsteadyFileError
 from synthstore.repository.place import LocalPlace
-from tests import oracle, stores
+from synthstore.testing import stores
+from synthstore.testing.spelling import Name
+from tests import oracle
 from tests.persistence_stores import log_lines, memories
-from tests.spelling import Name
 from tests.vaults import back_up, give_back, opened, packs, place_at, settle, standing
 
 LAYOUTS: tuple[Name, ...] = ("native", "core-4", "core-3")

@@ -19,9 +19,9 @@ from pathlib import Path
 import pytest
 
 from synthstore.cli.run import run
+from synthstore.testing.stores import Built, build
 from tests.bad_inputs import GIVEN, PLANTED, Given, Planted
 from tests.program import Program, Result
-from tests.stores import Built, build
 from tests.trees import Tree, sha_tree, stamps
 from tests.users import NOBODY, as_nobody, common_folder, is_root
 

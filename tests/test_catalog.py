@@ -14,9 +14,9 @@ from synthstore.layout.base import Layout
 from synthstore.model.facts import PartStatus
 from synthstore.model.ids import EntityRef
 from synthstore.store.catalog import index_backups, load_catalog, newest_us, read_catalog
+from synthstore.testing.spelling import Name
+from synthstore.testing.stores import build, write
 from tests.layouts import CORE3, CORE4, NATIVE, whole
-from tests.spelling import Name
-from tests.stores import build, write
 from tests.trees import stamps
 from tests.users import as_nobody, common_folder
 

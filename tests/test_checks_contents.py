@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from synthstore.testing.stores import unit_vectors
 from tests.inventories import DIM, Shelf, healthy
 from tests.rules import CORE, NATIVE, Case, assert_said, case, found, rows
-from tests.stores import unit_vectors
 
 LATER = "2027-01-01T00:00:00.000000"
 

@@ -12,8 +12,8 @@ from synthstore.checks.comparing import compare, is_normalised
 from synthstore.checks.ownership import owners
 from synthstore.model.facts import PartStatus
 from synthstore.model.ids import EntityRef
+from synthstore.testing.stores import unit_vectors
 from tests.inventories import DIM, SHAPES, Shelf, healthy
-from tests.stores import unit_vectors
 
 
 def owner_labels(shelf: Shelf) -> list[str | None]:

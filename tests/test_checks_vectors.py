@@ -9,9 +9,9 @@ import pytest
 
 from synthstore.model.facts import PartStatus
 from synthstore.model.ids import numeric_id
+from synthstore.testing.stores import unit_vectors
 from tests.inventories import DIM, MEMORIES, Shelf, healthy
 from tests.rules import BOTH, CORE, NATIVE, Case, assert_said, case, found, rows
-from tests.stores import unit_vectors
 
 ALL = MEMORIES + 2
 LATER = "2027-01-01T00:00:00.000000"

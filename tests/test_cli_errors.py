@@ -17,8 +17,8 @@ from synthstore.cli import run as runner
 from synthstore.cli.manual import EXIT_CODES
 from synthstore.errors import OperationError, SynthstoreError
 from synthstore.files.lock import Lock
+from synthstore.testing.stores import build
 from tests.program import Program, on_terminal, spawn
-from tests.stores import build
 from tests.trees import sha_tree
 
 

@@ -15,8 +15,8 @@ from synthstore.cli.app import COMMANDS, program
 from synthstore.cli.described import described
 from synthstore.cli.manual import EXIT_CODES
 from synthstore.config import COMMAND_LINE_ONLY
+from synthstore.testing.stores import build
 from tests.program import Program, Terminal, on_terminal
-from tests.stores import build
 
 NAMES = [name for name, _, _ in COMMANDS]
 

@@ -12,8 +12,8 @@ from synthstore.errors import InterruptedByUserError
 from synthstore.progress import SilentProgress
 from synthstore.render.progress import LineProgress, NoProgress, line_progress, told
 from synthstore.render.screen import wrapped
+from synthstore.testing.stores import Built, build
 from tests.program import on_terminal
-from tests.stores import Built, build
 
 
 @pytest.fixture

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.damages import contents
+from synthstore.testing.damages import contents
+from synthstore.testing.stores import Built, build
 from tests.program import Program
-from tests.stores import Built, build
 from tests.trees import sha_tree, stamps
 
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from synthstore.files.lock import Lock
+from synthstore.testing.spelling import Name
+from synthstore.testing.stores import Built, build
 from tests.program import Program, on_terminal
-from tests.spelling import Name
-from tests.stores import Built, build
 from tests.trees import sha_tree
 
 

@@ -15,7 +15,7 @@ import pytest
 from synthstore.errors import OperationError, UsageError
 from synthstore.scan import cluster
 from synthstore.scan.cluster import dask_executor
-from tests import stores
+from synthstore.testing import stores
 from tests.program import Program, spawn
 from tests.trees import sha_tree
 

@@ -20,7 +20,7 @@ from synthstore.repository.recipes import (
     encode_apart,
     read_recipe,
 )
-from tests.flat_bytes import Flat, Shell
+from synthstore.testing.flat_bytes import Flat, Shell
 
 
 def rebuilt(raw: bytes) -> bytes:

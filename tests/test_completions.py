@@ -16,8 +16,8 @@ import pytest
 
 from synthstore.cli import suggest
 from synthstore.store.runs import list_runs
+from synthstore.testing.stores import build
 from tests.program import Program, Terminal
-from tests.stores import build
 
 ROOT = Path(__file__).parents[1]
 SCRIPTS = ROOT / "completions"

@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
+from synthstore.testing.stores import Built, build
 from tests import oracle
 from tests.company import FOREIGN, LIBRARY, company
 from tests.program import Program, on_terminal
-from tests.stores import Built, build
 
 SECONDS = float(os.environ.get("SYNTHSTORE_STRESS_SECONDS", "4"))
 """How long each stress lasts; 60 and more is the full one."""

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from synthstore.layout.conversion import NOTE, conforms, to_native
 from synthstore.layout.core_conversion import to_core
 from synthstore.model.times import instant_us
-from tests import spelling
+from synthstore.testing import spelling
+from synthstore.testing.spelling import Doc
 from tests.layouts import CORE3, CORE4, NATIVE
-from tests.spelling import Doc
 
 TEN = {
     "id", "content", "embedding", "timestamp", "quickrecal_score", "quickrecal_updated", "metadata",

@@ -15,9 +15,9 @@ from synthstore.errors import NewerFormatError, NotAStoreError, PermissionDenied
 from synthstore.layout.detect import SUPPORTED, detect
 from synthstore.layout.evidence import SAMPLE_SIZE, Evidence, Sample, spread
 from synthstore.store.evidence import gather, recognise
-from tests.flat_bytes import Flat
-from tests.spelling import Name
-from tests.stores import Built, build
+from synthstore.testing.flat_bytes import Flat
+from synthstore.testing.spelling import Name
+from synthstore.testing.stores import Built, build
 from tests.trees import stamps
 from tests.users import as_nobody, common_folder
 

@@ -14,8 +14,8 @@ from synthstore.layout.documents import read_entity, spell_entity
 from synthstore.layout.native import Native
 from synthstore.model.entities import copy_entity
 from synthstore.model.ids import EntityRef
-from tests import spelling
-from tests.stores import unit_vectors
+from synthstore.testing import spelling
+from synthstore.testing.stores import unit_vectors
 
 LAYOUTS = {"native": Native(), "core-4": Core4(), "core-3": Core3()}
 VECTOR = unit_vectors(1, 8, seed=3)[0]

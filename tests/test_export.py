@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from synthstore.errors import UsageError
-from tests import stores
+from synthstore.testing import stores
+from synthstore.testing.spelling import Name
 from tests.program import Program, spawn
-from tests.spelling import Name
 from tests.transfers import FORMS, make_sample, rows_of, write_out
 from tests.trees import sha_tree, stamps
 

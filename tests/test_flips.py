@@ -12,10 +12,11 @@ from hypothesis import HealthCheck, given, note, settings
 from hypothesis import strategies as st
 
 from synthstore.errors import NewerFormatError
-from tests import harm, oracle
+from synthstore.testing import harm
+from synthstore.testing.spelling import Doc
+from synthstore.testing.stores import Built, build
+from tests import oracle
 from tests.operate import codes, look, mend, take_back
-from tests.spelling import Doc
-from tests.stores import Built, build
 from tests.test_damages import same
 from tests.trees import Tree, changed, sha_tree
 

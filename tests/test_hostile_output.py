@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from tests import spelling
+from synthstore.testing import spelling
+from synthstore.testing.stores import Built, build, write
 from tests.program import Program, Result, on_terminal
-from tests.stores import Built, build, write
 
 ESCAPES = (
     "\x1b[31mred\x1b[2J\x1b]0;title\a\x1b]8;;http://x.test\aclick\x1b]52;c;ZXZpbA==\a"

@@ -12,12 +12,12 @@ import pytest
 
 from synthstore.errors import ConflictError, LockedError, NotAStoreError, OperationError, UsageError
 from synthstore.store.session import Session
+from synthstore.testing import stores
+from synthstore.testing.spelling import Name
 from synthstore.transfer.checking import MADE
 from synthstore.transfer.sources import PipeSource
-from tests import stores
 from tests.operate import codes, look, mend, take_back
 from tests.program import Program, spawn
-from tests.spelling import Name
 from tests.transfers import make_sample, put_rows, rows_of, take_in, write_out
 from tests.trees import changed, sha_tree
 

@@ -13,9 +13,9 @@ from synthstore.progress import SilentProgress
 from synthstore.render.progress import NoProgress
 from synthstore.store.runs import ENTITY, Change, list_runs
 from synthstore.store.session import Session
-from tests.interrupt import interrupt
+from synthstore.testing.interrupt import interrupt
+from synthstore.testing.stores import Built, build
 from tests.program import Program, on_terminal
-from tests.stores import Built, build
 from tests.trees import sha_tree
 
 SLOW = """

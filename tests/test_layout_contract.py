@@ -12,9 +12,9 @@ from synthstore.layout.base import Layout, Place
 from synthstore.layout.names import is_leftover
 from synthstore.model.catalog import Row
 from synthstore.model.ids import EntityRef, Kind, id_problem
+from synthstore.testing.spelling import Name, memory, row
+from synthstore.testing.stores import unit_vectors
 from tests.layouts import CORE2, CORE3, CORE4, KIND, LAYOUTS, NATIVE, relisted, whole
-from tests.spelling import Name, memory, row
-from tests.stores import unit_vectors
 
 KINDS: tuple[Kind, ...] = ("memory", "assembly")
 NAMES: dict[str, Name] = {"native": "native", "core-4": "core-4", "core-3": "core-3"}

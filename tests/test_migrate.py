@@ -15,13 +15,14 @@ from synthstore.migrate.aside import MARKER, Aside, Errand
 from synthstore.model.ids import EntityRef
 from synthstore.store.changes import LOG, Deed, Logged, spell
 from synthstore.store.session import Session
-from tests import flat_bytes, oracle, stores
-from tests.interrupt import interrupt
+from synthstore.testing import flat_bytes, stores
+from synthstore.testing.interrupt import interrupt
+from synthstore.testing.spelling import Name
+from synthstore.testing.stores import Built
+from tests import oracle
 from tests.migrations import bring, entities, unreadable
 from tests.mounts import small_disk
 from tests.operate import codes, look
-from tests.spelling import Name
-from tests.stores import Built
 from tests.trees import sha_tree, stamps
 from tests.vaults import standing
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from tests import stores
+from synthstore.testing import stores
+from synthstore.testing.stores import Built
 from tests.program import Program, on_terminal
-from tests.stores import Built
 from tests.trees import sha_tree
 
 

@@ -13,11 +13,12 @@ from synthstore.migrate.operation import MigrateOptions, migrate
 from synthstore.store.evidence import recognise
 from synthstore.store.halfway import layout_ahead
 from synthstore.store.runs import list_runs
-from tests import oracle, stores
+from synthstore.testing import stores
+from synthstore.testing.spelling import Name
+from synthstore.testing.stores import Built
+from tests import oracle
 from tests.migrations import bring, entities, unreadable
 from tests.operate import codes, look, mend, take_back
-from tests.spelling import Name
-from tests.stores import Built
 from tests.trees import changed, sha_tree
 
 WAYS: tuple[tuple[Name, Name], ...] = (

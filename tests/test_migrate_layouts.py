@@ -13,11 +13,12 @@ from hypothesis import HealthCheck, given, settings
 
 from synthstore.checks.finding import Severity
 from synthstore.model.times import in_seconds, instant_us
-from tests import flat_bytes, old_stores, oracle, spelling, stores
+from synthstore.testing import flat_bytes, spelling, stores
+from synthstore.testing.spelling import Doc
+from tests import old_stores, oracle
 from tests.migrations import bring, entities, unreadable
 from tests.old_stores import Old
 from tests.operate import codes, look, mend, take_back
-from tests.spelling import Doc
 from tests.test_conversion import assemblies, memories, same
 from tests.trees import changed, sha_tree
 

@@ -15,9 +15,9 @@ import pytest
 from synthstore.render.html import page
 from synthstore.stats.atlas import CAP
 from synthstore.stats.gathering import Portrait, stats
+from synthstore.testing.stores import Built, build
 from synthstore.verify import LookOptions
 from tests.program import spawn
-from tests.stores import Built, build
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")

@@ -23,6 +23,8 @@ from synthstore import (
     UsageError,
 )
 from synthstore.files.appending import GrowingFile
+from synthstore.testing.spelling import Name
+from synthstore.testing.stores import build, unit_vectors
 from tests import oracle
 from tests.persistence_stores import (
     DIM,
@@ -34,8 +36,6 @@ from tests.persistence_stores import (
     rows,
     run_count,
 )
-from tests.spelling import Name
-from tests.stores import build, unit_vectors
 from tests.trees import sha_tree
 
 LAYOUTS: tuple[Name, ...] = ("native", "core-4", "core-3")

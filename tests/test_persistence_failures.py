@@ -18,10 +18,10 @@ from synthstore import (
     StoreConfig,
     UsageError,
 )
+from synthstore.testing.stores import build
 from tests import oracle
 from tests.mounts import small_disk
 from tests.persistence_stores import catalog, memories, memory
-from tests.stores import build
 from tests.trees import sha_tree
 from tests.users import as_nobody, common_folder
 

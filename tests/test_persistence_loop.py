@@ -15,9 +15,9 @@ import numpy as np
 import pytest
 
 from synthstore import MemoryEntry, MemoryPersistence, StoreConfig
-from tests import spelling
-from tests.flat_bytes import Flat
-from tests.stores import unit_vectors
+from synthstore.testing import spelling
+from synthstore.testing.flat_bytes import Flat
+from synthstore.testing.stores import unit_vectors
 
 LIMIT = 0.010
 ROWS, DIM = 20_000, 768

@@ -23,8 +23,9 @@ from synthstore.store.backups import keep_copy
 from synthstore.store.catalog import index_backups
 from synthstore.store.runs import newest_undoable
 from synthstore.store.session import Session
+from synthstore.testing.flat_bytes import Flat
+from synthstore.testing.stores import build
 from tests import oracle
-from tests.flat_bytes import Flat
 from tests.operate import codes, look, mend
 from tests.persistence_stores import (
     ROOT,
@@ -36,7 +37,6 @@ from tests.persistence_stores import (
     rows,
     run_count,
 )
-from tests.stores import build
 from tests.trees import sha_tree
 
 
@@ -122,7 +122,7 @@ def test_what_was_deleted_is_not_recovered_even_when_asked(tmp_path: Path) -> No
     victim = built.memories[0]
     die(built.root, f"await p.delete_memory({victim!r})\nawait p.close()\np = None")
     assert codes(look(built.root)) == {"A020": 1}
-    from tests.damages.model import How  # noqa: PLC0415
+    from synthstore.testing.damages.model import How  # noqa: PLC0415
 
     mend(built.root, How(select=("A020",)))
     assert not built.file(victim).exists()

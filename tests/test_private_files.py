@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from synthstore import MemoryPersistence
+from synthstore.testing.stores import FILE_MODE, FOLDER_MODE, Built, build
 from tests.persistence_stores import memory
 from tests.program import Program
-from tests.stores import FILE_MODE, FOLDER_MODE, Built, build
 
 SECRET = "sk-live-5up3r-5ecret"  # noqa: S105 - what must not be shown
 

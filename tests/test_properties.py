@@ -17,12 +17,13 @@ from hypothesis import strategies as st
 
 from synthstore.checks.report import RepairReport
 from synthstore.errors import NewerFormatError, RefusedError
-from tests import harm, oracle
-from tests.damages import DAMAGES, Damage, How
+from synthstore.testing import harm
+from synthstore.testing.damages import DAMAGES, Damage, How
+from synthstore.testing.spelling import Doc, Name, Vector, numbers
+from synthstore.testing.stores import Built, build
+from tests import oracle
 from tests.operate import codes, look, mend, take_back, told
 from tests.oracle import Entity
-from tests.spelling import Doc, Name, Vector, numbers
-from tests.stores import Built, build
 from tests.test_damages import is_vector, same
 from tests.trees import Tree, changed, sha_tree
 

@@ -19,9 +19,9 @@ from synthstore.cli.manual import EXIT_CODES
 from synthstore.cli.storagepage import LAYOUTS
 from synthstore.config import StoreConfig, load_config
 from synthstore.layout.detect import SUPPORTED
-from tests.interrupt import interrupt
+from synthstore.testing.interrupt import interrupt
+from synthstore.testing.stores import Built, build
 from tests.program import Program
-from tests.stores import Built, build
 from tests.tour import PICTURE, picture, record, words
 from tests.trees import sha_tree
 

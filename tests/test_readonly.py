@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.damages import BY_NAME
+from synthstore.testing.damages import BY_NAME
+from synthstore.testing.spelling import Name
+from synthstore.testing.stores import build
 from tests.operate import look
-from tests.spelling import Name
-from tests.stores import build
 from tests.trees import sha_tree, stamps
 from tests.users import NOBODY, common_folder, is_root
 

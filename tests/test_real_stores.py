@@ -16,9 +16,10 @@ import pytest
 
 from synthstore.checks.finding import Severity
 from synthstore.checks.report import Report
-from tests import flat_bytes, oracle
+from synthstore.testing import flat_bytes
+from synthstore.testing.spelling import Name, numeric
+from tests import oracle
 from tests.operate import codes, look, mend, take_back, told
-from tests.spelling import Name, numeric
 from tests.trees import changed, sha_tree
 
 BESIDE = Path(__file__).parents[2] / "shared" / "data"

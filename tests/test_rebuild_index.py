@@ -13,11 +13,11 @@ from synthstore.checks.report import RepairReport
 from synthstore.errors import RefusedError, UsageError
 from synthstore.repair.rebuild import RebuildOptions, rebuild_index
 from synthstore.store.vectors import read_index
-from tests.damages import acts
-from tests.damages.vectors import add_orphan, drop_vector
+from synthstore.testing.damages import acts
+from synthstore.testing.damages.vectors import add_orphan, drop_vector
+from synthstore.testing.spelling import Name
+from synthstore.testing.stores import Built, build
 from tests.operate import codes, look, take_back
-from tests.spelling import Name
-from tests.stores import Built, build
 from tests.trees import changed, sha_tree
 
 LAYOUTS: tuple[Name, ...] = ("native", "core-4", "core-3")

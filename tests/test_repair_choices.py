@@ -19,12 +19,12 @@ from synthstore.render.redact import redacted
 from synthstore.repair.operation import RepairOptions, repair
 from synthstore.store.backups import Copies
 from synthstore.store.session import Session
-from tests import harm
-from tests.damages import acts
-from tests.damages.catalog import count_wrongly
-from tests.damages.vectors import add_orphan, drop_vector, other_dimension
+from synthstore.testing import harm
+from synthstore.testing.damages import acts
+from synthstore.testing.damages.catalog import count_wrongly
+from synthstore.testing.damages.vectors import add_orphan, drop_vector, other_dimension
+from synthstore.testing.stores import Built, build
 from tests.operate import codes, look, take_back
-from tests.stores import Built, build
 from tests.trees import changed, sha_tree
 
 

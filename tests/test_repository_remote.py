@@ -19,7 +19,7 @@ from synthstore.errors import LockedError, NotAStoreError, UsageError
 from synthstore.repository.place import LocalPlace, Place
 from synthstore.repository.remote import RemotePlace, place_of
 from synthstore.repository.vault import Repository
-from tests import stores
+from synthstore.testing import stores
 from tests.vaults import back_up, give_back, opened, settle, standing
 
 

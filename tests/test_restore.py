@@ -10,9 +10,9 @@ import pytest
 from synthstore.backup.restore import RestoreOptions, restore
 from synthstore.errors import InterruptedByUserError, UsageError
 from synthstore.repository.place import LocalPlace
-from tests import stores
+from synthstore.testing import stores
+from synthstore.testing.spelling import Name
 from tests.operate import codes, look, take_back
-from tests.spelling import Name
 from tests.trees import changed, sha_tree
 from tests.vaults import back_up, forget, give_back, place_at, standing
 

@@ -11,9 +11,9 @@ import pytest
 from synthstore.checks.report import RepairReport
 from synthstore.errors import RefusedError
 from synthstore.repair.operation import RepairOptions, repair
-from tests.damages import DAMAGES, Damage
+from synthstore.testing.damages import DAMAGES, Damage
+from synthstore.testing.stores import Built, build
 from tests.operate import codes, look, take_back
-from tests.stores import Built, build
 from tests.trees import changed, sha_tree
 
 UNATTENDED = [d for d in DAMAGES if d.user == "any" and "interrupted" not in d.name]

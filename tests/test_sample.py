@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from synthstore.testing.spelling import Name
 from synthstore.transfer.making import embedding_for, sample
 from tests import oracle
 from tests.operate import look
-from tests.spelling import Name
 from tests.transfers import make_sample, rows_of
 from tests.trees import sha_tree
 

@@ -14,8 +14,8 @@ import pytest
 
 from synthstore.scan import scanner
 from synthstore.scan.pool import executor_for
+from synthstore.testing.stores import build
 from tests.layouts import NATIVE
-from tests.stores import build
 
 
 def test_ctrl_c_while_workers_start_is_silent(

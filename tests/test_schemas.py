@@ -12,8 +12,8 @@ import pytest
 
 from synthstore import schemas
 from synthstore.cli.app import COMMANDS
+from synthstore.testing.stores import build
 from tests.program import REGISTRY, Program, validate
-from tests.stores import build
 
 NAMES = (
     "backup",

@@ -15,7 +15,7 @@ from synthstore.store import session as module
 from synthstore.store.journal import LOCK, WRITE_LOCK
 from synthstore.store.runs import ENTITY, Change, list_runs, unfinished_runs
 from synthstore.store.session import Session
-from tests.stores import build
+from synthstore.testing.stores import build
 
 
 @pytest.fixture

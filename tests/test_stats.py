@@ -17,10 +17,10 @@ from synthstore.render.html import listed
 from synthstore.render.statistics import bin_label
 from synthstore.stats.atlas import CAP, flat, sample
 from synthstore.stats.report import Bin
-from tests.damages import BY_NAME, DAMAGES
+from synthstore.testing.damages import BY_NAME, DAMAGES
+from synthstore.testing.spelling import Name
+from synthstore.testing.stores import Built, build, unit_vectors
 from tests.program import Program, on_terminal
-from tests.spelling import Name
-from tests.stores import Built, build, unit_vectors
 from tests.trees import sha_tree, stamps
 
 LAYOUTS: tuple[Name, ...] = ("native", "core-4", "core-3")

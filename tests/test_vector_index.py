@@ -14,8 +14,8 @@ import pytest
 
 from synthstore import MemoryVectorIndex, OperationError, UsageError
 from synthstore.store.vector_index import INDEX_NAME, MAPPING_NAME
-from tests.flat_bytes import parse
-from tests.stores import unit_vectors
+from synthstore.testing.flat_bytes import parse
+from synthstore.testing.stores import unit_vectors
 
 VECTORS = unit_vectors(200, 24, seed=4)
 NAMES = [f"v{n}" for n in range(200)]
@@ -102,7 +102,7 @@ async def test_faiss_reads_what_is_saved(tmp_path: Path) -> None:
 
 
 async def test_a_store_has_the_same_numbers(tmp_path: Path) -> None:
-    from tests.spelling import numeric  # noqa: PLC0415
+    from synthstore.testing.spelling import numeric  # noqa: PLC0415
 
     index = await filled(tmp_path)
     await index.save()

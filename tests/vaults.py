@@ -15,7 +15,7 @@ from synthstore.repository.manifest import Snapshot
 from synthstore.repository.packs import Coding
 from synthstore.repository.place import LocalPlace, Place
 from synthstore.repository.vault import Repository
-from tests.stores import Built
+from synthstore.testing.stores import Built
 
 Standing = dict[str, tuple[str, int, int]]
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from synthstore.testing.damages import shapes
+from synthstore.testing.damages.acts import by, edit, listed, set_native
+from synthstore.testing.damages.catalog import to_catalog
+from synthstore.testing.damages.contents import poison
+from synthstore.testing.damages.model import on
+from synthstore.testing.damages.vectors import to_mapping
 from tests.bad_inputs.model import Plant, Planted, damage
-from tests.damages import shapes
-from tests.damages.acts import by, edit, listed, set_native
-from tests.damages.catalog import to_catalog
-from tests.damages.contents import poison
-from tests.damages.model import on
-from tests.damages.vectors import to_mapping
 
 GB = 2**30
 DEEP = 100_000

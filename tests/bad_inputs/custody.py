@@ -6,8 +6,8 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+from synthstore.testing.stores import Built
 from tests.bad_inputs.model import BACKUP, Given
-from tests.stores import Built
 
 
 def fifo(path: Path, _: Built) -> None:

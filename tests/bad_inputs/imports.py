@@ -9,9 +9,9 @@ from pathlib import Path
 
 import zstandard
 
+from synthstore.testing.stores import Built
 from tests.bad_inputs.model import Given
 from tests.bad_inputs.vectors import FOREIGN, written
-from tests.stores import Built
 
 BOMB = 200 * 2**20
 IMPORT = ("import", "{store}", "{path}", "--format", "jsonl")

@@ -6,10 +6,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.damages import BY_NAME
-from tests.damages import model as damages
-from tests.spelling import Name
-from tests.stores import Built
+from synthstore.testing.damages import BY_NAME
+from synthstore.testing.damages import model as damages
+from synthstore.testing.spelling import Name
+from synthstore.testing.stores import Built
 
 INFO = frozenset(damages.INFO)
 BACKUP = ("backup", "{store}", "--repo", "{path}")

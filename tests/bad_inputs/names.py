@@ -8,13 +8,13 @@ import stat
 from collections.abc import Callable
 from pathlib import Path
 
-from tests import spelling
+from synthstore.testing import spelling
+from synthstore.testing.damages.acts import set_path
+from synthstore.testing.damages.model import entity, on
+from synthstore.testing.damages.shapes import odd_memory
+from synthstore.testing.damages.structure import swap
+from synthstore.testing.stores import Built, write
 from tests.bad_inputs.model import Given, Plant, Planted, damage
-from tests.damages.acts import set_path
-from tests.damages.model import entity, on
-from tests.damages.shapes import odd_memory
-from tests.damages.structure import swap
-from tests.stores import Built, write
 
 OUTSIDE = "outside.json"
 

@@ -12,8 +12,8 @@ import zstandard
 
 from synthstore.repository.manifest import FileRow, Tree, spell_tree
 from synthstore.repository.pack_building import PackBuilder
+from synthstore.testing.stores import Built
 from tests.bad_inputs.model import BACKUP, Given
-from tests.stores import Built
 from tests.vaults import back_up, opened, place_at
 
 Forge = Callable[[Path], object]

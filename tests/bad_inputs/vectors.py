@@ -12,12 +12,12 @@ from pathlib import Path
 
 import numpy as np
 
+from synthstore.testing.damages.acts import by
+from synthstore.testing.damages.catalog import to_catalog
+from synthstore.testing.damages.model import on
+from synthstore.testing.damages.vectors import to_index, to_mapping
+from synthstore.testing.stores import Built
 from tests.bad_inputs.model import BACKUP, Given, Planted, damage
-from tests.damages.acts import by
-from tests.damages.catalog import to_catalog
-from tests.damages.model import on
-from tests.damages.vectors import to_index, to_mapping
-from tests.stores import Built
 
 Make = Callable[[], bytes]
 BOMB = 200 * 2**20

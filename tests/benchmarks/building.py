@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from tests import spelling
-from tests.flat_bytes import Flat
+from synthstore.testing import spelling
+from synthstore.testing.flat_bytes import Flat
 from tests.vaults import settle
 
 CATALOG = "memory_index.json"

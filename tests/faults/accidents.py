@@ -8,11 +8,11 @@ from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from tests import harm
-from tests.damages import acts, bodies, catalog, structure, vectors
-from tests.damages.model import in_turn, on
-from tests.spelling import Name
-from tests.stores import Built, build
+from synthstore.testing import harm
+from synthstore.testing.damages import acts, bodies, catalog, structure, vectors
+from synthstore.testing.damages.model import in_turn, on
+from synthstore.testing.spelling import Name
+from synthstore.testing.stores import Built, build
 
 MEMORIES, ASSEMBLIES, DIM = 13, 2, 8
 

@@ -13,12 +13,12 @@ from pathlib import Path
 from synthstore.backup.check import CheckOptions, check_repository
 from synthstore.backup.prune import prune_repository
 from synthstore.backup.retention import Keep
+from synthstore.testing.spelling import Doc
+from synthstore.testing.stores import Built, build
 from tests.faults import accidents, products
 from tests.faults.checker import STORE, Judgement, at_once, photograph, states
 from tests.faults.packs import Vault
 from tests.faults.scenario import Scenario, State, Step
-from tests.spelling import Doc
-from tests.stores import Built, build
 from tests.trees import Tree
 from tests.vaults import back_up, give_back, place_at
 

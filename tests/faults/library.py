@@ -17,11 +17,11 @@ from functools import partial
 from pathlib import Path
 
 from synthstore import MemoryAssembly, MemoryEntry, MemoryPersistence
+from synthstore.testing.stores import unit_vectors
 from tests import oracle
 from tests.faults import products
 from tests.faults.checker import STORE, Judgement, Moment
 from tests.faults.scenario import Scenario, State, Step
-from tests.stores import unit_vectors
 from tests.trees import Tree
 
 OLD = {f"old-{n}": f"old {n}" for n in range(4)}

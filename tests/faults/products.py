@@ -14,12 +14,12 @@ from synthstore.repair.rebuild import RebuildOptions, rebuild_index
 from synthstore.repair.undoing import prune, runs, undo
 from synthstore.store import retention
 from synthstore.store.runs import to_prune
+from synthstore.testing.spelling import Name
 from synthstore.verify import LookOptions, verify
 from tests import oracle
 from tests.faults import accidents
 from tests.faults.checker import STORE
 from tests.faults.scenario import Scenario, State, Step
-from tests.spelling import Name
 
 LAYOUTS: tuple[Name, ...] = ("native", "core-4")
 

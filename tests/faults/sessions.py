@@ -20,9 +20,9 @@ from synthstore.store.runs import (
     undo_changes,
 )
 from synthstore.store.session import Session
+from synthstore.testing.stores import write
 from tests.faults.checker import STORE
 from tests.faults.scenario import Scenario, State, Step
-from tests.stores import write
 
 _ORDERS = {"memory_index.json": CATALOG, "mapping.json": MAPPING, "vectors.faiss": INDEX}
 

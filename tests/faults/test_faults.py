@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
+from synthstore.testing.spelling import Name
 from tests.faults import accidents, disk, products
 from tests.faults.actions import CALL_FAULTS, CUTS, Action
 from tests.faults.campaign import Crew, Task
 from tests.faults.disk import FileSystem
 from tests.faults.registry import PRODUCT_MUTANTS, SCENARIOS
 from tests.faults.scenario import Act, Mutant
-from tests.spelling import Name
 
 PRODUCT = sorted(n for n, s in SCENARIOS.items() if s.command != "toy" and not s.silent)
 LOCKING = [name for name in PRODUCT if SCENARIOS[name].lock]

@@ -8,11 +8,11 @@ from pathlib import Path
 
 from synthstore.errors import UsageError
 from synthstore.migrate.operation import MigrateOptions, migrate
+from synthstore.testing.spelling import Name
+from synthstore.testing.stores import build, unit_vectors
 from tests.faults import accidents, products
 from tests.faults.checker import STORE, Judgement, at_once, photograph, states
 from tests.faults.scenario import Scenario, State, Step
-from tests.spelling import Name
-from tests.stores import build, unit_vectors
 from tests.transfers import put_rows, rows_of, take_in
 from tests.trees import Tree
 

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from synthstore.checks.finding import Severity
+from synthstore.testing.stores import build
 from synthstore.transfer.importing import ImportReport
 from tests.fuzz.grounds import Target
 from tests.operate import look
-from tests.stores import build
 from tests.transfers import take_in, write_out
 
 _TAKEN = 16

@@ -22,8 +22,8 @@ from synthstore.repository.manifest import _in_pieces
 from synthstore.repository.place import LocalPlace
 from synthstore.repository.vault import Repository
 from synthstore.repository.writing import Writer
+from synthstore.testing.stores import build
 from tests.fuzz.grounds import Target
-from tests.stores import build
 from tests.vaults import back_up, give_back, place_at
 
 _TRAILER = struct.Struct("<QB32s8s")

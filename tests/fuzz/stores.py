@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from synthstore.testing.spelling import Name
+from synthstore.testing.stores import Built, build
 from tests.fuzz.grounds import Target
 from tests.operate import look, mend
-from tests.spelling import Name
-from tests.stores import Built, build
 
 _LAYOUTS: tuple[Name, ...] = ("native", "core-4", "core-3")
 _MENDED = 16

@@ -6,11 +6,19 @@ import hashlib
 import json
 from collections.abc import Callable
 
-from tests import harm, spelling
-from tests.damages.acts import forget_row, forget_vector, path_key, set_path, set_row, tail, unlink
-from tests.damages.model import ALL, CORE, NATIVE, Damage, in_turn, on
-from tests.spelling import Doc
-from tests.stores import Built, write
+from synthstore.testing import harm, spelling
+from synthstore.testing.damages.acts import (
+    forget_row,
+    forget_vector,
+    path_key,
+    set_path,
+    set_row,
+    tail,
+    unlink,
+)
+from synthstore.testing.damages.model import ALL, CORE, NATIVE, Damage, in_turn, on
+from synthstore.testing.spelling import Doc
+from synthstore.testing.stores import Built, write
 
 OUTSIDE = "../outside.json"
 

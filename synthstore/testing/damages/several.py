@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from tests import harm
-from tests.damages import acts, bodies, catalog, contents, shapes, structure, vectors
-from tests.damages.model import CORE, NATIVE, Damage, How, entity, in_turn, on
-from tests.interrupt import interrupt
-from tests.stores import Built
+from synthstore.testing import harm
+from synthstore.testing.damages import acts, bodies, catalog, contents, shapes, structure, vectors
+from synthstore.testing.damages.model import CORE, NATIVE, Damage, How, entity, in_turn, on
+from synthstore.testing.interrupt import interrupt
+from synthstore.testing.stores import Built
 
 
 def garbage(built: Built) -> None:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.stores import Built
+from synthstore.testing.stores import Built
 
 MOMENT_LONG_AGO = 1_743_080_007
 """Seconds since the epoch: old enough for a temporary file to be nobody's any more."""

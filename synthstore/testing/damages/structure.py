@@ -9,9 +9,9 @@ import unicodedata
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.damages.acts import unlink
-from tests.damages.model import ALL, CORE, FOLDERED, Damage, How, entity, in_turn, on
-from tests.stores import Built, entity_path, write
+from synthstore.testing.damages.acts import unlink
+from synthstore.testing.damages.model import ALL, CORE, FOLDERED, Damage, How, entity, in_turn, on
+from synthstore.testing.stores import Built, entity_path, write
 
 SPARE = {"native": "0d6c2f1e-3a4b-4c5d-8e6f-708192a3b4c5"}
 

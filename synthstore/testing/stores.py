@@ -14,9 +14,9 @@ from pathlib import Path
 
 import numpy as np
 
-from tests import flat_bytes, spelling
-from tests.flat_bytes import Flat
-from tests.spelling import Doc, Name, Vector
+from synthstore.testing import flat_bytes, spelling
+from synthstore.testing.flat_bytes import Flat
+from synthstore.testing.spelling import Doc, Name, Vector
 
 FILE_MODE = 0o640
 """Not what umask gives, so that a mode that got lost is seen."""

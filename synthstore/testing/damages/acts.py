@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from tests import harm
-from tests.spelling import Doc
-from tests.stores import Built
+from synthstore.testing import harm
+from synthstore.testing.spelling import Doc
+from synthstore.testing.stores import Built
 
 PATH_KEY = {"native": "filepath"}
 

@@ -1,10 +1,11 @@
-"""``python -m tests.interrupt STORE``: repair, and die by SIGKILL right after the commit.
+"""``python -m synthstore.testing.interrupt STORE``: repair, and die by SIGKILL at the commit.
 
 The run is then committed and not done, and nothing of it has reached the store.
 """
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import subprocess
@@ -13,17 +14,17 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from tests.stores import Built
+from synthstore.repair.operation import RepairOptions, repair
+from synthstore.testing.stores import Built
 
-PROJECT = Path(__file__).parents[1]
+PACKAGE = Path(__file__).parents[1]
 
 
 def interrupt(built: Built) -> None:
     """Let another process repair the store and be killed between commit and apply."""
     done = subprocess.run(
-        [sys.executable, "-m", "tests.interrupt", str(built.root)],
-        cwd=PROJECT,
-        env={**os.environ, "PYTHONPATH": str(PROJECT)},
+        [sys.executable, "-m", "synthstore.testing.interrupt", str(built.root)],
+        env={**os.environ, "PYTHONPATH": str(PACKAGE.parent)},
         capture_output=True,
         text=True,
         check=False,
@@ -45,13 +46,10 @@ def _deadly(call: Callable[..., Any], armed: list[str]) -> Callable[..., Any]:
 
 def main() -> None:
     """Arm the trap and repair."""
-    # Not above: the table of damages, which operate needs, needs this module.
-    from tests.operate import mend  # noqa: PLC0415
-
     armed: list[str] = []
     for name in ("replace", "rename", "unlink", "mkdir"):
         setattr(os, name, _deadly(getattr(os, name), armed))
-    mend(Path(sys.argv[1]))
+    asyncio.run(repair(Path(sys.argv[1]), RepairOptions(jobs=1), confirm=lambda _: True))
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 Doc = dict[str, Any]
 Name = Literal["native", "core-4", "core-3"]
+NAMES: tuple[Name, ...] = ("native", "core-4", "core-3")
 Vector = npt.NDArray[np.float32]
 
 EPOCH = datetime(2025, 3, 15, 14, 32, 1, 123456, tzinfo=UTC)

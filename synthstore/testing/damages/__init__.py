@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
-from tests.damages import bodies, catalog, contents, several, shapes, structure, vectors
-from tests.damages.model import Damage, How, entity
+from synthstore.testing.damages import (
+    bodies,
+    catalog,
+    contents,
+    several,
+    shapes,
+    structure,
+    vectors,
+)
+from synthstore.testing.damages.model import Damage, How, entity
 
 __all__ = ["BY_NAME", "DAMAGES", "Damage", "How", "entity"]
 

@@ -8,10 +8,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from tests import harm, spelling
-from tests.damages.acts import forget_vector
-from tests.damages.model import CORE, FOLDERED, Damage, in_turn, on
-from tests.stores import Built, unit_vectors, write
+from synthstore.testing import harm, spelling
+from synthstore.testing.damages.acts import forget_vector
+from synthstore.testing.damages.model import CORE, FOLDERED, Damage, in_turn, on
+from synthstore.testing.stores import Built, unit_vectors, write
 
 ORPHAN = "mem_eeeeeeeeeeee"
 SECOND = "id_to_index.json"

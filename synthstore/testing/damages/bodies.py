@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 
-from tests import harm, spelling
-from tests.damages.acts import (
+from synthstore.testing import harm, spelling
+from synthstore.testing.damages.acts import (
     by,
     forget_row,
     forget_vector,
@@ -14,9 +14,9 @@ from tests.damages.acts import (
     tail,
     unlink,
 )
-from tests.damages.model import CORE, NATIVE, Damage, How, in_turn, on
-from tests.damages.structure import keep_bak, spare
-from tests.stores import Built, entity_path, write
+from synthstore.testing.damages.model import CORE, NATIVE, Damage, How, in_turn, on
+from synthstore.testing.damages.structure import keep_bak, spare
+from synthstore.testing.stores import Built, entity_path, write
 
 
 def high_bit(raw: bytes) -> bytes:

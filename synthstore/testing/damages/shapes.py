@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from tests import spelling
-from tests.damages.acts import Act, by, edit, listed, set_native
-from tests.damages.model import ALL, CORE, FOLDERED, NATIVE, Damage, on
-from tests.spelling import Doc
-from tests.stores import Built, entity_path, unit_vectors, write
+from synthstore.testing import spelling
+from synthstore.testing.damages.acts import Act, by, edit, listed, set_native
+from synthstore.testing.damages.model import ALL, CORE, FOLDERED, NATIVE, Damage, on
+from synthstore.testing.spelling import Doc
+from synthstore.testing.stores import Built, entity_path, unit_vectors, write
 
 MB = 2**20
 

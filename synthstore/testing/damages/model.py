@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from tests.spelling import Name
-from tests.stores import Built
+from synthstore.testing.spelling import Name
+from synthstore.testing.stores import Built
 
 ALL: tuple[Name, ...] = ("native", "core-4", "core-3")
 CORE: tuple[Name, ...] = ("core-4", "core-3")

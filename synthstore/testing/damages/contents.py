@@ -6,11 +6,11 @@ from collections.abc import Callable
 
 import numpy as np
 
-from tests import harm, spelling
-from tests.damages.acts import edit, forget_row, forget_vector, unlink
-from tests.damages.model import CORE, NATIVE, Damage, How, in_turn, on
-from tests.spelling import Doc
-from tests.stores import Built, unit_vectors
+from synthstore.testing import harm, spelling
+from synthstore.testing.damages.acts import edit, forget_row, forget_vector, unlink
+from synthstore.testing.damages.model import CORE, NATIVE, Damage, How, in_turn, on
+from synthstore.testing.spelling import Doc
+from synthstore.testing.stores import Built, unit_vectors
 
 GHOST = "mem_cccccccccccc"
 
