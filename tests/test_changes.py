@@ -73,6 +73,18 @@ def test_a_save_after_a_deletion_remembers_it() -> None:
     assert not pending_of([SAVE_A]).last[A].revives
 
 
+def test_earlier_saves_are_remembered_until_they_are_folded() -> None:
+    hashes = [f"{n:064}" for n in range(40)]
+    lines = [Logged(Deed.SAVE, A, sha, 1_700_000_000_000_000 + n) for n, sha in enumerate(hashes)]
+    assert pending_of(lines[:1]).last[A].earlier == ()
+    assert pending_of(lines[:3]).last[A].earlier == tuple(hashes[:2])
+    assert pending_of([*lines[:2], DELETE_A, lines[2]]).last[A].earlier == tuple(hashes[:2])
+    assert pending_of(lines).last[A].earlier == tuple(hashes[-17:-1])
+    assert pending_of([lines[0], Logged(Deed.GONE, A), lines[1]]).last[A].earlier == ()
+    twice = pending_of([pending_of(lines[:2]).last[A], pending_of(lines[:3]).last[A]])
+    assert {*twice.last[A].earlier} >= {*hashes[:2]}
+
+
 def test_what_one_writes_another_reads(tmp_path: Path, custody: Custody) -> None:
     one, other = log_at(tmp_path, custody), log_at(tmp_path, custody)
     one.append([SAVE_A])

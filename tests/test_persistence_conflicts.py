@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
 import os
 import subprocess
@@ -13,10 +14,12 @@ from pathlib import Path
 import pytest
 
 from synthstore import ConflictError, LockedError, MemoryEntry, MemoryPersistence
+from synthstore.model.ids import EntityRef
 from synthstore.repair.operation import RepairOptions, repair
+from synthstore.store.changes import LOG, Deed, Logged, spell
 from synthstore.store.session import Session
 from tests import oracle
-from tests.operate import codes
+from tests.operate import codes, look
 from tests.persistence_stores import ROOT, catalog, memories, memory, quarantined, rows
 
 WRITERS = 4
@@ -152,6 +155,35 @@ async def test_what_one_saves_the_other_sees(tmp_path: Path) -> None:
         assert len(await one.search(vector, 5)) == 1
 
 
+async def test_the_state_before_a_save_that_is_under_way_is_whole(tmp_path: Path) -> None:
+    ref = EntityRef("memory", "memory-0")
+    async with MemoryPersistence(tmp_path) as one, MemoryPersistence(tmp_path) as other:
+        await one.save_memory(memory())
+        await one.flush()
+        entry = await one.load_memory(ref.id)
+        assert entry is not None
+        entry.content = "saved, not folded"
+        await one.save_memory(entry)
+        later = int((datetime.now(UTC) + timedelta(seconds=1)).timestamp() * 1e6)
+        with (tmp_path / LOG).open("ab") as log:
+            log.write(spell(Logged(Deed.SAVE, ref, "0" * 64, later)))
+        for library in (one, other):
+            found = await library.load_memory(ref.id)
+            assert found is not None
+            assert found.content == "saved, not folded"
+        (streamed,) = [found async for found in other.load_memories()]
+        assert streamed.content == "saved, not folded"
+        assert codes(await asyncio.to_thread(look, tmp_path)) == {}
+    # And where that save never got there: what stands was saved, and is no rot.
+    assert codes(await asyncio.to_thread(look, tmp_path)) == {}
+    assert rows(tmp_path)[ref.id]["content_hash"] == f"sha256:{sha256_of(tmp_path, ref.id)}"
+
+
+def sha256_of(root: Path, memory_id: str) -> str:
+    """The digest of a memory's file."""
+    return hashlib.sha256((root / "memories" / f"{memory_id}.json").read_bytes()).hexdigest()
+
+
 def writer(root: Path, number: int, operations: int) -> str:
     """A program that saves, changes and deletes; it says what must be there afterwards."""
     return f"""
@@ -209,8 +241,6 @@ def test_many_writers_lose_nobodys_memory(tmp_path: Path) -> None:
     assert found == wanted
     assert catalog(root)["metadata"]["memory_count"] == len(wanted) + 1
     assert oracle.problems(root, "native") == []
-    from tests.operate import look  # noqa: PLC0415
-
     assert codes(look(root)) == {}
 
 

@@ -44,11 +44,10 @@ class Claim:
 
     @property
     def hashes(self) -> frozenset[str]:
-        """What the file may be: as saved last, or, where that save never got there, as before."""
-        said = {
-            self.row.content_hash if self.row else None,
-            self.line.sha256 if self.line else None,
-        }
+        """What the file may be: as saved last, or, where that save is not there yet, as before."""
+        said = {self.row.content_hash if self.row else None}
+        if self.line is not None:
+            said |= {self.line.sha256, *self.line.earlier}
         return frozenset(sha for sha in said if sha is not None)
 
 

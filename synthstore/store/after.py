@@ -51,7 +51,7 @@ def _row(
     layout: Layout, catalog: Catalog, file: EntityFile, old: Row | None, line: Logged
 ) -> Mapping[str, object]:
     row = layout.row_for(file, old, catalog.rows)
-    known = {line.sha256, old.content_hash if old is not None else None, None}
+    known = {line.sha256, *line.earlier, old.content_hash if old is not None else None, None}
     newer = line.at is not None and ((file.record and file.record.updated_us) or 0) > line.at
     hashed = layout.has_content_hash and line.sha256 is not None
     if hashed and file.sha256 not in known and not newer:

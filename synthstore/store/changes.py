@@ -29,6 +29,9 @@ LOG = f"{OWN_FOLDER}/changes.log"
 REMEMBERED = 5_000
 """How many deletions are remembered after they were folded."""
 
+_EARLIER = 16
+"""How many earlier saves are known: each but the last takes a writer that died in the midst."""
+
 _CRC = b',"crc":"'
 _KINDS = ("memory", "assembly")
 
@@ -54,6 +57,11 @@ class Logged:
     """Their ``updated_at``, in microseconds since the epoch."""
     revives: bool = field(default=False, compare=False)
     """Whether the log has its deletion before: without a file the entity is gone. Not spelt."""
+    earlier: tuple[str, ...] = field(default=(), compare=False)
+    """The sha256 of pending saves before it, newest last. Not spelt.
+
+    The file may still be one of them: the save of this line is under way, or was cut short.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,8 +102,17 @@ def pending_of(lines: Iterable[Logged]) -> Pending:
 def _merge(last: dict[EntityRef, Logged], lines: Iterable[Logged]) -> None:
     for line in lines:
         known = last.get(line.ref)
-        gone = known is not None and (known.deed is Deed.DELETE or known.revives)
-        last[line.ref] = replace(line, revives=True) if gone and line.deed is Deed.SAVE else line
+        last[line.ref] = line if known is None else _following(known, line)
+
+
+def _following(known: Logged, line: Logged) -> Logged:
+    """``line`` with what matters of the one before it."""
+    if line.deed is Deed.GONE or known.deed is Deed.GONE:
+        return line
+    gone = line.deed is Deed.SAVE and (known.deed is Deed.DELETE or known.revives)
+    said = () if known.sha256 is None else (known.sha256,)
+    earlier = dict.fromkeys((*known.earlier, *said, *line.earlier))
+    return replace(line, revives=gone or line.revives, earlier=tuple(earlier)[-_EARLIER:])
 
 
 def load_log(root: Path) -> Pending:
