@@ -50,7 +50,8 @@ def test_nothing_can_be_lost(damage: Damage, tmp_path: Path) -> None:
         return
     assert changed(hurt, now) <= built.parts | {"vector_index"}
     assert rows <= listed(built)
-    assert codes(report).keys() <= before.keys()
+    # What a full repair would say besides, such as two rows of one file while one is frozen.
+    assert codes(report).keys() <= before.keys() | damage.after.keys()
     assert mend_safely(built.root).run is None  # type: ignore[union-attr]
     if report.run is not None:
         take_back(built.root)
