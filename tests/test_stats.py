@@ -97,6 +97,7 @@ def test_ages_that_lie_close_are_told_apart(cli: Program, store: Built) -> None:
         (7 * 86400.0, 30 * 86400.0, "7 d to 30 d"),
         (606.1 * 86400, 606.5 * 86400, "606.10 to 606.50 d"),
         (1.5 * 31536000, 1.6 * 31536000, "1.50 to 1.60 y"),
+        (284065.4, 284067.7, "3.29 d"),
     ],
 )
 def test_ages_have_labels_that_differ(low: float, high: float, text: str) -> None:

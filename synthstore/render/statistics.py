@@ -20,6 +20,8 @@ TITLES = {
 }
 """What people call each distribution."""
 _FAR_APART = 1.5
+_AS_ONE = 1e-4
+"""Below this part of themselves two ends are one: all was made at one time."""
 _LEAST_STEP = 0.02
 """Of a unit: a smaller step would not show in two decimals."""
 _SPANS = ((365 * 86400, "y"), (86400, "d"), (3600, "h"), (60, "min"), (1, "s"))
@@ -112,6 +114,8 @@ def bin_label(one: Bin, unit: str) -> str:
 
 def _between(low: float, high: float) -> str:
     """Two lengths of time in one unit, spelt so that they can be told apart."""
+    if high - low < _AS_ONE * high:
+        return span(low)
     if low == 0 or high / low > _FAR_APART:
         return f"{span(low)} to {span(high)}"
     size, unit = next(((s, u) for s, u in _SPANS if high - low >= s * _LEAST_STEP), _SPANS[-1])
