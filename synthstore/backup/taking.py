@@ -1,16 +1,34 @@
-"""From a living store to the rows of a snapshot: reads what changed, until nothing moves."""
+"""From a living store to the rows of a snapshot: reads what changed, until nothing moves.
+
+A snapshot is right if there was one moment at which every file was as it was taken. A pass lists
+the store and reads what differs from what was taken: entity files, then the log, then the catalog
+and the vectors, so that a fold, which moves changes from the log into those two, is met in the log
+at least. The pass that follows lists again; where it finds nothing new, changed or gone, the
+moment at which it began was such a one. A library may have been in the middle of a change then;
+its log, which announces each change before it is made, explains that as after a crash. Nothing
+explains a command's run half done: such a moment does not count.
+
+Of a writer that never rests we ask to wait. A library changes nothing without the store's write
+lock, so the passes under that lock, which have little left to read, find rest. The same passes read
+again what was too young for its times to tell whether it moved. The lock is only held, not written;
+where this user cannot do so, or the writer knows no lock, what moved in the last pass is told as a
+problem.
+"""
 
 from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import Future
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from synthstore.backup.encoding import WHOLE_BELOW, Read, read_large, read_shard
 from synthstore.backup.listing import Listed, is_part, list_tree
+from synthstore.errors import LockedError
+from synthstore.files.lock import held_still
 from synthstore.layout.base import Layout
 from synthstore.model.facts import Stat
 from synthstore.progress import Progress
@@ -18,14 +36,20 @@ from synthstore.repository.manifest import FileRow, Tree
 from synthstore.repository.vault import Repository
 from synthstore.repository.writing import Writer
 from synthstore.scan.pool import PROCESSES_PAY_FROM, SHARD, executor_for, usable_cores
+from synthstore.store.journal import RUNS, WRITE_LOCK
+from synthstore.store.runs import unfinished_runs
+from synthstore.store.session import CHANGE_WAIT
 
 PASSES = 3
-"""How often a store is gone through again because files moved meanwhile."""
+"""How often a store is gone through because files moved meanwhile, before its writers must wait,
+and as often again then."""
 
 TICK_NS = 100_000_000
 """A file this young when it was read may change again without its time showing it."""
 
 _AHEAD = 3
+_MOVES = "it kept changing while the backup was made"
+_IS_HALF_DONE = "this run was at work on the store while the backup was made"
 
 
 @dataclass(slots=True)
@@ -55,23 +79,50 @@ class Taker:
     progress: Progress
     rows: dict[str, FileRow] = field(default_factory=dict)
     seen: dict[str, Stat] = field(default_factory=dict)
-    """Status of each file as it was taken."""
+    """Status of each file as it was last looked at, read or not."""
     problems: dict[str, str] = field(default_factory=dict)
 
     def take(self) -> Taken:
-        """Take entity files first, what refers to them last, and again what moved meanwhile."""
-        for _ in range(PASSES):
-            listed = list_tree(self.root)
-            moved = [p for p, stat in listed.files.items() if not _same(stat, self.seen.get(p))]
-            gone = self.rows.keys() - listed.files.keys()
-            for path in gone:
-                del self.rows[path], self.seen[path]
-            if not moved or not self._take_all(moved, listed):
-                break
+        """Take the store as it was at one moment, or tell what kept moving."""
+        listed, moving = self._follow()
+        if self._forget_young() or moving:
+            with ExitStack() as stack:
+                with suppress(LockedError):
+                    lock = held_still(self.root / WRITE_LOCK, shared=True, wait=CHANGE_WAIT)
+                    stack.enter_context(lock)
+                listed, moving = self._follow()
+        self.problems = {**moving, **self.problems}
         return self._taken(listed)
 
+    def _follow(self) -> tuple[Listed, Mapping[str, str]]:
+        """Take what moved, pass by pass, until nothing moves; what did in the last one, and how."""
+        for _ in range(PASSES):
+            runs = [f"{RUNS}/{run.run}" for run in unfinished_runs(self.root) if run.owner_alive]
+            listed = list_tree(self.root)
+            moved = [p for p, stat in listed.files.items() if not _same(stat, self.seen.get(p))]
+            gone = (self.seen.keys() | self.rows.keys()) - listed.files.keys()
+            self._drop(gone)
+            moving = dict.fromkeys([*moved, *gone], _MOVES) | dict.fromkeys(runs, _IS_HALF_DONE)
+            if not moving or not (self._take_all(moved, listed) or runs or gone):
+                return listed, {}
+        return listed, moving
+
+    def _drop(self, gone: Collection[str]) -> None:
+        for path in gone:
+            self.seen.pop(path, None)
+            self.rows.pop(path, None)
+            self.problems.pop(path, None)
+
+    def _forget_young(self) -> bool:
+        """Have those read again, if any, that may have changed without their times showing it."""
+        young = [path for path, row in self.rows.items() if not row.inode]
+        for path in young:
+            self.seen.pop(path, None)
+        return bool(young)
+
     def _take_all(self, moved: Sequence[str], listed: Listed) -> bool:
-        """Take what moved; False where the last snapshot had all of it, so that no time passed."""
+        """Take what moved; False where all is as in the last snapshot, which was of one moment."""
+        self.seen.update((path, listed.files[path]) for path in moved)
         stands = {path for path in moved if self._stands(path, listed.files[path])}
         fresh = sorted(set(moved) - stands)
         last = [path for path in fresh if is_part(self.layout, path)]
@@ -81,7 +132,7 @@ class Taker:
             self._enter(read)
         for path in (*(p for p in rest if listed.files[p].size >= WHOLE_BELOW), *last):
             self._enter(self._read_alone(path, listed.files[path]))
-        return bool(fresh)
+        return not len(stands) == len(self.rows) == len(self.previous)
 
     def _stands(self, path: str, stat: Stat) -> bool:
         """Whether the last snapshot has these very bytes, and the repository still has them."""
@@ -120,7 +171,6 @@ class Taker:
             return
         if read.encoded is None or read.stat is None:
             self.rows.pop(read.path, None)
-            self.seen.pop(read.path, None)
             return
         self.writer.add(read.encoded)
         self._row(read.path, read.stat, read.encoded.id.hex(), read.state, read.id)

@@ -19,6 +19,7 @@ from synthstore.files.durable import dress, told
 _OPEN = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
 _LOOK = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _PAUSE = 0.02
+_SHORT_PAUSE = 0.001
 # Whoever asks whether the lock is held holds it, shared, for a moment.
 _GRACE = 0.1
 _MAX_TEXT = 500
@@ -117,21 +118,32 @@ def _sign(fd: int, command: str) -> None:
 
 
 @contextlib.contextmanager
-def held_still(path: Path) -> Iterator[None]:
+def held_still(path: Path, *, shared: bool = False, wait: float = 0.0) -> Iterator[None]:
     """Keep others from taking the lock ``path`` while the body lasts, if there is one.
 
-    Makes and writes nothing. Raises LockedError where somebody holds it.
+    ``shared``: from taking it exclusively. Makes and writes nothing. Raises LockedError where
+    somebody holds it for longer than ``wait`` seconds.
     """
+    how = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
+    deadline = time.monotonic() + wait
     # Where nobody ever took it there is none; a writer that comes now makes it.
     with contextlib.ExitStack() as stack:
         with contextlib.suppress(OSError):
             fd = os.open(path, _LOOK)
             stack.callback(os.close, fd)
-            try:
-                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise _taken(path) from None
+            while not _held(fd, how):
+                if time.monotonic() >= deadline:
+                    raise _taken(path)
+                time.sleep(_SHORT_PAUSE)
         yield
+
+
+def _held(fd: int, how: int) -> bool:
+    try:
+        fcntl.flock(fd, how | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _taken(path: Path) -> LockedError:
