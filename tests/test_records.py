@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from synthstore.layout.base import Layout
 from synthstore.layout.conversion import NOTE, to_native
-from synthstore.migrate.rendering import same
+from synthstore.migrate.converting import same
 from synthstore.model.ids import Kind
 from synthstore.transfer.crossing import document_of, needs_memories
 from synthstore.transfer.records import RecordError, fields_of, record_of, require_record

@@ -15,8 +15,8 @@ from synthstore.files.walk import look as stat_path
 from synthstore.layout.base import OWN_FOLDER, Layout
 from synthstore.migrate.aside import Aside, Parcel
 from synthstore.migrate.choosing import Choice, choose
+from synthstore.migrate.converting import Rendered, Renderer, Ways, moved
 from synthstore.migrate.parts import Parts
-from synthstore.migrate.rendering import Rendered, Renderer, Ways, moved
 from synthstore.migrate.report import Left
 from synthstore.model.facts import Stat
 from synthstore.model.paths import folder_of
