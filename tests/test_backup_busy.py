@@ -22,10 +22,10 @@ from synthstore.checks.finding import Severity
 from synthstore.progress import SilentProgress
 from synthstore.repository.place import LocalPlace
 from synthstore.store.session import Session
+from synthstore.testing.stores import Built, build
 from synthstore.verify import LookOptions, verify
 from tests.company import LIBRARY, company
 from tests.persistence_stores import memories, memory
-from tests.stores import Built, build
 from tests.vaults import back_up, give_back, place_at, settle
 
 SECONDS = float(os.environ.get("SYNTHSTORE_STRESS_SECONDS", "4"))
