@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
 
+from synthstore.files import walk
 from synthstore.model.ids import EntityRef
 from synthstore.store.admission import Custody, admit
 from synthstore.store.changes import (
@@ -111,6 +113,60 @@ def test_a_fold_is_noticed_and_deletions_are_remembered(tmp_path: Path, custody:
     other.append([SAVE_A])
     assert load_log(tmp_path).open == 1
     assert one.refresh() is True
+
+
+def test_a_log_that_grows_while_it_is_read_is_read(
+    tmp_path: Path, custody: Custody, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, other = log_at(tmp_path, custody), log_at(tmp_path, custody)
+    one.append([SAVE_A])
+
+    def read(file: int, size: int) -> bytes:
+        one.append([DELETE_B])
+        return os.pread(file, size, 0)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("synthstore.files.walk._read_whole", read)
+        assert other.refresh() is True
+        assert load_log(tmp_path).last[A] == SAVE_A
+    assert other.pending.last == {A: SAVE_A}
+    assert other.stale()
+    assert other.refresh() is False
+    assert other.pending.last == {A: SAVE_A, B: DELETE_B}
+
+
+def test_a_log_replaced_while_it_is_read_is_read_again(
+    tmp_path: Path, custody: Custody, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, other = log_at(tmp_path, custody), log_at(tmp_path, custody)
+    one.append([SAVE_A])
+
+    read_whole = walk._read_whole
+
+    def read(file: int, size: int) -> bytes:
+        monkeypatch.undo()
+        settle_log(tmp_path, custody, load_log(tmp_path))
+        return read_whole(file, size)
+
+    monkeypatch.setattr("synthstore.files.walk._read_whole", read)
+    other.refresh()
+    assert other.pending.last == {A: SAVE_A}
+    assert other.stale()
+    one.refresh()
+    one.append([DELETE_B] * 4)
+    assert other.refresh() is True
+    assert other.pending.last == {B: DELETE_B}
+
+
+def test_another_log_of_the_same_number_is_no_longer_one(tmp_path: Path, custody: Custody) -> None:
+    log = log_at(tmp_path, custody)
+    log.append([SAVE_A])
+    with (tmp_path / LOG).open("r+b") as file:
+        file.truncate()
+        file.write(spell(DELETE_B) * 4)
+    assert log.stale()
+    assert log.refresh() is True
+    assert log.pending.last == {B: DELETE_B}
 
 
 def test_what_a_crash_tore_does_not_swallow_the_next_line(tmp_path: Path, custody: Custody) -> None:

@@ -159,34 +159,43 @@ def _look(fd: int, name: str, path: str) -> Entry:
     return Entry(path, kind_of(status.st_mode), stat_of(status))
 
 
-def read_file(root: Path, path: str, cap: int | None = None) -> tuple[bytes, Stat]:
+def read_file(
+    root: Path, path: str, cap: int | None = None, *, growing: bool = False
+) -> tuple[bytes, Stat]:
     """The bytes and status of the regular file at ``path`` below ``root``.
 
-    Raises FileNotFoundError, IrregularFileError, OversizeError (beyond ``cap`` bytes),
-    UnsteadyFileError, PermissionDeniedError or OperationError.
+    ``growing``: others only ever append to it, so what it holds by now is enough. Raises
+    FileNotFoundError, IrregularFileError, OversizeError (beyond ``cap`` bytes), UnsteadyFileError,
+    PermissionDeniedError or OperationError.
     """
     folder, _, name = path.rpartition("/")
     with open_folder(root, folder) as fd:
-        return read_at(fd, name, root / path, cap)
+        return read_at(fd, name, root / path, cap, growing=growing)
 
 
-def read_at(fd: int, name: str, shown: Path | str, cap: int | None = None) -> tuple[bytes, Stat]:
+def read_at(
+    fd: int, name: str, shown: Path | str, cap: int | None = None, *, growing: bool = False
+) -> tuple[bytes, Stat]:
     """As ``read_file``, for a name in an open folder; ``shown`` is what messages call it."""
     for _ in range(_TRIES):
         try:
-            steady = _read_once(fd, name, shown, cap)
+            raw, before, after = _read_once(fd, name, shown, cap)
         except FileNotFoundError:
             raise
         except OSError as error:
             if error.errno == errno.ENAMETOOLONG:
                 raise FileNotFoundError(errno.ENOENT, "no such file", str(shown)) from None
             raise failure(error, shown, "read") from error
-        if steady is not None:
-            return steady
+        steady = before.st_mtime_ns == after.st_mtime_ns and len(raw) == after.st_size
+        if steady or growing:
+            return raw, stat_of(after)
     raise UnsteadyFileError(f"{shown} kept changing while it was read", hint="try again later")
 
 
-def _read_once(fd: int, name: str, shown: Path | str, cap: int | None) -> tuple[bytes, Stat] | None:
+def _read_once(
+    fd: int, name: str, shown: Path | str, cap: int | None
+) -> tuple[bytes, os.stat_result, os.stat_result]:
+    """The bytes, and the file's status before and after."""
     # Looking first keeps devices closed: merely opening some of them does something.
     _refuse_irregular(os.stat(name, dir_fd=fd, follow_symlinks=False), shown)
     file = os.open(name, _FILE, dir_fd=fd)
@@ -196,11 +205,9 @@ def _read_once(fd: int, name: str, shown: Path | str, cap: int | None) -> tuple[
         if cap is not None and before.st_size > cap:
             raise OversizeError(f"{shown} is larger than {cap} bytes", stat_of(before))
         raw = _read_whole(file, before.st_size)
-        after = os.fstat(file)
+        return raw, before, os.fstat(file)
     finally:
         os.close(file)
-    steady = before.st_mtime_ns == after.st_mtime_ns and len(raw) == after.st_size
-    return (raw, stat_of(after)) if steady else None
 
 
 def _refuse_irregular(status: os.stat_result, shown: Path | str) -> None:

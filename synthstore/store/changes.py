@@ -32,6 +32,9 @@ REMEMBERED = 5_000
 _EARLIER = 16
 """How many earlier saves are known: each but the last takes a writer that died in the midst."""
 
+_TAIL = 64
+"""How much of what was read is compared to tell a log that grew from another one."""
+
 _CRC = b',"crc":"'
 _KINDS = ("memory", "assembly")
 
@@ -118,7 +121,7 @@ def _following(known: Logged, line: Logged) -> Logged:
 def load_log(root: Path) -> Pending:
     """What the log of the store at ``root`` says; raises OperationError where it is unreadable."""
     try:
-        raw, _ = read_file(root, LOG)
+        raw, _ = read_file(root, LOG, growing=True)
     except FileNotFoundError:
         return Pending()
     return pending_of(parse_lines(raw))
@@ -180,8 +183,9 @@ class ChangeLog:
         self._root, self._custody = root, custody
         self._threshold = flush_threshold
         self._file: GrowingFile | None = None
-        self._mark: tuple[int, int] | None = None
+        self._mark: int | None = None
         self._read_to = 0
+        self._tail = b""
         self._seen = 0
         self._unsynced = 0
         self._settled = 0
@@ -208,14 +212,18 @@ class ChangeLog:
             now = os.lstat(self._root / LOG)
         except OSError:
             return self._mark is not None
-        return (now.st_dev, now.st_ino) != self._mark or now.st_size != self._seen
+        return now.st_ino != self._mark or now.st_size != self._seen
 
     def refresh(self) -> bool:
         """Read what is new; True where the log was folded, so that the catalog is another."""
-        entry = look(self._root, LOG)
-        raw = b"" if entry is None else read_file(self._root, LOG)[0]
-        mark = None if entry is None else _mark(self._root / LOG)
-        folded = mark != self._mark or len(raw) < self._read_to
+        mark: int | None
+        try:
+            raw, stat = read_file(self._root, LOG, growing=True)
+            mark = stat.inode
+        except FileNotFoundError:
+            raw, mark = b"", None
+        # The number of a file that is gone may be that of the next but one.
+        folded = mark != self._mark or not raw.startswith(self._tail, self._tail_at)
         if folded:
             self._last = {}
             self._read_to = 0
@@ -226,7 +234,12 @@ class ChangeLog:
             self._settled = len(self._last) - self.pending.open
         # A torn tail is read again once somebody has completed or buried it.
         self._read_to, self._seen = whole, len(raw)
+        self._tail = raw[max(0, whole - _TAIL) : whole]
         return folded
+
+    @property
+    def _tail_at(self) -> int:
+        return self._read_to - len(self._tail)
 
     def append(self, lines: Sequence[Logged], *, sync: bool = False) -> None:
         """Announce changes; durable at once where ``sync`` says so or enough have gathered.
@@ -243,6 +256,7 @@ class ChangeLog:
             self.sync()
         _merge(self._last, lines)
         self._read_to = self._seen = os.lstat(self._root / LOG).st_size
+        self._tail = data[-_TAIL:]
 
     def _revives(self, line: Logged) -> bool:
         known = self._last.get(line.ref)
@@ -254,7 +268,7 @@ class ChangeLog:
             custody = self._custody
             self._file = GrowingFile(self._root / LOG, uid=custody.uid, gid=custody.gid)
             self._unsynced = 0
-            self._mark = _mark(self._root / LOG)
+            self._mark = os.lstat(self._root / LOG).st_ino
         return self._file
 
     def sync(self) -> None:
@@ -268,11 +282,6 @@ class ChangeLog:
         if self._file is not None:
             self._file.close()
             self._file = None
-
-
-def _mark(path: Path) -> tuple[int, int]:
-    found = os.lstat(path)
-    return found.st_dev, found.st_ino
 
 
 def settle_log(root: Path, custody: Custody, folded: Pending) -> None:
