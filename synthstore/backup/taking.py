@@ -102,9 +102,10 @@ class Taker:
             moved = [p for p, stat in listed.files.items() if not _same(stat, self.seen.get(p))]
             gone = (self.seen.keys() | self.rows.keys()) - listed.files.keys()
             self._drop(gone)
-            moving = dict.fromkeys([*moved, *gone], _MOVES) | dict.fromkeys(runs, _IS_HALF_DONE)
-            if not moving or not (self._take_all(moved, listed) or runs or gone):
+            still = not (moved or gone or runs)
+            if still or not (self._take_all(moved, listed) or gone or runs):
                 return listed, {}
+        moving = dict.fromkeys([*moved, *gone], _MOVES) | dict.fromkeys(runs, _IS_HALF_DONE)
         return listed, moving
 
     def _drop(self, gone: Collection[str]) -> None:
