@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -156,6 +157,22 @@ def test_a_log_replaced_while_it_is_read_is_read_again(
     one.append([DELETE_B] * 4)
     assert other.refresh() is True
     assert other.pending.last == {B: DELETE_B}
+
+
+def test_nothing_is_forgotten_while_a_folded_log_is_read(
+    tmp_path: Path, custody: Custody, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = log_at(tmp_path, custody)
+    log.append([DELETE_B])
+    settle_log(tmp_path, custody, load_log(tmp_path))
+
+    def parse(raw: bytes) -> Iterator[Logged]:
+        assert log.line(B) is not None, "another thread would take it for one that is there"
+        yield from parse_lines(raw)
+
+    monkeypatch.setattr("synthstore.store.changes.parse_lines", parse)
+    assert log.refresh() is True
+    assert log.line(B) == Logged(Deed.GONE, B)
 
 
 def test_another_log_of_the_same_number_is_no_longer_one(tmp_path: Path, custody: Custody) -> None:

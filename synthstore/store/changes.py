@@ -225,11 +225,13 @@ class ChangeLog:
         # The number of a file that is gone may be that of the next but one.
         folded = mark != self._mark or not raw.startswith(self._tail, self._tail_at)
         if folded:
-            self._last = {}
             self._read_to = 0
             self._mark = mark
         whole = raw.rfind(b"\n") + 1
-        _merge(self._last, parse_lines(raw[self._read_to : whole]))
+        # Other threads look meanwhile: they find what was known until all of the new log is.
+        last = {} if folded else self._last
+        _merge(last, parse_lines(raw[self._read_to : whole]))
+        self._last = last
         if folded:
             self._settled = len(self._last) - self.pending.open
         # A torn tail is read again once somebody has completed or buried it.
