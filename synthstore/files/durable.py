@@ -45,15 +45,14 @@ def told(path: Path, doing: str = "write") -> Iterator[None]:
         raise failure(error, path, doing) from error
 
 
-class _Sink(io.RawIOBase):
-    """A stream onto a descriptor: writes all that it is given, and hashes it on the way."""
+class _Out(io.RawIOBase):
+    """A stream onto a descriptor: writes all that it is given."""
 
     def __init__(self, fd: int, shown: Path | None = None) -> None:
         """Write to ``fd``; an error names ``shown``, where nobody else does."""
         super().__init__()
         self._fd = fd
         self._shown = shown
-        self._hash = hashlib.sha256()
 
     def writable(self) -> bool:
         return True
@@ -66,8 +65,20 @@ class _Sink(io.RawIOBase):
         with told(self._shown) if self._shown is not None else contextlib.nullcontext():
             while left:
                 left = left[os.write(self._fd, left) :]
-        self._hash.update(whole)
         return whole.nbytes
+
+
+class _Sink(_Out):
+    """A stream that hashes on the way what it writes."""
+
+    def __init__(self, fd: int) -> None:
+        super().__init__(fd)
+        self._hash = hashlib.sha256()
+
+    def write(self, data: ReadableBuffer, /) -> int:
+        written = super().write(data)
+        self._hash.update(data)
+        return written
 
     def hexdigest(self) -> str:
         return self._hash.hexdigest()
@@ -218,8 +229,8 @@ def replacing(path: Path, mode: int) -> Iterator[BinaryIO]:
             fd = os.open(aside, _NEW, _PRIVATE)
         undo.callback(discard, aside)
         try:
-            with _Sink(fd, path) as sink:
-                yield cast("BinaryIO", sink)
+            with _Out(fd, path) as out:
+                yield cast("BinaryIO", out)
             with told(path):
                 dress(fd, mode, None, None)
                 os.fsync(fd)

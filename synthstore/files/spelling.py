@@ -98,17 +98,18 @@ def dump(value: object, style: Style, *, finite: bool = False) -> bytes:
     with the same indent, never changed. ``finite`` says that no number of it is NaN or infinite,
     for looking at each costs more than writing them all.
     """
-    end = b"\n" if style.newline else b""
     if style.writer == "orjson":
         text = _by_orjson(value, style, finite=finite)
         if text is not None:
-            return text + end
-    return _by_json(value, style) + end
+            return text
+    return _by_json(value, style) + (b"\n" if style.newline else b"")
 
 
 def _by_orjson(value: object, style: Style, *, finite: bool) -> bytes | None:
+    indent = orjson.OPT_INDENT_2 if style.indent else 0
+    newline = orjson.OPT_APPEND_NEWLINE if style.newline else 0
     try:
-        text = orjson.dumps(value, option=orjson.OPT_INDENT_2 if style.indent else None)
+        text = orjson.dumps(value, option=indent | newline)
     except orjson.JSONEncodeError:
         return None
     # orjson writes NaN as null without a word.

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import groupby
+from itertools import chain, groupby
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -104,21 +104,29 @@ def read_portion(
     ``sole``: nothing else claims the ids of these files, whatever their names.
     """
     portion = Portion()
-    records: list[Record] = []
+    records = _wanted(task, candidates, limit, portion, sole=sole)
+    first = next(records, None)
+    if first is not None:
+        # One after the other: the numbers of a record are spelt while they are at hand.
+        portion.piece = FORMATS[task.format].encode(chain((first,), records), task.shape)
+    return portion
+
+
+def _wanted(
+    task: Task, candidates: Sequence[Candidate], limit: int | None, portion: Portion, *, sole: bool
+) -> Iterator[Record]:
+    """The records that go out, all else that is seen noted in ``portion``."""
     for candidate, record, updated in _records(task, candidates, portion.problems):
         ref = EntityRef(candidate.kind, record["id"])
         if not sole and not task.layout.names(candidate.path, ref.id):
             portion.apart.append(Claim(candidate, ref, updated))
             continue
-        if limit is not None and len(records) >= limit:
-            break
+        if limit is not None and len(portion.refs) >= limit:
+            return
         portion.known.append(ref)
         if task.selection.wants(record):
-            records.append(task.selection.trimmed(record))
             portion.refs.append(ref)
-    if records:
-        portion.piece = FORMATS[task.format].encode(records, task.shape)
-    return portion
+            yield task.selection.trimmed(record)
 
 
 def claims_of(task: Task, candidates: Sequence[Candidate], problems: list[Problem]) -> list[Claim]:

@@ -25,7 +25,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 from synthstore.layout.base import Layout
 from synthstore.layout.core import Core4
@@ -42,7 +42,10 @@ KINDS: tuple[Kind, ...] = ("memory", "assembly")
 Record = dict[str, Any]
 Document = dict[str, Any]
 
+_NATIVE = Native()
 _ESCAPE = "$"
+_MANY = 64
+"""Keys of a document beyond which how they are said is not kept for the next one."""
 _IDS = {"memory_id": "id", "assembly_id": "id"}
 _OTHERS: Mapping[str, tuple[str, ...]] = {
     "id": ("assembly_id",),
@@ -97,36 +100,56 @@ _TAKEN: Mapping[Kind, frozenset[str]] = {
 
 def record_of(layout: Layout, kind: Kind, document: Mapping[str, Any]) -> Record:
     """The record of a whole ``document`` of ``layout``; values are shared with it."""
-    usual = field_keys(layout, kind)
-    keys = dict(_keys_in(layout, kind, usual, document))
-    fields = {key: field for field, key in keys.items()}
+    if embeds_members(layout, kind) or len(document) > _MANY:
+        words = _words_for(layout, kind, tuple(document), _members_key(document))
+    else:
+        words = _usual_words(layout, kind, tuple(document))
     record: Record = {"record": VERSION, "kind": kind, "layout": layout.name}
-    spelt = {field: key for field, key in keys.items() if key != usual[field]}
-    if spelt:
-        record["spelt"] = spelt
-    for key, value in document.items():
-        field = fields.get(key)
-        if field is None:
-            record[_escaped(key, kind)] = value
-        elif field == "memory_ids" and embeds_members(layout, kind) and not _are_ids(value):
+    if words.spelt:
+        record["spelt"] = dict(words.spelt)
+    for word, value in zip(words.words, document.values(), strict=True):
+        if word == "memory_ids" and embeds_members(layout, kind) and not _are_ids(value):
             record["memory_ids"] = list(layout.read_record(kind, document).members)
             record["members"] = value
         else:
-            record[field] = value
+            record[word] = value
     return record
 
 
+class _Spelt(NamedTuple):
+    """How the keys of one document are said in its record."""
+
+    words: tuple[str, ...]
+    """Of each key, in their order."""
+    spelt: tuple[tuple[str, str], ...]
+    """Field and key, where that is not the usual one."""
+
+
+def _words_for(layout: Layout, kind: Kind, keys: tuple[str, ...], members: str | None) -> _Spelt:
+    usual = field_keys(layout, kind)
+    found = dict(_keys_in(layout, kind, keys, members))
+    fields = {key: field for field, key in found.items()}
+    words = tuple(fields.get(key) or _escaped(key, kind) for key in keys)
+    return _Spelt(words, tuple((f, key) for f, key in found.items() if key != usual[f]))
+
+
+@lru_cache(64)
+def _usual_words(layout: Layout, kind: Kind, keys: tuple[str, ...]) -> _Spelt:
+    """As ``_words_for``; nearly all documents of a store have the same keys."""
+    return _words_for(layout, kind, keys, None)
+
+
 def _keys_in(
-    layout: Layout, kind: Kind, usual: Mapping[str, str], document: Mapping[str, Any]
+    layout: Layout, kind: Kind, keys: tuple[str, ...], members: str | None
 ) -> Iterator[tuple[str, str]]:
-    """Each field that ``document`` has, and the key under which."""
+    """Each field that a document of these ``keys`` has, and the key under which."""
     native = layout.name == Native.name
-    for field, key in usual.items():
+    for field, key in field_keys(layout, kind).items():
         if field == "memory_ids" and embeds_members(layout, kind):
-            wanted: tuple[str, ...] = (_members_key(document) or key,)
+            wanted: tuple[str, ...] = (members or key,)
         else:
             wanted = (key, *(() if native else _OTHERS.get(field, ())))
-        found = next((one for one in wanted if one in document), None)
+        found = next((one for one in wanted if one in keys), None)
         if found is not None:
             yield field, found
 
@@ -173,7 +196,7 @@ def require_record(value: object) -> Record:
 def _of_native(value: dict[str, Any]) -> Record:
     for kind in KINDS:
         if f"{kind}_id" in value:
-            return record_of(Native(), kind, value)
+            return record_of(_NATIVE, kind, value)
     raise RecordError("has no kind")
 
 

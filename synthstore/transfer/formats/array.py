@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from typing import BinaryIO
 
 from synthstore.transfer.formats.base import CUT, MAX_ROW, Format, Found, Row, Shape, Unread
@@ -24,7 +24,7 @@ class JsonArray(Format):
     name = "json"
     suffixes = (".json",)
 
-    def encode(self, records: Sequence[Record], shape: Shape) -> list[bytes]:  # noqa: ARG002
+    def encode(self, records: Iterable[Record], shape: Shape) -> list[bytes]:  # noqa: ARG002
         """The elements, a record each."""
         return [line_of(record) for record in records]
 

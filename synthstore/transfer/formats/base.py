@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, BinaryIO, ClassVar, Protocol
 
@@ -77,8 +77,11 @@ class Format(ABC):
         """Raise UsageError where what it needs is not installed."""
 
     @abstractmethod
-    def encode(self, records: Sequence[Record], shape: Shape) -> Any:
-        """A piece for the writer; picklable, so that another process may make it."""
+    def encode(self, records: Iterable[Record], shape: Shape) -> Any:
+        """A piece for the writer; picklable, so that another process may make it.
+
+        ``records`` are gone through once, and each is let go where the format allows it.
+        """
 
     @abstractmethod
     def writer(self, out: BinaryIO, shape: Shape) -> Writer:

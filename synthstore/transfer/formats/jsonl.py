@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from typing import BinaryIO
 
 from synthstore.files.jsonio import ParseFailure, Style, dump, parse
@@ -11,6 +11,7 @@ from synthstore.transfer.formats.packing import Stream
 from synthstore.transfer.records import Record
 
 _LINE = Style("orjson", None)
+_ENDED_LINE = Style("orjson", None, newline=True)
 _BOM = b"\xef\xbb\xbf"
 
 
@@ -25,9 +26,9 @@ class JsonLines(Format):
     name = "jsonl"
     suffixes = (".jsonl", ".ndjson")
 
-    def encode(self, records: Sequence[Record], shape: Shape) -> bytes:  # noqa: ARG002
+    def encode(self, records: Iterable[Record], shape: Shape) -> bytes:  # noqa: ARG002
         """The lines of ``records``."""
-        return b"".join(line_of(record) + b"\n" for record in records)
+        return b"".join(dump(record, _ENDED_LINE, finite=True) for record in records)
 
     def writer(self, out: BinaryIO, shape: Shape) -> _Lines:  # noqa: ARG002
         """Begin a file on ``out``."""

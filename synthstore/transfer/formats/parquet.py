@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from importlib.util import find_spec
 from typing import Any, BinaryIO
 
@@ -44,7 +44,7 @@ class Parquet(Format):
                 "the format parquet needs pyarrow", hint="pip install 'synthstore[parquet]'"
             )
 
-    def encode(self, records: Sequence[Record], shape: Shape) -> Any:
+    def encode(self, records: Iterable[Record], shape: Shape) -> Any:
         """A record batch of pyarrow's."""
         import pyarrow as pa  # noqa: PLC0415 - heavy, and an extra
 

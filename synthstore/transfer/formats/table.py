@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from typing import Any, BinaryIO
 
 from synthstore.files.jsonio import ParseFailure, parse
@@ -33,7 +33,7 @@ class Csv(Format):
     name = "csv"
     suffixes = (".csv",)
 
-    def encode(self, records: Sequence[Record], shape: Shape) -> bytes:  # noqa: ARG002
+    def encode(self, records: Iterable[Record], shape: Shape) -> bytes:  # noqa: ARG002
         """The lines of ``records``."""
         return _spelt(_line_of(record) for record in records)
 
