@@ -37,7 +37,7 @@ _BATCH = 16
 
 
 @contextmanager
-def told(path: Path, doing: str = "write") -> Iterator[None]:
+def told(path: Path | str, doing: str = "write") -> Iterator[None]:
     """Turn an OSError met while ``doing`` ``path`` into the project's typed error."""
     try:
         yield
@@ -61,10 +61,8 @@ class _Out(io.RawIOBase):
         whole = memoryview(data)
         if not whole.nbytes:
             return 0
-        left = whole.cast("B")
         with told(self._shown) if self._shown is not None else contextlib.nullcontext():
-            while left:
-                left = left[os.write(self._fd, left) :]
+            _write_whole(self._fd, whole.cast("B"))
         return whole.nbytes
 
 
@@ -119,12 +117,17 @@ def write_new(
 
 
 def _fill(fd: int, content: Content) -> str:
+    if isinstance(content, bytes):
+        _write_whole(fd, memoryview(content))
+        return hashlib.sha256(content).hexdigest()
     with _Sink(fd) as sink:
-        if isinstance(content, bytes):
-            sink.write(content)
-        else:
-            content(cast("BinaryIO", sink))
+        content(cast("BinaryIO", sink))
         return sink.hexdigest()
+
+
+def _write_whole(fd: int, left: memoryview) -> None:
+    while left:
+        left = left[os.write(fd, left) :]
 
 
 def dress(fd: int, mode: int, uid: int | None, gid: int | None) -> None:
@@ -290,7 +293,9 @@ def hash_file(path: Path) -> str:
 def hash_fd(fd: int) -> str:
     """The sha256 of what is left to read of an open file."""
     digest = hashlib.sha256()
-    while block := os.read(fd, _BLOCK):
+    # Room for a large block costs more than to read a small file.
+    room = min(os.fstat(fd).st_size + 1, _BLOCK)
+    while block := os.read(fd, room):
         digest.update(block)
     return digest.hexdigest()
 

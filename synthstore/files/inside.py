@@ -112,20 +112,20 @@ class Tree:
             write_new(target, _sender(fd, name), mode=0o600)
         return False
 
-    def put(self, path: str, staged: Path) -> None:
+    def put(self, path: str, staged: Path | str) -> None:
         """Rename ``staged`` to ``path``, over what stands there.
 
         Where another file system is mounted on the way, its bytes are first copied beside it.
         """
         folder, name = split(path)
-        with told(self.root / path):
+        with told(f"{self.root}/{path}"):
             fd = self._folder(folder)
             try:
                 os.replace(staged, name, dst_dir_fd=fd)
             except OSError as error:
                 if error.errno != errno.EXDEV:
                     raise
-                _carry(staged, name, fd)
+                _carry(Path(staged), name, fd)
 
     def take(self, path: str) -> None:
         """Unlink ``path``."""

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-import unicodedata
+import re
 from typing import Literal, NamedTuple
 
 Kind = Literal["memory", "assembly"]
 
 ASSEMBLY_PREFIX = "asm:"
 MAX_ID_BYTES = 200
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+"""All of Unicode's category Cc."""
 
 
 class EntityRef(NamedTuple):
@@ -30,7 +33,7 @@ def id_problem(entity_id: str, *, kind: Kind = "memory", native: bool = True) ->
     reserved = native and kind == "memory" and entity_id.startswith(ASSEMBLY_PREFIX)
     faults = {
         "holds a path separator": "/" in entity_id or "\\" in entity_id,
-        "holds a control character": any(unicodedata.category(ch) == "Cc" for ch in entity_id),
+        "holds a control character": _CONTROL.search(entity_id) is not None,
         f"begins with {entity_id[0]!r}": entity_id[0] in ".-",
         f"begins with {ASSEMBLY_PREFIX!r}, which marks the vectors of assemblies": reserved,
     }

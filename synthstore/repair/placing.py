@@ -44,7 +44,10 @@ class Placed:
         """Note one whole file, and its embedding where that is valid."""
         self.files[file.path] = file
         if vector is not None:
-            self._rows.setdefault(file.dim, _Rows(file.dim)).add(file.path, vector)
+            rows = self._rows.get(file.dim)
+            if rows is None:
+                rows = self._rows[file.dim] = _Rows(file.dim)
+            rows.add(file.path, vector)
 
     @property
     def refs(self) -> frozenset[EntityRef]:

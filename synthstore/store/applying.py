@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 
 from synthstore.errors import OperationError
 from synthstore.files.durable import hash_file, remove_tree
@@ -50,8 +51,11 @@ def _apply(folder: RunFolder, plan: Plan, custody: Custody, *, again: bool) -> D
     with Tree(folder.root) as tree:
         for path in plan.made:
             _make(tree, path, custody)
+        new, unproved = folder.new, folder if again else None
         conflicts = tuple(
-            item.path for item in plan.items if not _settle(tree, folder, item, again=again)
+            item.path
+            for item in plan.items
+            if not _settle(tree, item, new / str(item.slot), unproved)
         )
         # All of them, for a process that was killed may have changed them without any fsync.
         for touched in sorted({split(path)[0] for path in _paths(plan)}):
@@ -81,8 +85,11 @@ def _make(tree: Tree, path: str, custody: Custody) -> None:
         tree.make_folder(path, custody.folder_mode, custody.uid, custody.gid)
 
 
-def _settle(tree: Tree, folder: RunFolder, item: Item, *, again: bool) -> bool:
-    """Give one path its new state; False for a conflict, which is left as it is."""
+def _settle(tree: Tree, item: Item, staged: Path, unproved: RunFolder | None) -> bool:
+    """Give one path its new state; False for a conflict, which is left as it is.
+
+    ``unproved`` is the run whose staged files another process wrote.
+    """
     found = tree.find(item.path)
     if found.irregular or (item.new is not None and not tree.has_folder(split(item.path)[0])):
         return False
@@ -93,11 +100,10 @@ def _settle(tree: Tree, folder: RunFolder, item: Item, *, again: bool) -> bool:
     if item.new is None:
         tree.take(item.path)
         return True
-    staged = folder.new / str(item.slot)
-    if again and hash_file(staged) != item.new.sha256:
+    if unproved is not None and hash_file(staged) != item.new.sha256:
         raise OperationError(
-            f"{staged} is damaged; the run {folder.run} cannot be completed",
-            hint=f"move {folder.path} out of the store",
+            f"{staged} is damaged; the run {unproved.run} cannot be completed",
+            hint=f"move {unproved.path} out of the store",
         )
     tree.put(item.path, staged)
     return True

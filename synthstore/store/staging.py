@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -50,20 +50,28 @@ class Stage:
 
 def survey(tree: Tree, changes: Sequence[Change], first: int = 0) -> list[Wish]:
     """Look at every path before anything is written, slots from ``first``; raises FilesChanged."""
+    folders = {split(change.path)[0] for change in changes}
+    # A folder that is not there need not be asked for each of its files.
+    standing = {folder for folder in folders if tree.has_folder(folder)}
+    blocked = {folder for folder in folders if _obstacle(tree, folder)}
     wishes = [
-        Wish(slot, change, tree.find(change.path, hashed=False))
+        Wish(slot, change, _found(tree, change.path, standing))
         for slot, change in enumerate(changes, first)
     ]
-    moved = [wish.change.path for wish in wishes if _moved(tree, wish)]
+    moved = [wish.change.path for wish in wishes if _moved(wish, blocked)]
     if moved:
         raise FilesChanged(moved)
     return wishes
 
 
-def _moved(tree: Tree, wish: Wish) -> bool:
+def _found(tree: Tree, path: str, standing: Container[str]) -> Found:
+    return tree.find(path, hashed=False) if split(path)[0] in standing else Found()
+
+
+def _moved(wish: Wish, blocked: Container[str]) -> bool:
     if wish.found.irregular or (wish.change.old is None) != (wish.found.stat is None):
         return True
-    return _obstacle(tree, split(wish.change.path)[0])
+    return split(wish.change.path)[0] in blocked
 
 
 def _obstacle(tree: Tree, folder: str) -> bool:
@@ -152,9 +160,10 @@ def _changing(folder: RunFolder, items: Iterable[Item]) -> Iterator[Item]:
 
 
 def _write_new(at: Stage, wishes: Sequence[Wish]) -> dict[int, Copy]:
-    paths = [at.folder.new / str(wish.slot) for wish in wishes]
-    with synced(at.folder.new, paths):
-        digests = [_write_one(at, wish) for wish in wishes]
+    folder = at.folder.new
+    paths = [folder / str(wish.slot) for wish in wishes]
+    with synced(folder, paths):
+        digests = [_write_one(at, wish, path) for wish, path in zip(wishes, paths, strict=True)]
     copies = {}
     for wish, path, digest in zip(wishes, paths, digests, strict=True):
         if hash_file(path) != digest:
@@ -163,7 +172,7 @@ def _write_new(at: Stage, wishes: Sequence[Wish]) -> dict[int, Copy]:
     return copies
 
 
-def _write_one(at: Stage, wish: Wish) -> str:
+def _write_one(at: Stage, wish: Wish, path: Path) -> str:
     at.progress.advance(1)
     change, before = wish.change, wish.found.stat
     mode, uid, gid = (
@@ -172,7 +181,7 @@ def _write_one(at: Stage, wish: Wish) -> str:
         else (at.custody.file_mode, at.custody.uid, at.custody.gid)
     )
     return write_new(
-        at.folder.new / str(wish.slot),
+        path,
         change.content or b"",
         mode=mode if change.mode is None else change.mode,
         uid=uid if change.uid is None else change.uid,
