@@ -93,18 +93,19 @@ def write_new(
     sync: bool = True,
     dir_fd: int | None = None,
     shown: Path | None = None,
+    sha256: str | None = None,
 ) -> str:
     """Write a file that must not exist yet; the sha256 of its bytes.
 
     It is fsynced unless ``sync`` is off, and gone again if anything fails. The directory is not
     fsynced. With ``dir_fd`` a relative ``path`` is meant below that open folder. Errors name
-    ``shown`` in the place of ``path``.
+    ``shown`` in the place of ``path``. Bytes whose ``sha256`` the caller knows are not hashed.
     """
     with told(shown or path), ExitStack() as undo:
         fd = os.open(path, _NEW, _PRIVATE, dir_fd=dir_fd)
         undo.callback(discard, path, dir_fd=dir_fd)
         try:
-            digest = _fill(fd, content)
+            digest = _fill(fd, content, sha256)
             dress(fd, mode, uid, gid)
             if mtime_ns is not None:
                 os.utime(fd, ns=(mtime_ns, mtime_ns))
@@ -116,10 +117,10 @@ def write_new(
     return digest
 
 
-def _fill(fd: int, content: Content) -> str:
+def _fill(fd: int, content: Content, sha256: str | None) -> str:
     if isinstance(content, bytes):
         _write_whole(fd, memoryview(content))
-        return hashlib.sha256(content).hexdigest()
+        return sha256 or hashlib.sha256(content).hexdigest()
     with _Sink(fd) as sink:
         content(cast("BinaryIO", sink))
         return sink.hexdigest()

@@ -67,10 +67,11 @@ class _Rows:
         self._matrix: FloatMatrix = np.zeros((_FIRST_ROWS, dim), dtype=np.float32)
 
     def add(self, path: str, vector: FloatVector) -> None:
-        count = len(self._paths)
+        count, dim = len(self._paths), self._matrix.shape[1]
         if count == len(self._matrix):
-            # No view of it is out yet, and so large an array is moved by the kernel, not copied.
-            self._matrix.resize((2 * count, self._matrix.shape[1]), refcheck=False)
+            # No view of it is out yet, and so large an array is moved by the kernel, not copied:
+            # it may grow in small steps, for what it has too much is memory all the same.
+            self._matrix.resize((count + max(count // 8, _FIRST_ROWS), dim), refcheck=False)
         self._matrix[count] = vector
         self._paths.append(path)
 

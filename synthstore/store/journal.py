@@ -31,7 +31,9 @@ _NAME = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{4}")
 _STAMP = "%Y%m%dT%H%M%SZ"
 _SCHEMA = "synthstore/run/1"
 _STYLE = Style("orjson", None, newline=True)
+_LINE = Style("orjson", None)
 _STEPS = 1 << 16
+_PORTION = 1_000
 _LISTS = frozenset({"conflicts", "made", "dropped"})
 _TYPES: Mapping[str, type | tuple[type, ...]] = {
     **dict.fromkeys(("run", "command", "started_at", "path", "sha256"), str),
@@ -93,10 +95,9 @@ class RunFolder:
 
     def write_plan(self, plan: Plan, custody: Custody) -> None:
         """Write the plan durably aside; it counts once ``seal`` has renamed it."""
-        document = {**_spelt(plan), "items": [_spelt_item(item) for item in plan.items]}
         write_new(
             self.path / _PLAN,
-            dump(document, _STYLE),
+            _plan_text(plan),
             mode=PRIVATE_FILE,
             uid=custody.uid,
             gid=custody.gid,
@@ -164,6 +165,19 @@ class RunFolder:
 def _spelt(record: Plan | Done) -> dict[str, object]:
     fields = {name: getattr(record, name) for name in record.__slots__}
     return {"schema": _SCHEMA, **fields}
+
+
+def _plan_text(plan: Plan) -> bytes:
+    """A plan spelt portion by portion: all of a large one as a document is many times its text."""
+    # Only strings come before the items, and no string holds a bare quotation mark.
+    head, mark, tail = dump({**_spelt(plan), "items": []}, _STYLE).partition(b'"items":[]')
+    portions = (
+        dump(
+            [_spelt_item(item) for item in plan.items[start : start + _PORTION]], _LINE, finite=True
+        )
+        for start in range(0, len(plan.items), _PORTION)
+    )
+    return b"".join((head, mark[:-1], b",".join(text[1:-1] for text in portions), b"]", tail))
 
 
 def _spelt_item(item: Item) -> dict[str, object]:

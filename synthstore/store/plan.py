@@ -37,13 +37,17 @@ class Change:
     size: int | None = None
     """Bytes that a streaming ``content`` will write, where it has no ``size`` of its own to say so;
     None: about as many as it replaces."""
+    sha256: str | None = None
+    """Of a ``content`` of bytes, where it is known: what is staged has to read back as it."""
 
     @property
     def idle(self) -> bool:
         """Whether the bytes are known to be those that are there."""
         if not isinstance(self.content, bytes):
             return self.content is None and self.old is None
-        return self.old is not None and hashlib.sha256(self.content).hexdigest() == self.old
+        if self.old is None:
+            return False
+        return (self.sha256 or hashlib.sha256(self.content).hexdigest()) == self.old
 
     def size_after(self, before: int) -> int:
         """Expected size of the new file, which replaces one of ``before`` bytes."""

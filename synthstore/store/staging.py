@@ -188,6 +188,7 @@ def _write_one(at: Stage, wish: Wish, path: Path) -> str:
         gid=gid if change.gid is None else change.gid,
         mtime_ns=change.mtime_ns,
         sync=False,
+        sha256=change.sha256,
     )
 
 

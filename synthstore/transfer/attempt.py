@@ -180,7 +180,7 @@ class Attempt:
 
     def _parts(self) -> Sequence[Change]:
         """Catalog, index and mappings, once all files are known."""
-        root, placed = self._plan.root, self.intake.placed
+        root, placed = self._plan.root, self.intake.handed_over()
         changes: Sequence[Change] = ()
         if placed.files:
             planned = plan_around(root, self._inventory, placed)

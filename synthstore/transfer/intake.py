@@ -59,6 +59,11 @@ class Intake:
             return self._change(ready.file, ready, ready.content, None)
         return self._meet(ready, standing)
 
+    def handed_over(self) -> Placed:
+        """All that was taken; nothing of it is held here any more, so that nothing can be taken."""
+        placed, self.placed, self._places = self.placed, Placed(), {}
+        return placed
+
     def path_of(self, ref: EntityRef) -> str | None:
         """Where the file of an entity is, or goes, of which a row was; None where none was."""
         return self._places.get(ref)
@@ -138,11 +143,12 @@ class Intake:
     ) -> Change:
         self.placed.add(file, ready.vector)
         if standing is not None:
-            return Change(file.path, standing.sha256, content, ENTITY)
+            return Change(file.path, standing.sha256, content, ENTITY, sha256=file.sha256)
         access = self._access
         return Change(
-            file.path, None, content, ENTITY, mode=access.mode, uid=access.uid, gid=access.gid
-        )
+            file.path, None, content, ENTITY,
+            mode=access.mode, uid=access.uid, gid=access.gid, sha256=file.sha256,
+        )  # fmt: skip
 
 
 def _dimension(inventory: Inventory) -> int | None:
