@@ -138,8 +138,8 @@ def test_a_file_that_cannot_be_read_is_said_and_the_rest_is_done(
     victim = built.file(built.memories[0])
     real = walk.read_at
 
-    def read(fd: int, name: str, shown: Path) -> object:
-        if shown == victim:
+    def read(fd: int, name: str, shown: str) -> object:
+        if shown == str(victim):
             raise UnsteadyFileError(f"{shown} kept changing")
         return real(fd, name, shown)
 

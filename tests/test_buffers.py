@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from importlib.util import find_spec
 
 import numpy as np
@@ -137,3 +138,25 @@ def test_the_usual_document_takes_the_fast_way() -> None:
     found = parse_numbers(b'{"id": "a", "embedding": [1, 2.5], "m": {"k": ":["}}', KEY)
     assert isinstance(found.value, dict)
     assert isinstance(found.value[KEY], np.ndarray)
+
+
+FINITE = st.floats(allow_nan=False, allow_infinity=False)
+ARRAYS = st.lists(st.one_of(FINITE, st.integers(-(2**63), 2**64 - 1)), min_size=1)
+
+
+@given(items=ARRAYS)
+@example(items=[-0.0, 5e-324, 1.7976931348623157e308])
+def test_an_array_of_numbers_is_read_alike(items: list[float]) -> None:
+    raw = json.dumps(items).encode("ascii")
+    slow, fast = (buffers.numbers(raw, fast=way) for way in (False, True))
+    assert slow is not None
+    assert fast is not None
+    assert fast.tobytes() == slow.tobytes()
+
+
+@pytest.mark.parametrize(
+    "raw", [b"", b"[1, 2", b"[null]", b'["1"]', b"[1 2]", b"[NaN]", b'{"a": 1}']
+)
+@pytest.mark.parametrize("fast", [False, True])
+def test_what_is_no_array_of_numbers_is_no_array(raw: bytes, fast: bool) -> None:
+    assert buffers.numbers(raw, fast=fast) is None

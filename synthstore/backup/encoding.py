@@ -67,7 +67,7 @@ def read_shard(root: str, layout: Layout, paths: Sequence[str]) -> list[Read]:
 def _read(fd: int, root: Path, layout: Layout, path: str) -> Read:
     """Read and encode one file; what cannot be read is told, not raised."""
     try:
-        raw, stat = read_at(fd, path.rpartition("/")[2], Path(f"{root}/{path}"))
+        raw, stat = read_at(fd, path.rpartition("/")[2], f"{root}/{path}")
     except FileNotFoundError:
         return Read(path)
     except SynthstoreError as error:

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import importlib.util
 import threading
+from array import array
 from typing import Any, Final
 
 import numpy as np
+import orjson
 
 from synthstore.files.parsing import MAX_DEPTH, Parsed, census, occurrences, parse
 from synthstore.model.embedding import Doubles
@@ -45,6 +47,20 @@ def parse_numbers(raw: bytes, key: str, *, fast: bool = AVAILABLE) -> Parsed:
     """
     found = _parse_by_buffer(raw, key) if fast else None
     return parse(raw) if found is None else found
+
+
+def numbers(raw: bytes, *, fast: bool = AVAILABLE) -> Doubles | None:
+    """A JSON array of numbers as float64 of shape (n,); None for anything else.
+
+    What is nested may come flat, and integers beyond 53 bits come rounded: the caller's to see.
+    """
+    try:
+        if fast:
+            found: Any = _parsers().parser.parse(raw)
+            return np.frombuffer(found.as_buffer(of_type="d"))
+        return np.frombuffer(array("d", orjson.loads(raw)))
+    except (ValueError, TypeError, OverflowError, RuntimeError, AttributeError):
+        return None
 
 
 def _parse_by_buffer(raw: bytes, key: str) -> Parsed | None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import re
-from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import IntEnum
@@ -17,7 +16,8 @@ import numpy as np
 import numpy.typing as npt
 import orjson
 
-from synthstore.model.embedding import FloatVector
+from synthstore.files.buffers import numbers
+from synthstore.model.embedding import Doubles, FloatVector
 
 LEAST_NUMBERS = 16
 """Shorter arrays stay text."""
@@ -27,8 +27,6 @@ _NUMBERS = re.compile(rb"([ \t\r\n]*)-?[0-9][^,\s]*([ \t\r\n]*,[ \t\r\n]*)")
 _MAX_SPACE = 255
 _PLAIN_FROM, _PLAIN_BELOW = 1e-4, 1e16
 """Between these Python and orjson spell a number alike."""
-
-Doubles = npt.NDArray[np.float64]
 
 
 class Number(IntEnum):
@@ -130,9 +128,7 @@ def pack(text: bytes) -> tuple[Style, bytes] | None:
     doubles = _read(text)
     if doubles is None:
         return None
-    # A guess at which of the two comes out right; the proof decides.
-    order = reversed(Spelling) if b"e-0" in text else iter(Spelling)
-    for spelling in order:
+    for spelling in _likeliest(text):
         for number, data in _binaries(doubles):
             style = Style(number, spelling, found[1], found[2], after)
             if unpack(style, data) == text:
@@ -140,15 +136,16 @@ def pack(text: bytes) -> tuple[Style, bytes] | None:
     return None
 
 
+def _likeliest(text: bytes) -> Iterator[Spelling]:
+    """Both spellings, the one that the first exponent looks like first; the proof decides."""
+    at = text.find(b"e")
+    return reversed(Spelling) if text[at + 1 : at + 3] == b"-0" else iter(Spelling)
+
+
 def _read(text: bytes) -> Doubles | None:
     """The numbers of an array as doubles; whatever else passes for one fails the proof."""
-    try:
-        values = orjson.loads(b"[%b]" % text)
-        if len(values) < LEAST_NUMBERS:
-            return None
-        return np.frombuffer(array("d", values))
-    except (orjson.JSONDecodeError, TypeError, OverflowError):
-        return None
+    doubles = numbers(b"[%b]" % text)
+    return doubles if doubles is not None and len(doubles) >= LEAST_NUMBERS else None
 
 
 def _binaries(doubles: Doubles) -> Iterator[tuple[Number, bytes]]:

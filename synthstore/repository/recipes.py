@@ -132,8 +132,8 @@ def write_recipe(
         (
             _HEAD.pack(len(gaps), len(table)),
             *map(_spell_style, table),
-            np.array(gaps, "<u4").tobytes(),
-            np.array([places[style] for style in styles], "<u2").tobytes(),
+            struct.pack(f"<{len(gaps)}I", *gaps),
+            struct.pack(f"<{len(styles)}H", *map(places.__getitem__, styles)),
             *ids,
             skeleton,
         )
