@@ -52,6 +52,11 @@ async def rebuild_index(
     Built aside, read back, compared, swapped; an existing readable index keeps its type and
     metric unless told otherwise. Never asks; synthstore undo takes it back.
     """
+    from synthstore.scan.workers import expect  # noqa: PLC0415
+
+    root = common.store(store, os.environ)
+    if executor is None:
+        expect([root], common.jobs)
     from synthstore.repair.rebuild import RebuildOptions  # noqa: PLC0415
     from synthstore.repair.rebuild import rebuild_index as rebuild_store  # noqa: PLC0415
 
@@ -67,7 +72,6 @@ async def rebuild_index(
         layout=layout,
         copies=index_backups(common),
     )
-    root = common.store(store, os.environ)
     await warn_of_core(common, root, layout)
     confirm = confirmer(common, asks=False)
     report = await rebuild_store(root, wanted, confirm=confirm, progress=common.progress)

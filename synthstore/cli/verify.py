@@ -89,13 +89,17 @@ async def verify(
     Every file is parsed and hashed, every vector compared with its file's embedding. Takes no
     lock, makes no file, and works on a read-only mount.
     """
+    from synthstore.scan.workers import expect  # noqa: PLC0415
+
+    paths = [common.store(given, os.environ) for given in stores or ("",)]
+    if not quick and executor is None:
+        expect(paths, common.jobs)
     from synthstore.checks.catalogue import CATALOGUE  # noqa: PLC0415
     from synthstore.cli.known import read_known, save_known  # noqa: PLC0415
     from synthstore.cli.metering import metered  # noqa: PLC0415
     from synthstore.cli.outputs import output  # noqa: PLC0415
     from synthstore.verify import LookOptions  # noqa: PLC0415
 
-    paths = [common.store(given, os.environ) for given in stores or ("",)]
     kept = output("--write-known", write_known, paths) if write_known is not None else None
     with metered(common, metrics_file, "verify", paths) as meter:
         look = LookOptions(

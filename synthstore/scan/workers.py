@@ -1,0 +1,79 @@
+"""Worker processes, which can be on their way while the rest of the program is still imported."""
+
+from __future__ import annotations
+
+import gc
+import os
+import signal
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Executor
+from contextlib import contextmanager
+from pathlib import Path
+
+PROCESSES_PAY_FROM = 4_000
+"""Below this many files, starting worker processes costs more than it saves."""
+
+_CATALOG = "memory_index.json"
+"""As ``layout.base`` has it, which would import half of the program first."""
+
+_BYTES_A_ROW = 130
+"""The shortest rows of catalogs take about as many."""
+
+_PRELOADED = ["synthstore.scan.shard", "synthstore.layout.detect", "simdjson"]
+"""What each worker would import, imported once; what is not installed is passed over."""
+
+
+def usable_cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0))
+
+
+def expect(stores: Sequence[Path], jobs: int | None) -> None:
+    """Begin to start the processes, if a store is so large that they are going to be wanted.
+
+    They need half a second, in which a command can import what it needs and list the store. A
+    wrong guess costs only time.
+    """
+    if (jobs or usable_cores()) > 1 and any(map(_is_large, stores)):
+        from multiprocessing import forkserver  # noqa: PLC0415 - small stores need none
+
+        with _server():
+            forkserver.ensure_running()
+
+
+def _is_large(store: Path) -> bool:
+    try:
+        return (store / _CATALOG).stat().st_size > PROCESSES_PAY_FROM * _BYTES_A_ROW
+    except OSError:
+        return False
+
+
+def processes(workers: int) -> Executor:
+    """As many worker processes."""
+    # Only here: most looks start no process, and need not wait for these.
+    from concurrent.futures import ProcessPoolExecutor  # noqa: PLC0415
+    from multiprocessing import get_context  # noqa: PLC0415
+
+    with _server():
+        # Never fork: this process has threads by now, and a forked lock may never be freed.
+        context = get_context("forkserver")
+        # Facts make no cycles, and a worker lives for one scan.
+        executor = ProcessPoolExecutor(workers, mp_context=context, initializer=gc.disable)
+        executor.submit(usable_cores)
+    return executor
+
+
+@contextmanager
+def _server() -> Iterator[None]:
+    """Have the server that forks the workers start as it should, if it starts in here.
+
+    Ctrl-C goes to the whole group: the server starts with it blocked, and so do its children.
+    """
+    from multiprocessing import forkserver  # noqa: PLC0415
+
+    forkserver.set_forkserver_preload(_PRELOADED)
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
