@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import ijson  # type: ignore[import-untyped]
-import numpy as np
 import orjson
 
 MAX_DEPTH = 254
@@ -136,8 +135,16 @@ def _hides_a_key(raw: bytes, colons: int) -> bool:
 
 
 def occurrences(raw: bytes, byte: bytes) -> int:
-    """How often ``byte`` stands in ``raw``: as ``bytes.count``, at more than twice its speed."""
-    return int(np.count_nonzero(np.frombuffer(raw, np.uint8) == byte[0]))
+    """How often ``byte`` stands in ``raw``: as ``bytes.count``, but fast where it is rare.
+
+    Most of an entity is its first array. To see that none is in there is a matter of finding,
+    which the C library does at the speed of memory; counting goes byte by byte.
+    """
+    start = raw.find(b"[") + 1
+    end = raw.find(b"]", start)
+    if end < 0 or raw.find(byte, start, end) >= 0:
+        return raw.count(byte)
+    return raw.count(byte, 0, start) + raw.count(byte, end)
 
 
 def _reexamine(raw: bytes, value: object, containers: int) -> Parsed:

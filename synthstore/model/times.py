@@ -7,6 +7,8 @@ from datetime import UTC, datetime, timedelta
 from synthstore.model.catalog import Scalar
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_NAIVE_EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - what times without a zone are held against
+_SECONDS_A_DAY = 86_400
 _MICROSECOND = timedelta(microseconds=1)
 _FIRST_SECOND = -62_135_596_800
 _LAST_SECOND = 253_402_300_799
@@ -34,9 +36,9 @@ def _of_text(text: str) -> int | None:
         moment = datetime.fromisoformat(text)
     except ValueError:
         return None
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=UTC)
-    return (moment - _EPOCH) // _MICROSECOND
+    since = moment - (_NAIVE_EPOCH if moment.tzinfo is None else _EPOCH)
+    # As a division by a microsecond, in half the time.
+    return (since.days * _SECONDS_A_DAY + since.seconds) * 1_000_000 + since.microseconds
 
 
 def in_seconds(value: Scalar) -> Scalar:
