@@ -21,7 +21,7 @@ from synthstore.errors import (
 from synthstore.render.screen import Screen, error_blocks
 
 _TRUE = frozenset({"1", "true", "t", "yes", "y", "on"})
-_OBJECTS_BETWEEN_COLLECTIONS = 200_000
+_OBJECTS_BETWEEN_COLLECTIONS = 2_000_000
 
 
 def main() -> NoReturn:
