@@ -239,6 +239,8 @@ def _bearers(inventory: Inventory, naming: _Naming) -> dict[str, EntityRef]:
 
 def _entity_of(inventory: Inventory, file: EntityFile, named: Sequence[Row]) -> EntityRef:
     """The entity that a file without an id of its own is taken for: by its row, else its name."""
+    if len(named) == 1 and named[0].kind == file.kind:
+        return named[0].ref
     ids = sorted(row.id for row in named if row.kind == file.kind)
     fitting = [i for i in ids if inventory.layout.names(file.path, i)]
     entity_id = (fitting or ids or [file.id or inventory.layout.id_from_path(file.path)])[0]

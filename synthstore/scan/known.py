@@ -19,6 +19,9 @@ T = TypeVar("T")
 SETTLED_NS = 2 * 10**9
 """How much older than the look a file must be, for a later change to show in its time."""
 
+SHARING_PAYS_FROM = 100_000
+"""Files whose texts, if they are kept twice, begin to count against 250 MB."""
+
 
 @dataclass(frozen=True, slots=True)
 class Known:
@@ -68,8 +71,11 @@ def _part(table: EmbeddingTable, paths: set[str]) -> tuple[tuple[str, ...], Floa
 def share_texts(files: list[EntityFile], catalog: CatalogFacts) -> None:
     """Let ``files`` hold the very objects of their rows for each text that both have.
 
-    These texts are a good part of what is kept of a memory.
+    These texts are a good part of what is kept of a memory; of few files they are not worth the
+    time.
     """
+    if len(files) < SHARING_PAYS_FROM:
+        return
     rows = catalog.catalog.rows if catalog.catalog is not None else ()
     row_of = {row.path: row for row in rows}
     for place, file in enumerate(files):
