@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from synthstore.checks.catalogue import CATALOGUE
 from synthstore.checks.finding import Finding, Severity
@@ -21,12 +22,14 @@ from synthstore.files.walk import stat_of
 from synthstore.layout.base import Layout
 from synthstore.model.facts import FileStatus
 from synthstore.progress import Progress
-from synthstore.repository.place import Place
 from synthstore.scan.inventory import Inventory
 from synthstore.scan.known import NOTHING, Known
 from synthstore.scan.scanner import ScanOptions, scan
 from synthstore.scan.shard import DEFAULT_CAPS, Caps
 from synthstore.store.evidence import recognise
+
+if TYPE_CHECKING:
+    from synthstore.repository.place import Place
 
 LOOKS = 3
 """How often a store that moves is looked at before its findings are believed."""

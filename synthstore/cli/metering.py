@@ -10,15 +10,18 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from synthstore.backup.report import BackupReport
 from synthstore.checks.report import Report
 from synthstore.cli.command import Common
 from synthstore.cli.outputs import output, put
 from synthstore.errors import InterruptedByUserError, OperationError, SynthstoreError, UsageError
 from synthstore.files.durable import told
 from synthstore.render.metrics import Ran, textfile
-from synthstore.stats.report import StatsReport
+
+if TYPE_CHECKING:
+    from synthstore.backup.report import BackupReport
+    from synthstore.stats.report import StatsReport
 
 _log = logging.getLogger("synthstore")
 

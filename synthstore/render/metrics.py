@@ -6,11 +6,14 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TYPE_CHECKING
 
-from synthstore.backup.report import BackupReport
 from synthstore.checks.report import Report
 from synthstore.render.text import printable
-from synthstore.stats.report import StatsReport
+
+if TYPE_CHECKING:
+    from synthstore.backup.report import BackupReport
+    from synthstore.stats.report import StatsReport
 
 _HELP = {
     "exit_code": "Exit code of the last run.",
