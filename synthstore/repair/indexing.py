@@ -291,7 +291,8 @@ class _Indexer:
         # A new index keeps the order of the old one, so that the same vectors are the same bytes.
         place = {ref: n for n, ref in enumerate(self.basis.ownership.owners) if rebuild}
         last = len(place)
-        for ref in sorted(self.entities.files.keys() - have, key=lambda r: (place.get(r, last), r)):
+        order = (lambda r: (place.get(r, last), r)) if place else None
+        for ref in sorted(self.entities.files.keys() - have, key=order):
             if self._embedding(ref) is None:
                 continue
             if rebuild or self.wishes.wants("V003", ref.id) or self._mended(ref):
@@ -310,12 +311,22 @@ class _Indexer:
         # Filled in place: a stack of them, joined to the old, would be twice as many copies.
         joined = np.empty((len(vectors) + len(added), self.dim), dtype=np.float32)
         joined[: len(vectors)] = vectors
-        for row, ref in enumerate(added, len(vectors)):
-            embedding = self._embedding(ref)
-            if embedding is not None:
-                joined[row] = self._scaled(embedding)
+        self._fill(joined[len(vectors) :], added)
         new_ids = self._numbers(added, set(ids.tolist()))
         return np.concatenate([ids, new_ids]), joined
+
+    def _fill(self, matrix: FloatMatrix, added: list[EntityRef]) -> None:
+        """Put the embeddings of those ``added``, which all have one, into ``matrix``."""
+        table, files = self.inventory.tables.get(self.dim), self.entities.files
+        if table is not None and not self.normalised and not self.entities.vectors:
+            rows = [table.row_of[files[ref].path] for ref in added]
+            # With another mode than clip, numpy would fill a second matrix first.
+            np.take(table.matrix, rows, axis=0, out=matrix, mode="clip")
+            return
+        for row, ref in enumerate(added):
+            embedding = self._embedding(ref)
+            if embedding is not None:
+                matrix[row] = self._scaled(embedding)
 
     def _numbers(self, added: list[EntityRef], taken: set[int]) -> IdArray:
         """A numeric id for each new vector: the mapping's where that is a counted one, else md5."""
