@@ -64,10 +64,11 @@ def _against_index(inventory: Inventory, mapping: MappingFacts) -> dict[str, lis
     owned, entries = owners(inventory), mapping.entries or {}
     owner_of, shared, mapped = owned.owner_of, set(_sharing(mapping)), set(entries.values())
     # A number that no entity owns may have any name: V004 says it.
+    owned_numbers = ((name, owner_of.get(number)) for name, number in entries.items())
     misnamed = (
         name
-        for name, number in entries.items()
-        if owner_of.get(number) is not None and owned.names.get(name) != owner_of[number]
+        for name, owner in owned_numbers
+        if owner is not None and (named := owned.names.get(name)) is not owner and named != owner
     )
     unmapped = (n for n in owner_of if n not in mapped)
     names = (str(n) if (ref := owner_of[n]) is None else vector_id(ref) for n in unmapped)
