@@ -43,21 +43,27 @@ class _Pairs(NamedTuple):
 
 
 @once
+def judged(inventory: Inventory) -> Mapping[EntityRef, EntityFile]:
+    """Whole files that stand for their entity; not those frozen or about to go."""
+    stand = standing(inventory)
+    out = frozen_refs(inventory) | stand.doomed
+    files = stand.standing_file
+    if not out and all(file.status is FileStatus.WHOLE for file in files.values()):
+        return files
+    return {r: f for r, f in files.items() if f.status is FileStatus.WHOLE and r not in out}
+
+
+@once
 def deserving(inventory: Inventory) -> Mapping[EntityRef, EntityFile]:
     """Entities that ought to have a vector: a valid embedding of the store's dimension.
 
     Not those that are frozen (M004) or about to go (C009).
     """
-    stand, dim = standing(inventory), inventory.dimension
-    out = frozen_refs(inventory) | stand.doomed
-    return {
-        ref: file
-        for ref, file in stand.standing_file.items()
-        if file.embedding is EmbeddingState.VALID
-        and file.dim == dim
-        and file.status is FileStatus.WHOLE
-        and ref not in out
-    }
+    files, dim, valid = judged(inventory), inventory.dimension, EmbeddingState.VALID
+    # Of a healthy store it is all of them, which need no second table.
+    if all(file.embedding is valid and file.dim == dim for file in files.values()):
+        return files
+    return {r: f for r, f in files.items() if f.embedding is valid and f.dim == dim}
 
 
 @once

@@ -7,15 +7,13 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 
-from synthstore.checks.comparing import UNIT_NORM_TOLERANCE
+from synthstore.checks.comparing import UNIT_NORM_TOLERANCE, judged
 from synthstore.checks.finding import Finding, Severity
 from synthstore.checks.found import finding, once
-from synthstore.checks.frozen import frozen_refs
 from synthstore.checks.ownership import owners
-from synthstore.checks.standing import standing
 from synthstore.checks.structure import STORE
 from synthstore.model.embedding import EmbeddingState
-from synthstore.model.facts import EntityFile, FileStatus
+from synthstore.model.facts import EntityFile
 from synthstore.model.ids import EntityRef
 from synthstore.scan.inventory import Inventory
 
@@ -26,19 +24,10 @@ SHOWN = 10
 
 
 @once
-def _judged(inventory: Inventory) -> Mapping[EntityRef, EntityFile]:
-    """Whole files that stand for their entity; not those frozen or about to go."""
-    stand = standing(inventory)
-    out = frozen_refs(inventory) | stand.doomed
-    files = stand.standing_file.items()
-    return {r: f for r, f in files if f.status is FileStatus.WHOLE and r not in out}
-
-
-@once
 def _odd(inventory: Inventory) -> Mapping[EntityRef, EntityFile]:
     """Of these, all but the usual: a valid embedding of the store's dimension."""
     usual, dim = EmbeddingState.VALID, inventory.dimension
-    files = _judged(inventory).items()
+    files = judged(inventory).items()
     return {r: f for r, f in files if f.embedding is not usual or f.dim != dim}
 
 
@@ -105,9 +94,9 @@ def embeddings_zero(inventory: Inventory) -> Iterator[Finding]:
 
 def norms_mixed(inventory: Inventory) -> Iterator[Finding]:
     """E005: some norms are not 1 in a store whose embeddings otherwise are; said once."""
-    files = _judged(inventory)
-    valid = [ref for ref, file in files.items() if file.embedding is EmbeddingState.VALID]
-    norms = np.array([files[ref].norm for ref in valid])
+    usual = EmbeddingState.VALID
+    valid = [(ref, f.norm) for ref, f in judged(inventory).items() if f.embedding is usual]
+    norms = np.array([norm for _, norm in valid])
     odd = np.flatnonzero(np.abs(norms - 1) > UNIT_NORM_TOLERANCE)
     if len(odd) and len(valid) - len(odd) >= UNIT_SHARE * len(valid):
         yield finding(
@@ -117,7 +106,7 @@ def norms_mixed(inventory: Inventory) -> Iterator[Finding]:
             f"{len(odd)} of {len(valid)} embeddings do not have length 1, as the others do: "
             "by inner product they rank out of place",
             evidence={
-                "ids": sorted(valid[i].id for i in odd),
+                "ids": sorted(valid[i][0].id for i in odd),
                 "least_norm": float(norms[odd].min()),
                 "largest_norm": float(norms[odd].max()),
             },
@@ -126,7 +115,7 @@ def norms_mixed(inventory: Inventory) -> Iterator[Finding]:
 
 def models_mixed(inventory: Inventory) -> Iterator[Finding]:
     """E006: several embedding models named in the metadata; said once, counted per model."""
-    records = (file.record for file in _judged(inventory).values())
+    records = (file.record for file in judged(inventory).values())
     models = Counter(r.model for r in records if r is not None and r.model is not None)
     if len(models) > 1:
         shown = sorted(models.items(), key=lambda item: (-item[1], item[0]))[:SHOWN]
