@@ -95,7 +95,7 @@ def test_there_and_back_again_is_equal(drawn: Any) -> None:
         take_in(where / "again", where / "back.jsonl", create=True)
         write_out(where / "again", where / "again.jsonl", layout="native")
         first, second = (
-            [json.loads(line) for line in (where / name).read_text().splitlines()]
+            [json.loads(line) for line in (where / name).read_bytes().splitlines()]
             for name in ("there.jsonl", "again.jsonl")
         )
         # A Memory Core's documents have fields that the design's need not have.

@@ -83,7 +83,7 @@ class _Sink(_Out):
 
 
 def write_new(
-    path: Path,
+    path: Path | str,
     content: Content,
     *,
     mode: int,
@@ -141,7 +141,7 @@ def dress(fd: int, mode: int, uid: int | None, gid: int | None) -> None:
     os.fchmod(fd, mode)
 
 
-def discard(path: Path, *, dir_fd: int | None = None) -> None:
+def discard(path: Path | str, *, dir_fd: int | None = None) -> None:
     """Unlink what a failed write left, as far as that goes."""
     with contextlib.suppress(OSError):
         os.unlink(path, dir_fd=dir_fd)
@@ -285,7 +285,7 @@ def hash_content(content: Content) -> str:
     return sink.sha256.hexdigest()
 
 
-def hash_file(path: Path) -> str:
+def hash_file(path: Path | str) -> str:
     """The sha256 of a regular file; raises IrregularFileError for anything else."""
     with _reading(path) as fd:
         return hash_fd(fd)
@@ -302,9 +302,9 @@ def hash_fd(fd: int) -> str:
 
 
 @contextmanager
-def _reading(path: Path) -> Iterator[int]:
+def _reading(path: Path | str) -> Iterator[int]:
     with told(path, "read"):
-        if not stat.S_ISREG(path.lstat().st_mode):
+        if not stat.S_ISREG(os.lstat(path).st_mode):
             raise IrregularFileError(f"{path} is no regular file")
         fd = os.open(path, _READ)
         try:
@@ -316,7 +316,7 @@ def _reading(path: Path) -> Iterator[int]:
 
 
 @contextmanager
-def synced(folder: Path, paths: Sequence[Path]) -> Iterator[None]:
+def synced(folder: Path, paths: Sequence[Path | str]) -> Iterator[None]:
     """Make ``paths``, all below ``folder`` and written in the body, durable when it ends.
 
     Many files go to the disk in one syncfs, a tenth of the cost, where that is as good as an fsync
@@ -335,7 +335,7 @@ def synced(folder: Path, paths: Sequence[Path]) -> Iterator[None]:
             os.close(fd)
 
 
-def _fsync_file(path: Path) -> None:
+def _fsync_file(path: Path | str) -> None:
     with told(path):
         fd = os.open(path, _READ)
         try:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from pathlib import Path
 
 from synthstore.errors import OperationError
 from synthstore.files.durable import hash_file, remove_tree
@@ -55,7 +54,7 @@ def _apply(folder: RunFolder, plan: Plan, custody: Custody, *, again: bool) -> D
         conflicts = tuple(
             item.path
             for item in plan.items
-            if not _settle(tree, item, new / str(item.slot), unproved)
+            if not _settle(tree, item, f"{new}/{item.slot}", unproved)
         )
         # All of them, for a process that was killed may have changed them without any fsync.
         for touched in sorted({split(path)[0] for path in _paths(plan)}):
@@ -85,7 +84,7 @@ def _make(tree: Tree, path: str, custody: Custody) -> None:
         tree.make_folder(path, custody.folder_mode, custody.uid, custody.gid)
 
 
-def _settle(tree: Tree, item: Item, staged: Path, unproved: RunFolder | None) -> bool:
+def _settle(tree: Tree, item: Item, staged: str, unproved: RunFolder | None) -> bool:
     """Give one path its new state; False for a conflict, which is left as it is.
 
     ``unproved`` is the run whose staged files another process wrote.

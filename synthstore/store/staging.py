@@ -161,18 +161,18 @@ def _changing(folder: RunFolder, items: Iterable[Item]) -> Iterator[Item]:
 
 def _write_new(at: Stage, wishes: Sequence[Wish]) -> dict[int, Copy]:
     folder = at.folder.new
-    paths = [folder / str(wish.slot) for wish in wishes]
+    paths = [f"{folder}/{wish.slot}" for wish in wishes]
     with synced(folder, paths):
         digests = [_write_one(at, wish, path) for wish, path in zip(wishes, paths, strict=True)]
     copies = {}
     for wish, path, digest in zip(wishes, paths, digests, strict=True):
         if hash_file(path) != digest:
             raise OperationError(f"{path} reads back wrong", hint="check the disk, then try again")
-        copies[wish.slot] = Copy.of(digest, stat_of(path.lstat()))
+        copies[wish.slot] = Copy.of(digest, stat_of(os.lstat(path)))
     return copies
 
 
-def _write_one(at: Stage, wish: Wish, path: Path) -> str:
+def _write_one(at: Stage, wish: Wish, path: str) -> str:
     at.progress.advance(1)
     change, before = wish.change, wish.found.stat
     mode, uid, gid = (

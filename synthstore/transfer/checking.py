@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from synthstore.errors import UsageError
 from synthstore.files.jsonio import Parsed, ParseFailure, Style, dump, parse
@@ -69,8 +69,7 @@ class Terms:
     """Whether rows that are fine are kept too, since a later look may refuse them."""
 
 
-@dataclass(frozen=True, slots=True)
-class Ready:
+class Ready(NamedTuple):
     """A row as the file of an entity."""
 
     number: int

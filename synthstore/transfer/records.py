@@ -207,31 +207,48 @@ def same_layout(record: Record, layout: Layout) -> bool:
 
 def restored(record: Record, layout: Layout) -> Document:
     """The very document of ``layout`` that ``record`` was made of; raises RecordError."""
-    keys = spelt_keys(record, layout)
-    splits = "members" in record and embeds_members(layout, record["kind"])
+    kind: Kind = record["kind"]
+    spelt = record.get("spelt") if same_layout(record, layout) else None
+    if spelt or len(record) > _MANY:
+        words = _keys_for(layout, kind, tuple(record), spelt or {})
+    else:
+        words = _usual_keys(layout, kind, tuple(record))
+    splits = "members" in record and embeds_members(layout, kind)
     document: Document = {}
-    for word, value in own_items(record):
+    for word, key in words:
         if word == "members" and splits:
             continue
-        key = keys.get(word) or unescaped(word, record["kind"])
         if key in document:
             raise RecordError(f"two fields of it are {key!r} in {layout.name}")
-        document[key] = record["members"] if splits and word == "memory_ids" else value
+        document[key] = record["members" if splits and word == "memory_ids" else word]
     return document
 
 
-def spelt_keys(record: Record, layout: Layout) -> dict[str, str]:
-    """Field → key of those fields that ``record`` has."""
-    usual = field_keys(layout, record["kind"])
-    spelt = record.get("spelt", {}) if same_layout(record, layout) else {}
-    return {field: str(spelt.get(field, key)) for field, key in usual.items() if field in record}
+def _keys_for(
+    layout: Layout, kind: Kind, words: tuple[str, ...], spelt: Mapping[str, Any]
+) -> tuple[tuple[str, str], ...]:
+    """The words of a record, its head aside, and the key of each in the document."""
+    usual = field_keys(layout, kind)
+    keys = {field: str(spelt.get(field, key)) for field, key in usual.items()}
+    own = (word for word in words if not _is_head(word))
+    return tuple((word, keys.get(word) or unescaped(word, kind)) for word in own)
+
+
+@lru_cache(64)
+def _usual_keys(layout: Layout, kind: Kind, words: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
+    """As ``_keys_for``; nearly all records of a file have the same words."""
+    return _keys_for(layout, kind, words, {})
 
 
 def own_items(record: Record) -> Iterator[tuple[str, Any]]:
     """The record without its head: fields, and keys of the document's own, in their order."""
     for word, value in record.items():
-        if word not in HEAD and word != "spelt":
+        if not _is_head(word):
             yield word, value
+
+
+def _is_head(word: str) -> bool:
+    return word in HEAD or word == "spelt"
 
 
 def unescaped(word: str, kind: Kind) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any, BinaryIO, ClassVar, Protocol
+from typing import Any, BinaryIO, ClassVar, NamedTuple, Protocol
 
 from synthstore.transfer.formats.packing import Stream
 from synthstore.transfer.records import Record
@@ -16,8 +16,7 @@ MAX_ROW = 64 << 20
 CUT = "is cut in the middle"
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(NamedTuple):
     """One row as found."""
 
     number: int
