@@ -21,6 +21,7 @@ from synthstore.repair.holding import held
 from synthstore.repository.manifest import Snapshot, Tree
 from synthstore.repository.place import Place
 from synthstore.repository.vault import Repository
+from synthstore.scan.known import Known
 from synthstore.store.backups import DEFAULT_COPIES, Copies, keep_own_copy
 from synthstore.store.evidence import recognise
 from synthstore.store.runs import CATALOG, FilesChanged
@@ -164,16 +165,18 @@ class _Job:
             )
         wanted = wanted_rows(layout, self.tree.files, self.options.ids, self.snapshot)
         if self.options.dry_run:
-            outcome = await self._plan(root, layout, wanted)
+            outcome, _ = await self._plan(root, layout, wanted)
             return self._of(outcome)
         async with held(root, wait=self.options.lock_wait, command="restore") as session:
             return await self._under_lock(session, root, layout, wanted, confirm)
 
-    async def _plan(self, root: Path, layout: Layout, wanted: list[Wanted]) -> Merge:
+    async def _plan(self, root: Path, layout: Layout, wanted: list[Wanted]) -> tuple[Merge, Known]:
+        """What to do, and what the look before it learned of the files that stay."""
         seen = await look(root, layout, self._look, self.progress)
-        return await asyncio.to_thread(
+        outcome = await asyncio.to_thread(
             merge, root, seen.inventory, self.repository, wanted, self.options.overwrite
         )
+        return outcome, Known.of(seen.inventory)
 
     async def _under_lock(
         self,
@@ -185,7 +188,7 @@ class _Job:
     ) -> RestoreReport:
         confirmed = False
         for _ in range(TRIES):
-            outcome = await self._plan(root, layout, wanted)
+            outcome, known = await self._plan(root, layout, wanted)
             report = self._of(outcome)
             if not outcome.changes:
                 return report
@@ -196,8 +199,10 @@ class _Job:
                 result = await asyncio.to_thread(self._run, session, layout, outcome)
             except FilesChanged:
                 continue
-            after = await look(root, layout, self._look, self.progress)
             ids = {(ref.kind, ref.id) for ref in outcome.refs}
+            # The new catalog and vectors go before their like is read again.
+            del outcome
+            after = await look(root, layout, self._look, self.progress, known)
             about = [f for f in after.findings if (f.subject.kind, f.subject.id) in ids]
             return replace(
                 report,
