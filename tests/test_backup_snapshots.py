@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import threading
@@ -9,6 +10,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -21,8 +23,13 @@ from synthstore.backup.snapshot import BackupOptions, backup
 from synthstore.errors import NotAStoreError, UsageError
 from synthstore.files import walk
 from synthstore.files.walk import UnsteadyFileError
+from synthstore.repository import vault
 from synthstore.repository.place import LocalPlace
+from synthstore.repository.recipes import encode
+from synthstore.repository.vault import Repository
+from synthstore.repository.writing import Writer
 from synthstore.testing import stores
+from synthstore.testing.flat_bytes import Flat
 from synthstore.testing.spelling import Name
 from tests import oracle
 from tests.persistence_stores import log_lines, memories
@@ -307,3 +314,18 @@ async def test_a_store_that_a_library_holds_comes_back_without_findings(
         assert len(await p.list_memories()) == 7
         assert p.opening_report["clean"]
     assert oracle.problems(again, "native") == []
+
+
+@pytest.mark.parametrize("window", [1, 1000, 1 << 20])
+def test_an_index_is_put_together_window_by_window(
+    window: int, place: LocalPlace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    vectors = np.random.default_rng(1).normal(size=(200, 8)).astype(np.float32)
+    vectors[150] = vectors[3]
+    raw = Flat("IxM2", False, np.arange(200, dtype=np.int64), vectors).dump()
+    repository = Repository.make(place)
+    writer = Writer(repository)
+    writer.add(encode(raw))
+    writer.close()
+    monkeypatch.setattr(vault, "_WINDOW_BYTES", window)
+    assert repository.read(hashlib.sha256(raw).digest()) == raw

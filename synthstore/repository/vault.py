@@ -28,7 +28,7 @@ _log = logging.getLogger("synthstore")
 _CACHED_BLOCKS = 96
 
 _FEW = 64
-_WINDOW = 1 << 14
+_WINDOW_BYTES = 64 << 20
 """Pieces of one file that are fetched at a time: a FAISS file has them in an order of its own."""
 
 
@@ -183,18 +183,27 @@ class Repository:
         """Fetch pieces in the order of ``ids``, many at a time in the order in which they lie."""
         if len(ids) <= _FEW:
             return lambda piece: self._body(self._find(piece))
-        windows = (ids[start : start + _WINDOW] for start in range(0, len(ids), _WINDOW))
+        rest = iter(ids)
         held: dict[bytes, bytes] = {}
 
         def fetch(piece: bytes) -> bytes:
             while piece not in held:
                 held.clear()
-                where = {name: self._find(name) for name in next(windows)}
+                where = self._window(rest)
                 for name in sorted(where, key=lambda name: where[name].lies):
                     held[name] = self._body(where[name])
             return held[piece]
 
         return fetch
+
+    def _window(self, ids: Iterator[bytes]) -> dict[bytes, Location]:
+        """Where the next of ``ids`` are, as many as may be held at a time."""
+        where: dict[bytes, Location] = {}
+        size = 0
+        while size < _WINDOW_BYTES and (name := next(ids, None)) is not None:
+            where[name] = self._find(name)
+            size += where[name].blob.size
+        return where
 
     def _find(self, name: bytes) -> Location:
         where = self.index.find(name)
