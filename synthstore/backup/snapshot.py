@@ -236,7 +236,7 @@ class _Job:
     def store(self, taken: Taken, found: _Found) -> tuple[Snapshot, int]:
         """Make it all durable, the snapshot's own file last."""
         files = taken.tree.files
-        kinds = Counter(kind_at(self.layout, row.path) for row in files)
+        memories, assemblies = self._counts(taken.tree)
         tree = self._stored_tree(taken)
         damaged = (DAMAGED,) if found.errors else ()
         snapshot = Snapshot(
@@ -246,8 +246,8 @@ class _Job:
             tree=tree,
             files=len(files),
             bytes=sum(row.size for row in files),
-            memories=kinds["memory"],
-            assemblies=kinds["assembly"],
+            memories=memories,
+            assemblies=assemblies,
             vectors=found.vectors,
             tags=(*dict.fromkeys((*self.options.tags, *damaged)),),
             findings=found.by_code,
@@ -255,6 +255,14 @@ class _Job:
             version=__version__,
         )
         return self.repository.add_snapshot(snapshot), self.writer.bytes_added
+
+    def _counts(self, tree: Tree) -> tuple[int, int]:
+        """How many memories and assemblies a tree holds."""
+        last = self.last
+        if last is not None and tree == self.before and last.layout == self.layout.name:
+            return last.memories, last.assemblies
+        kinds = Counter(kind_at(self.layout, row.path) for row in tree.files)
+        return kinds["memory"], kinds["assembly"]
 
     def _stored_tree(self, taken: Taken) -> str:
         """The id of the object that holds the list of files."""

@@ -140,7 +140,11 @@ class Taker:
         old = same_file(self.previous, path, stat)
         if old is None or not self.repository.has(old.object):
             return False
-        self._row(path, stat, old.sha256, old.state, old.id)
+        if old.mode == stat.mode:
+            # The row itself: of many, this is told from another in no time.
+            self.seen[path], self.rows[path] = stat, old
+        else:
+            self._row(path, stat, old.sha256, old.state, old.id)
         return True
 
     def _read_small(self, paths: Sequence[str]) -> Iterator[Read]:
