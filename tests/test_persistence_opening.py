@@ -21,6 +21,7 @@ from synthstore.layout.native import Native
 from synthstore.store import backups
 from synthstore.store.backups import keep_copy
 from synthstore.store.catalog import index_backups
+from synthstore.store.changes import LOG
 from synthstore.store.runs import newest_undoable
 from synthstore.store.session import Session
 from synthstore.testing.flat_bytes import Flat
@@ -212,6 +213,20 @@ async def test_the_log_is_folded_by_itself_once_it_is_long(
     assert len(rows(tmp_path)) >= 6
     await p.close()
     assert len(rows(tmp_path)) == 7
+
+
+async def test_the_log_of_one_memory_saved_for_ever_is_folded_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("synthstore.persistence.saving.LARGE_LOG", 1_000)
+    entry = memories(1)[0]
+    async with MemoryPersistence(tmp_path) as p:
+        for _ in range(40):
+            await p.save_memory(entry)
+            await p.stats()
+        assert run_count(tmp_path, "fold") > 0
+        assert (tmp_path / LOG).stat().st_size < 4_000
+    assert list(rows(tmp_path)) == [entry.memory_id]
 
 
 async def test_folds_do_not_crowd_out_repairs(tmp_path: Path) -> None:

@@ -33,6 +33,9 @@ from synthstore.store.session import Session
 LEAST_FOLD = 1_000
 """Pending changes that are not worth a fold, however small the store."""
 
+LARGE_LOG = 4 << 20
+"""Bytes of a log that are folded away however few entities they speak of."""
+
 FOLD_SHARE = 10
 """A fold is due once one in so many rows is pending."""
 
@@ -52,7 +55,8 @@ class Writer:
     @property
     def fold_is_due(self) -> bool:
         """Whether enough is pending for catalog and index to be written."""
-        return self._log.open > max(LEAST_FOLD, len(self._view) // FOLD_SHARE)
+        many = self._log.open > max(LEAST_FOLD, len(self._view) // FOLD_SHARE)
+        return many or self._log.size > LARGE_LOG
 
     def save(self, entities: Sequence[Entity]) -> list[Draft]:
         """Save all of ``entities`` durably, each file whole or not at all.

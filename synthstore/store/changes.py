@@ -202,6 +202,11 @@ class ChangeLog:
         """How many entities catalog and index are behind with, or a few more."""
         return len(self._last) - self._settled
 
+    @property
+    def size(self) -> int:
+        """How many bytes of it are known."""
+        return self._read_to
+
     def line(self, ref: EntityRef) -> Logged | None:
         """The last word on ``ref``."""
         return self._last.get(ref)
