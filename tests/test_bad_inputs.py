@@ -245,7 +245,7 @@ def as_a_program(*args: object, folder: Path) -> subprocess.CompletedProcess[str
         pytest.skip("this Python is closed to other users")
     return subprocess.run(
         [*python, *map(str, args)],
-        env={**os.environ, "HOME": str(folder), "PYTHONDONTWRITEBYTECODE": "1"},
+        env=unmeasured() | {"HOME": str(folder), "PYTHONDONTWRITEBYTECODE": "1"},
         cwd=PROJECT,
         capture_output=True,
         text=True,
@@ -253,6 +253,11 @@ def as_a_program(*args: object, folder: Path) -> subprocess.CompletedProcess[str
         check=False,
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_DATA, (MEMORY, MEMORY)),
     )
+
+
+def unmeasured() -> dict[str, str]:
+    """The environment without what has coverage start, and write where nobody may."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("COV")}
 
 
 def test_all_forty_have_an_outcome() -> None:
