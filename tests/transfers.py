@@ -46,7 +46,7 @@ def rows_of(store: Path, **wanted: Any) -> list[Row]:
     """The records of a store."""
     file = store.parent / f"{store.name}.rows.jsonl"
     write_out(store, file, **wanted)
-    return [json.loads(line) for line in file.read_text().splitlines()]
+    return [json.loads(line) for line in file.read_bytes().splitlines()]
 
 
 def put_rows(file: Path, rows: Sequence[object]) -> Path:
