@@ -70,7 +70,18 @@ def truth(value: object) -> set[str]:
             found.add("duplicate keys")
         if type(node) is int and not -(2**63) <= node < 2**64:
             found.add("integer beyond 64 bits")
+    if holds_stray_infinity(value):
+        found.add("NaN or Infinity outside a list of numbers")
     return found
+
+
+def holds_stray_infinity(value: object) -> bool:
+    if isinstance(value, Members):
+        return any(map(holds_stray_infinity, dict(value).values()))  # the last of a key counts
+    if isinstance(value, list):
+        numbers = all(isinstance(child, int | float) for child in value)
+        return not numbers and any(map(holds_stray_infinity, value))
+    return isinstance(value, float) and math.isinf(value)
 
 
 @given(values(), st.booleans())
