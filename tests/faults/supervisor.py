@@ -164,6 +164,8 @@ def _become(target: Target, channel: socket.socket, *, watched: bool) -> None:
         # Measuring coverage in thousands of children would take most of the time.
         sys.settrace(None)
         threading.settrace(None)
+        for name in [name for name in os.environ if name.startswith("COVERAGE")]:
+            del os.environ[name]
         _hand_over([seccomp.install()] if watched else [], channel)
         if callable(target):
             os._exit(_call(target, channel))
