@@ -175,6 +175,6 @@ def test_the_fates_of_rows(shape: str) -> None:
         Fate.ELSEWHERE,
         Fate.OUTSIDE,
     ]
-    files = dict(zip((claim.ref.id for claim in stand.claims), stand.row_file, strict=True))
+    files = {claim.ref.id: claim.file for claim in stand.claims}
     assert files[shelf.ids["m3"]] is None
     assert {label for label in shelf.ids if files[shelf.ids[label]]} == set(shelf.ids) - {"m3"}

@@ -98,11 +98,6 @@ class Standing:
         taken = (claim for claim in self.astray if claim.fate is Fate.TAKEN)
         return {self.bears[claim.path]: claim.ref for claim in taken if claim.path is not None}
 
-    @property
-    def row_file(self) -> tuple[EntityFile | None, ...]:
-        """The file of each row, in the catalog's order."""
-        return tuple(claim.file for claim in self.claims)
-
 
 @once
 def standing(inventory: Inventory) -> Standing:

@@ -27,7 +27,6 @@ from synthstore.store.flat_index import DESCRIPTIONS
 from synthstore.store.vectors import mapping_content, rebuild_content
 
 _ROW_BYTES = 400
-_ENTRY_BYTES = 80
 _MAPPINGS = 2
 """A Memory Core writes one mapping name and reads another: it is given both."""
 
@@ -156,11 +155,6 @@ class Parts:
         stand = {m.path for m in self.inventory.mappings if m.status is not PartStatus.MISSING}
         names = self.target.mapping_paths
         return [path for n, path in enumerate(names) if n < _MAPPINGS or path in stand]
-
-    @property
-    def mapping_size(self) -> int:
-        """About how large each mapping will be, in bytes."""
-        return _ENTRY_BYTES * (len(self.vectors.ids) + 1)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from synthstore.render.human import SHOWN
+from synthstore.render.human import SHOWN, some
 from synthstore.render.screen import Block, Line, Table, Tone
 from synthstore.render.text import byte_size, counted, number, seconds
 
@@ -36,10 +36,10 @@ def backup_blocks(report: BackupReport, *, verbose: bool, quiet: bool) -> Iterat
             f" {byte_size(report.bytes_added)} added in {seconds(report.elapsed_seconds)}"
         )
     rows = [f"{path}: {why}" for path, why in sorted(report.problems.items())]
-    yield from _some("could not be read: ", rows, "error", verbose=verbose)
+    yield from some("could not be read: ", rows, "error", verbose=verbose)
     if not quiet:
         skipped = list(report.skipped)
-        yield from _some("link or device, not followed: ", skipped, "info", verbose=verbose)
+        yield from some("link or device, not followed: ", skipped, "info", verbose=verbose)
     if report.pruned is not None and report.pruned.snapshots and not quiet:
         yield from prune_blocks(report.pruned, verbose=verbose)
     if report.checked is not None:
@@ -64,14 +64,6 @@ def source_blocks(report: BackupReport) -> Iterator[Block]:
         yield Line(f"synthstore verify {shlex.quote(report.store)}", "command")
 
 
-def _some(head: str, rows: Sequence[str], tone: Tone, *, verbose: bool) -> Iterator[Block]:
-    shown = rows if verbose else rows[:SHOWN]
-    for row in shown:
-        yield Line(f"  {head}{row}", tone)
-    if len(rows) > len(shown):
-        yield Line(f"  and {number(len(rows) - len(shown))} more (-v lists all)", "dim")
-
-
 def restore_blocks(report: RestoreReport, *, verbose: bool, planned: bool) -> Iterator[Block]:
     """What a restore does, or did."""
     verb = "would restore" if planned else "restored"
@@ -86,11 +78,11 @@ def restore_blocks(report: RestoreReport, *, verbose: bool, planned: bool) -> It
         + (f": skipped, {a.because}" if a.status == "skipped" else "")
         for a in report.actions
     ]
-    yield from _some("", rows, "plain", verbose=verbose)
+    yield from some("", rows, "plain", verbose=verbose)
     lost = [f"{path}: {why}" for path, why in sorted(report.lost.items())]
-    yield from _some("lost: ", lost, "error", verbose=verbose)
+    yield from some("lost: ", lost, "error", verbose=verbose)
     found = [f"{f.code} {f.subject.kind} {f.subject.id}: {f.message}" for f in report.findings]
-    yield from _some("", found, "warning", verbose=verbose)
+    yield from some("", found, "warning", verbose=verbose)
     if planned:
         return
     sound = not (report.findings or report.lost)
@@ -158,10 +150,10 @@ def check_blocks(report: CheckReport, *, verbose: bool, quiet: bool) -> Iterator
             f" {counted(report.packs, 'pack')} {how}, {byte_size(report.bytes)}",
             "head",
         )
-    yield from _some("", report.problems, "error", verbose=verbose)
+    yield from some("", report.problems, "error", verbose=verbose)
     rows = [f"{one.kind} {one.id} ({one.problem})" for one in report.lost]
-    yield from _some("K001 lost: ", rows, "error", verbose=verbose)
-    yield from _some("too old: ", report.stale, "error", verbose=verbose)
+    yield from some("K001 lost: ", rows, "error", verbose=verbose)
+    yield from some("too old: ", report.stale, "error", verbose=verbose)
     if report.clean and not quiet:
         drilled = f"; restored and verified: {', '.join(report.drilled)}" if report.drilled else ""
         yield Line(f"no damage{drilled}", "good")
@@ -185,7 +177,7 @@ def prune_blocks(report: PruneReport, *, verbose: bool) -> Iterator[Block]:
         f"{one.snapshot.id} {one.snapshot.time.strftime(_TIME)} {one.snapshot.name}: {one.because}"
         for one in kept
     ]
-    yield from _some("keeps ", rows, "plain", verbose=verbose)
+    yield from some("keeps ", rows, "plain", verbose=verbose)
     if report.held_back is not None:
         yield Line(f"  data was left where it is: {report.held_back}", "warning")
 
@@ -202,7 +194,7 @@ def diff_blocks(report: DiffReport, *, verbose: bool) -> Iterator[Block]:
     if len(report.differences) > len(shown):
         yield Line(f"and {number(len(report.differences) - len(shown))} more (-v lists all)", "dim")
     unread = [f"{path}: {why}" for path, why in sorted(report.unread.items())]
-    yield from _some("could not be read: ", unread, "error", verbose=verbose)
+    yield from some("could not be read: ", unread, "error", verbose=verbose)
     counts = {how: sum(one.how == how for one in report.differences) for how in signs}
     told = ", ".join(f"{number(count)} {how}" for how, count in counts.items())
     yield Line(f"{told}, {number(report.same)} the same")

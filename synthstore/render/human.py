@@ -213,3 +213,12 @@ def _step(action: Action) -> str:
     if action.source is not None:
         text += f" from {action.source}"
     return f"{text}: {action.because}" if action.because else text
+
+
+def some(head: str, rows: Sequence[str], tone: Tone, *, verbose: bool) -> Iterator[Block]:
+    """The first of ``rows``, or all where verbose; how many more there are."""
+    shown = rows if verbose else rows[:SHOWN]
+    for row in shown:
+        yield Line(f"  {head}{row}", tone)
+    if len(rows) > len(shown):
+        yield Line(f"  and {number(len(rows) - len(shown))} more (-v lists all)", "dim")

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from synthstore import __version__
 from synthstore.checks.document import Document, finding_document
 from synthstore.checks.finding import Severity
-from synthstore.render.human import SHOWN
-from synthstore.render.screen import Block, Line, Tone
+from synthstore.render.human import some
+from synthstore.render.screen import Block, Line
 from synthstore.render.text import byte_size, counted, number, seconds
 
 if TYPE_CHECKING:
@@ -23,8 +23,8 @@ def migrate_blocks(report: MigrateReport, *, verbose: bool, planned: bool) -> It
     if report.files or not planned:
         yield Line(_amount(report, planned=planned))
     left = [f"{one.code} {one.kind} {one.id}: {one.because}" for one in report.left]
-    yield from _some("left: ", left, "warning", verbose=verbose)
-    yield from _some("not taken along: ", report.others, "info", verbose=verbose)
+    yield from some("left: ", left, "warning", verbose=verbose)
+    yield from some("not taken along: ", report.others, "info", verbose=verbose)
     if report.dry_run:
         yield Line("dry run: nothing was changed")
     elif not planned:
@@ -73,14 +73,6 @@ def _verdict(report: MigrateReport) -> Iterator[Block]:
         yield Line("verified, and equal to what it was made of", "good")
     if report.run is not None:
         yield Line(f"recorded as run {report.run}; to take it back:")
-
-
-def _some(head: str, rows: Sequence[str], tone: Tone, *, verbose: bool) -> Iterator[Block]:
-    shown = rows if verbose else rows[:SHOWN]
-    for row in shown:
-        yield Line(f"  {head}{row}", tone)
-    if len(rows) > len(shown):
-        yield Line(f"  and {number(len(rows) - len(shown))} more (-v lists all)", "dim")
 
 
 def migrate_document(report: MigrateReport) -> Document:

@@ -69,11 +69,6 @@ def field_keys(layout: Layout, kind: Kind) -> Mapping[str, str]:
     return keys
 
 
-def fields_of(kind: Kind) -> tuple[str, ...]:
-    """The fields of a record of ``kind``, head and spelling aside."""
-    return tuple(field_keys(Native(), kind))
-
-
 def _words(layout: Layout, kind: Kind) -> Iterator[str]:
     for field, key in field_keys(layout, kind).items():
         yield field
