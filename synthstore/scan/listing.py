@@ -79,9 +79,8 @@ def _entries(root: Path, folder: str, listing: Listing) -> Iterator[Entry]:
 def _sort_out(root: Path, layout: Layout, entry: Entry, listing: Listing) -> None:
     is_dir = entry.kind == "dir"
     place = layout.place(entry.path, is_dir=is_dir)
-    what = WHAT[entry.kind]
-    if place in KIND_OF_PLACE:
-        kind = KIND_OF_PLACE[place]
+    kind, what = KIND_OF_PLACE.get(place), WHAT[entry.kind]
+    if kind is not None:
         if entry.kind == "file":
             listing.candidates.append(Candidate(entry.path, kind, entry.stat))
         else:

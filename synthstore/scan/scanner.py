@@ -7,8 +7,10 @@ import time
 import zlib
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Executor
+from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -26,6 +28,7 @@ from synthstore.model.facts import (
     PartStatus,
 )
 from synthstore.progress import Progress, SilentProgress
+from synthstore.scan.arena import Arena, Shelf, open_arena
 from synthstore.scan.inventory import AccessProblem, EmbeddingTable, Inventory, UnfinishedRun
 from synthstore.scan.known import NOTHING, Known, share_texts
 from synthstore.scan.listing import Listing, access_problem, list_store
@@ -92,8 +95,8 @@ async def scan(
     todo = _todo(listing, options, known)
     # Millions of names and facts are not kept twice while the rest is made of them.
     listing.candidates.clear()
-    facts, parts = await _read(root, layout, options, todo, progress)
-    tables, files = _join_tables(facts), _join_files(facts, unread)
+    facts, tables, parts = await _read(root, layout, options, todo, progress)
+    files = _join_files(facts, unread)
     facts.clear()
     share_texts(files, parts.catalog)
     tables = _named_by(files, tables)
@@ -123,20 +126,28 @@ async def _read(
     options: ScanOptions,
     todo: _Todo,
     progress: Progress | None,
-) -> tuple[list[ShardFacts], _Parts]:
+) -> tuple[list[ShardFacts], dict[int, EmbeddingTable], _Parts]:
     """The entities, by workers, and the store's parts meanwhile."""
-    with executor_for(len(todo.read), options.jobs, options.cluster) as executor:
+    with ExitStack() as stack:
+        executor = stack.enter_context(executor_for(len(todo.read), options.jobs, options.cluster))
+        shared = stack.enter_context(_arena_for(executor, options))
         entities = asyncio.create_task(
-            _read_entities(executor, (root, layout, options.caps), todo.read, progress)
+            _read_entities(executor, shared, (root, layout, options.caps), todo.read, progress)
         )
         try:
             parts = await asyncio.to_thread(_read_parts, root, layout, quick=options.quick)
-            facts = await entities
+            facts = [*await entities, todo.known]
         finally:
             # Left alone it would go on submitting to an executor that is shut down.
             entities.cancel()
             await asyncio.gather(entities, return_exceptions=True)
-    return [*facts, todo.known], parts
+        return facts, _join_tables(facts, shared), parts
+
+
+def _arena_for(executor: Executor, options: ScanOptions) -> AbstractContextManager[Arena | None]:
+    """Shared memory, where the workers are other processes of this machine."""
+    elsewhere = options.cluster is not None
+    return nullcontext() if elsewhere or isinstance(executor, ThreadPoolExecutor) else open_arena()
 
 
 class _Todo(NamedTuple):
@@ -155,6 +166,7 @@ def _todo(listing: Listing, options: ScanOptions, known: Known) -> _Todo:
 
 async def _read_entities(
     executor: Executor,
+    shared: Arena | None,
     how: tuple[Path, Layout, Caps],
     candidates: list[Candidate],
     progress: Progress | None,
@@ -165,8 +177,9 @@ async def _read_entities(
     progress = progress or SilentProgress()
     progress.start("reading", len(candidates))
 
-    async def one(shard: Sequence[Candidate]) -> ShardFacts:
-        facts = await loop.run_in_executor(executor, read_shard, str(root), layout, shard, caps)
+    async def one(shard: Sequence[Candidate], shelf: Shelf | None) -> ShardFacts:
+        task = partial(read_shard, str(root), layout, shard, caps, shelf)
+        facts = await loop.run_in_executor(executor, task)
         progress.advance(len(shard))
         return facts
 
@@ -174,11 +187,20 @@ async def _read_entities(
         async with asyncio.TaskGroup() as group:
             waiting = deque(shards(candidates))
             candidates.clear()
-            tasks = [group.create_task(one(waiting.popleft())) for _ in range(len(waiting))]
+            shelves = list(_shelves(waiting, shared))
+            tasks = [group.create_task(one(waiting.popleft(), shelf)) for shelf in shelves]
     except ExceptionGroup as failed:
         # One failure is told: the group cancels the other shards, and they fail of that.
         raise failed.exceptions[0] from None
     return [task.result() for task in tasks]
+
+
+def _shelves(shards: Iterable[Sequence[Candidate]], shared: Arena | None) -> Iterator[Shelf | None]:
+    """A place in the arena for each shard: as many rows as it has candidates."""
+    first = 0
+    for shard in shards:
+        yield None if shared is None else Shelf(shared.path, first)
+        first += len(shard)
 
 
 def _read_parts(root: Path, layout: Layout, *, quick: bool) -> _Parts:
@@ -229,12 +251,17 @@ def _join_files(facts: Iterable[ShardFacts], unread: Iterable[EntityFile]) -> li
     return sorted(files, key=lambda file: file.path)
 
 
-def _join_tables(facts: Sequence[ShardFacts]) -> dict[int, EmbeddingTable]:
-    tables = {}
-    for dim in sorted({dim for shard in facts for dim in shard.blocks}):
-        blocks = [shard.blocks[dim] for shard in facts if dim in shard.blocks]
-        tables[dim] = _table(blocks)
-    return tables
+def _join_tables(facts: Sequence[ShardFacts], shared: Arena | None) -> dict[int, EmbeddingTable]:
+    dims = {dim for shard in facts for dim in (*shard.blocks, *shard.placed)}
+    return {dim: _table(list(_blocks(facts, dim, shared))) for dim in sorted(dims)}
+
+
+def _blocks(facts: Sequence[ShardFacts], dim: int, shared: Arena | None) -> Iterator[Block]:
+    placed = [shard.placed[dim] for shard in facts if dim in shard.placed]
+    if placed and shared is not None:
+        paths = tuple(path for part, _ in placed for path in part)
+        yield paths, shared.matrix(dim, [run for _, run in placed])
+    yield from (shard.blocks[dim] for shard in facts if dim in shard.blocks)
 
 
 def _table(blocks: Sequence[Block]) -> EmbeddingTable:

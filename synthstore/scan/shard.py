@@ -6,7 +6,7 @@ Everything here is a plain function of picklable values, so that any executor ca
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
 from typing import NamedTuple
@@ -20,6 +20,7 @@ from synthstore.model.embedding import FloatMatrix, FloatVector
 from synthstore.model.facts import EntityFile, FileStatus, Stat
 from synthstore.model.ids import Kind
 from synthstore.model.paths import folder_of
+from synthstore.scan.arena import Run, Shelf, put
 from synthstore.store.entity import Seen, facts_of
 
 __all__ = [
@@ -54,6 +55,10 @@ class Caps(NamedTuple):
 
 
 Block = tuple[tuple[str, ...], FloatMatrix]
+"""Paths of files, and their embeddings: float32, shape (len(paths), dim)."""
+
+Placed = tuple[tuple[str, ...], Run]
+"""Paths of files, and the rows of the arena that have their embeddings."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,27 +66,43 @@ class ShardFacts:
     """What one shard learned."""
 
     files: tuple[EntityFile, ...]
-    blocks: Mapping[int, Block]
-    """Valid embeddings by dimension: paths, and a float32 matrix of shape (len(paths), dim)."""
+    blocks: Mapping[int, Block] = field(default_factory=dict)
+    """Valid embeddings by dimension."""
+    placed: Mapping[int, Placed] = field(default_factory=dict)
+    """Those that went into the arena instead."""
 
 
 DEFAULT_CAPS = Caps()
 
 
 def read_shard(
-    root: str, layout: Layout, candidates: Sequence[Candidate], caps: Caps
+    root: str,
+    layout: Layout,
+    candidates: Sequence[Candidate],
+    caps: Caps,
+    shelf: Shelf | None = None,
 ) -> ShardFacts:
-    """Read every candidate; a file that vanished meanwhile is no file."""
+    """Read every candidate; a file that vanished meanwhile is no file.
+
+    The embeddings go to the ``shelf``, where one is given and takes them.
+    """
     files: list[EntityFile] = []
-    vectors: dict[int, tuple[list[str], list[FloatVector]]] = {}
+    found: dict[int, tuple[list[str], list[FloatVector]]] = {}
     for file, vector in _read_all(Path(root), layout, candidates, caps):
         files.append(file)
         if vector is not None:
-            paths, rows = vectors.setdefault(file.dim, ([], []))
+            paths, vectors = found.setdefault(file.dim, ([], []))
             paths.append(file.path)
-            rows.append(vector)
-    blocks = {dim: (tuple(paths), np.stack(rows)) for dim, (paths, rows) in vectors.items()}
-    return ShardFacts(tuple(files), blocks)
+            vectors.append(vector)
+    blocks: dict[int, Block] = {}
+    placed: dict[int, Placed] = {}
+    for dim, (paths, vectors) in found.items():
+        run = None if shelf is None else put(shelf, dim, vectors)
+        if run is None:
+            blocks[dim] = tuple(paths), np.stack(vectors)
+        else:
+            placed[dim] = tuple(paths), run
+    return ShardFacts(tuple(files), blocks, placed)
 
 
 def _read_all(
