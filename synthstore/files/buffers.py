@@ -1,30 +1,33 @@
 """Documents whose one long list of numbers is read as an array, where pysimdjson is installed.
 
 Making a Python float of every number is most of what parsing an entity costs. simdjson writes the
-numbers into a buffer instead. It only gets to answer where nothing that ``parse`` would note can be
-hidden in the bytes; whatever it refuses, or might read otherwise, goes to ``parse``.
+numbers into a buffer instead: the list is cut out of the bytes, and ``parse`` reads the rest. Where
+that does not prove to be the same as to parse it all, ``parse`` gets it all.
 """
 
 from __future__ import annotations
 
 import importlib.util
+import re
+import secrets
 import threading
 from array import array
+from functools import cache
 from typing import Any, Final
 
 import numpy as np
 import orjson
 
-from synthstore.files.parsing import MAX_DEPTH, Parsed, census, occurrences, parse
+from synthstore.files.parsing import Parsed, ParseFailure, parse
 from synthstore.model.embedding import Doubles
 
 AVAILABLE: Final = importlib.util.find_spec("simdjson") is not None
 """Whether the extra ``fast`` is installed."""
 
-_BOM = b"\xef\xbb\xbf"
-_MANY = 64
-_HIDING_ESCAPE = b"\\u00"
-"""How ASCII is escaped: with it, the bytes do not show every colon and bracket of the strings."""
+_STAND_IN: Final = secrets.token_hex(16)
+"""What takes the list's place: a text that no document has, so that it shows where it was."""
+
+_STAND_IN_BYTES: Final = b'["%s"]' % _STAND_IN.encode()
 
 
 class _Local(threading.local):
@@ -34,7 +37,6 @@ class _Local(threading.local):
         import simdjson  # type: ignore[import-not-found,unused-ignore]  # noqa: PLC0415
 
         self.parser = simdjson.Parser()
-        self.array, self.object = simdjson.Array, simdjson.Object
 
 
 _local: _Local | None = None
@@ -64,21 +66,41 @@ def numbers(raw: bytes, *, fast: bool = AVAILABLE) -> Doubles | None:
 
 
 def _parse_by_buffer(raw: bytes, key: str) -> Parsed | None:
-    """The document, if simdjson takes it and every colon and bracket in it is accounted for."""
-    if raw.startswith(_BOM) or (b"\\" in raw and _HIDING_ESCAPE in raw):
+    """The document, if the first list under ``key`` in the bytes is its member, and of numbers."""
+    opening = _opening(key).search(raw)
+    if opening is None:
         return None
-    local = _parsers()
+    start = opening.end() - 1
+    end = raw.find(b"]", start) + 1
+    found = _numbers(raw[start:end])
+    if found is None:
+        return None
     try:
-        root = local.parser.parse(raw)
-        if not isinstance(root, local.object):
-            return None
-        document, numbers = _members(root, key, local)
-    except (ValueError, RuntimeError, RecursionError):
+        rest = parse(raw[:start] + _STAND_IN_BYTES + raw[end:])
+    except ParseFailure:
         return None
-    told = census(document)
-    brackets = told.brackets + numbers
-    accounted = occurrences(raw, b":") == told.colons and occurrences(raw, b"[") == brackets
-    return Parsed(document) if accounted and told.containers < MAX_DEPTH else None
+    document = rest.value
+    if not isinstance(document, dict) or rest.rigid or document.get(key) != [_STAND_IN]:
+        return None
+    document[key] = found
+    return Parsed(document)
+
+
+@cache
+def _opening(key: str) -> re.Pattern[bytes]:
+    """Where a list begins under ``key``."""
+    return re.compile(rb'"%s"[ \t\n\r]*:[ \t\n\r]*\[' % re.escape(key).encode())
+
+
+def _numbers(raw: bytes) -> Doubles | None:
+    """The numbers of a list, if it has some and nothing else."""
+    try:
+        value: Any = _parsers().parser.parse(raw)
+        found = np.frombuffer(value.as_buffer(of_type="d"), dtype=np.float64)
+    except (ValueError, TypeError, RuntimeError):
+        return None
+    # What is nested comes out flat, but for keys and empty things, which the length tells.
+    return found if len(found) == len(value) > 0 and b":" not in raw else None
 
 
 def _parsers() -> _Local:
@@ -86,31 +108,3 @@ def _parsers() -> _Local:
     if _local is None:
         _local = _Local()
     return _local
-
-
-def _members(root: Any, key: str, local: _Local) -> tuple[dict[str, object], bool]:
-    """The members of an object, and whether that of ``key`` is an array of numbers."""
-    names = list(root.keys())
-    if len(names) > _MANY:
-        raise ValueError("each member is looked for from the start")
-    document: dict[str, object] = dict.fromkeys(names)
-    for name in document:
-        value = root[name]
-        numbers = _numbers(value) if name == key and isinstance(value, local.array) else None
-        document[name] = _plain(value, local) if numbers is None else numbers
-    return document, isinstance(document.get(key), np.ndarray)
-
-
-def _plain(value: Any, local: _Local) -> object:
-    if isinstance(value, local.array):
-        return value.as_list()
-    return value.as_dict() if isinstance(value, local.object) else value
-
-
-def _numbers(value: Any) -> Doubles | None:
-    try:
-        found = np.frombuffer(value.as_buffer(of_type="d"), dtype=np.float64)
-    except TypeError:
-        return None
-    # What is nested comes out flat, so that lengths tell it, or else the brackets do.
-    return found if len(found) == len(value) > 0 else None

@@ -23,6 +23,16 @@ MAX_DEPTH = 254
 _ZEROS = bytes(4)
 """No text in any encoding of JSON ends with so many."""
 
+_LOOKED_AT, _MANY = 4096, 100
+"""Where the first bytes have so many points, numbers take longer to write than to walk over."""
+
+_ANY_DIGIT = bytes.maketrans(b"123456789", b"0" * 9)
+_LONG_INTEGER = b"0" * 19
+"""The least digits of an integer beyond 64 bits, whatever they are."""
+
+_ZERO_RUN = re.compile(rb"0+")
+_BEFORE_A_NUMBER = re.compile(rb"(?:\A|[\s,\[-]|[\"\s]:)\Z")
+
 _BEYOND_64_BITS = 2.0**63
 _MAX_DIGITS = 4300
 _CONTAINERS = frozenset({dict, list})
@@ -69,10 +79,42 @@ def parse(raw: bytes) -> Parsed:
         value = orjson.loads(raw)
     except orjson.JSONDecodeError:
         return _parse_leniently(raw)
+    if raw.count(b".", 0, _LOOKED_AT) < _MANY and _shows_all(raw, value):
+        return Parsed(value)
     found = census(value)
     if found.suspect or _hides_a_key(raw, found.colons):
         return _reexamine(raw, value, found.containers)
     return Parsed(value, _too_deep_to_write(value, found.containers))
+
+
+def _shows_all(raw: bytes, value: object) -> bool:
+    """Whether a document is so plain that ``value`` is all of it, without a walk through it.
+
+    It has no long run of digits, and as many colons as its value has when that is written.
+    """
+    if b"\\u003" in raw or _has_long_integer(raw):
+        return False
+    try:
+        written = orjson.dumps(value)
+    except orjson.JSONEncodeError:
+        return False
+    return raw.count(b":") == written.count(b":")
+
+
+def _has_long_integer(raw: bytes) -> bool:
+    """Whether so many digits follow each other where a number may begin, in a string or not."""
+    digits = raw.translate(_ANY_DIGIT)
+    at = digits.find(_LONG_INTEGER)
+    while at >= 0:
+        if _BEFORE_A_NUMBER.search(raw, max(0, at - 2), at):
+            return True
+        at = digits.find(_LONG_INTEGER, _end_of_run(digits, at))
+    return False
+
+
+def _end_of_run(digits: bytes, at: int) -> int:
+    run = _ZERO_RUN.match(digits, at)
+    return run.end() if run else at
 
 
 class Census(NamedTuple):
