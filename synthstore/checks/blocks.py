@@ -25,10 +25,21 @@ LIKENESS = 0.9
 def equal(vectors: FloatMatrix, at: Positions, matrix: FloatMatrix, rows: Positions) -> Verdicts:
     """Whether ``vectors[at]`` and ``matrix[rows]`` are the same bits, row by row."""
     same = np.empty(len(at), dtype=np.bool_)
-    for part in _parts(len(at)):
-        one = vectors[at[part]].view(np.int32)
-        same[part] = (one == matrix[rows[part]].view(np.int32)).all(axis=1)
+    # In the vectors' own order, so that at least these need not be gathered.
+    order = np.argsort(at)
+    for block in _parts(len(at)):
+        part = order[block]
+        one, other = _rows(vectors, at[part]), _rows(matrix, rows[part])
+        same[part] = (one.view(np.int32) == other.view(np.int32)).all(axis=1)
     return same
+
+
+def _rows(matrix: FloatMatrix, rows: Positions) -> FloatMatrix:
+    """The ``rows`` of a matrix; where they follow each other, as in most stores, no copy."""
+    first, length = int(rows[0]), len(rows)
+    if (rows == np.arange(first, first + length)).all():
+        return matrix[first : first + length]
+    return matrix[rows]
 
 
 def unit_equal(

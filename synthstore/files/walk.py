@@ -7,6 +7,7 @@ import os
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
+from operator import itemgetter
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -129,7 +130,7 @@ def list_folder(root: Path, folder: str) -> list[Entry]:
         return []
     except OSError as error:
         raise failure(error, root / folder, "read") from error
-    return sorted(found, key=lambda entry: entry.path)
+    return sorted(found, key=itemgetter(0))
 
 
 def _entry(prefix: str, item: os.DirEntry[str]) -> Entry | None:

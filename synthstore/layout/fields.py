@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -10,6 +11,7 @@ from synthstore.model.catalog import Scalar
 from synthstore.model.times import instant_us
 
 _DIGEST_BYTES = 32
+_DIGEST = re.compile(r"sha256:([0-9a-f]{64})")
 _MODEL_KEYS = ("embedding_model", "embedding_model_name")
 
 
@@ -43,6 +45,9 @@ def digest(value: object) -> str | None:
     """The hex digits of a ``sha256:<hex>``, in lower case; the prefix may be missing."""
     if not isinstance(value, str):
         return None
+    usual = _DIGEST.fullmatch(value)
+    if usual:
+        return usual[1]
     digits = value.lower().removeprefix("sha256:")
     try:
         size = len(bytes.fromhex(digits))

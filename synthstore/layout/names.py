@@ -39,6 +39,11 @@ def is_entity_name(name: str) -> bool:
     return name.endswith(SUFFIX) and not name.startswith("._")
 
 
+def is_plain_name(name: str) -> bool:
+    """Whether ``name`` is an entity file's and nothing else at the first look: nearly all are."""
+    return name.endswith(SUFFIX) and ".tmp" not in name and not name.startswith(".")
+
+
 def stem(path: str) -> str:
     """The name at the end of ``path`` without ``.json``."""
     return path.rpartition("/")[2].removesuffix(SUFFIX)

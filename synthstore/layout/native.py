@@ -17,7 +17,14 @@ from synthstore.layout.fields import (
     sorted_out,
     text,
 )
-from synthstore.layout.names import SUFFIX, is_entity_name, is_leftover, is_side, stem
+from synthstore.layout.names import (
+    SUFFIX,
+    is_entity_name,
+    is_leftover,
+    is_plain_name,
+    is_side,
+    stem,
+)
 from synthstore.layout.rows import disagreeing, in_old_order
 from synthstore.model.catalog import Catalog, Row
 from synthstore.model.facts import EntityFile, Record
@@ -31,6 +38,7 @@ MAJOR = 2
 """The newest major version that is understood here."""
 
 _FOLDERS: Mapping[Kind, str] = {"memory": "memories", "assembly": "assemblies"}
+_PLACES: Mapping[str, Place] = {"memories": Place.MEMORY, "assemblies": Place.ASSEMBLY}
 _SECTIONS: Mapping[Kind, str] = _FOLDERS
 _COUNTS: Mapping[Kind, str] = {"memory": "memory_count", "assembly": "assembly_count"}
 _ID_KEYS: Mapping[Kind, str] = {"memory": "memory_id", "assembly": "assembly_id"}
@@ -65,15 +73,17 @@ class Native(Layout):
 
     def place(self, path: str, *, is_dir: bool = False) -> Place:
         """Tell what the store-relative POSIX ``path`` is, by its name alone."""
+        folder, _, name = path.rpartition("/")
+        if folder in _PLACES and is_plain_name(name):
+            return _PLACES[folder]
         if path in self._parts:
             return Place.PART
         if is_side(path):
             return Place.SIDE
-        folder, _, name = path.rpartition("/")
         if not is_dir and is_leftover(name):
             return Place.LEFTOVER
-        if folder in self.entity_folders and is_entity_name(name):
-            return Place.MEMORY if folder == "memories" else Place.ASSEMBLY
+        if folder in _PLACES and is_entity_name(name):
+            return _PLACES[folder]
         return Place.FOREIGN if path.startswith(("memories/", "assemblies/")) else Place.ELSEWHERE
 
     def path_for(self, ref: EntityRef) -> str:
@@ -155,7 +165,7 @@ class Native(Layout):
 
         What the file does not say, or not readably, contradicts nothing.
         """
-        return disagreeing(row.raw, _claims(file))
+        return () if _repeats(row, file) else disagreeing(row.raw, _claims(file))
 
     def write_catalog(
         self, old: Catalog | None, rows: Mapping[EntityRef, Mapping[str, object]]
@@ -217,6 +227,20 @@ def _row(kind: Kind, entity_id: str, raw: object) -> Row:
         content_hash=found.get("content_hash"),
         deleted_at=found.get("deleted_at"),
         problems=problems,
+    )
+
+
+def _repeats(row: Row, file: EntityFile) -> bool:
+    """Whether a memory's row is its file's to the letter, so that nothing need be understood."""
+    record = file.record
+    return (
+        record is not None
+        and file.kind == "memory"
+        and row.path == file.path
+        and row.score == record.score
+        and type(row.score) is type(record.score)
+        and (row.created_at, row.updated_at) == (record.created_at, record.updated_at)
+        and type(row.created_at) is type(row.updated_at) is str
     )
 
 
