@@ -91,7 +91,7 @@ def test_with_a_run_that_was_left_open(hurt: Built) -> None:
 @pytest.mark.parametrize(
     ("command", "slow", "said"),
     [
-        ("verify", ("synthstore.scan.scanner", "read_shard"), "nothing was changed"),
+        ("verify", ("synthstore.scan.reading", "read_shard"), "nothing was changed"),
         ("backup", ("synthstore.backup.taking", "read_shard"), "no half snapshot"),
         ("diff", ("synthstore.diff", "read_file"), "nothing was changed"),
         ("migrate", ("synthstore.migrate.making", "Aside.settle"), "goes on from there"),

@@ -23,6 +23,9 @@ MAX_DEPTH = 254
 _ZEROS = bytes(4)
 """No text in any encoding of JSON ends with so many."""
 
+_LARGE = 1 << 25
+"""Documents that nobody wants to have in memory three times."""
+
 _LOOKED_AT, _MANY = 4096, 100
 """Where the first bytes have so many points, numbers take longer to write than to walk over."""
 
@@ -79,7 +82,7 @@ def parse(raw: bytes) -> Parsed:
         value = orjson.loads(raw)
     except orjson.JSONDecodeError:
         return _parse_leniently(raw)
-    if raw.count(b".", 0, _LOOKED_AT) < _MANY and _shows_all(raw, value):
+    if len(raw) < _LARGE and raw.count(b".", 0, _LOOKED_AT) < _MANY and _shows_all(raw, value):
         return Parsed(value)
     found = census(value)
     if found.suspect or _hides_a_key(raw, found.colons):

@@ -11,7 +11,8 @@ from pathlib import Path
 from synthstore.checks.finding import Finding, Severity
 from synthstore.checks.report import Action, RepairReport
 from synthstore.errors import InterruptedByUserError, OperationError, RefusedError
-from synthstore.layout.base import Layout
+from synthstore.layout.base import Layout, Place
+from synthstore.model.facts import CatalogFacts
 from synthstore.progress import Progress, SilentProgress
 from synthstore.repair.holding import held
 from synthstore.repair.plan import IndexWish
@@ -23,7 +24,7 @@ from synthstore.store.backups import DEFAULT_COPIES, Copies, keep_own_copy
 from synthstore.store.evidence import recognise
 from synthstore.store.runs import CATALOG as CATALOG_ORDER
 from synthstore.store.runs import FilesChanged
-from synthstore.store.session import RunResult, Session
+from synthstore.store.session import Session
 from synthstore.verify import (
     Clock,
     Look,
@@ -176,18 +177,22 @@ async def _under_lock(
         if not confirmed and not confirm(shown):
             raise InterruptedByUserError("declined; nothing was changed")
         confirmed = True
+        before, known = seen.findings, Known.of(seen.inventory)
+        await asyncio.to_thread(_keep_copy, job, session, planned, seen.inventory.catalog)
+        # Catalog, vectors and all that was made of them go before their like is made again.
+        del seen, shown
         try:
-            result = await asyncio.to_thread(_run, job, session, planned, progress)
+            result = await asyncio.to_thread(
+                session.run, job.command, planned.changes, progress=progress or SilentProgress()
+            )
         except FilesChanged as changed:
             # Catalog, index and mappings are worked out anew; an entity's own change stands.
-            paths = frozenset(changed.paths) & seen.inventory.by_path.keys()
+            paths = frozenset(path for path in changed.paths if _is_entity(job.layout, path))
             moved += [_skipped(a, MOVED) for a in planned.actions if a.path in paths]
             job = replace(job, wishes=replace(job.wishes, moved=job.wishes.moved | paths))
             continue
-        before, known = seen.findings, Known.of(seen.inventory)
         done = replace(planned, changes=(), actions=_done(planned.actions, result.conflicts))
-        # Catalog, vectors and all that was made of them go before their like is made again.
-        del seen, planned, shown
+        del planned
         after = await look(job.root, job.layout, job.look, progress, known)
         return _report(job, after, done, before=before, run=result.run, recovered=recovered)
     raise OperationError(
@@ -196,10 +201,13 @@ async def _under_lock(
     )
 
 
-def _run(job: Job, session: Session, planned: Planned, progress: Progress | None) -> RunResult:
+def _keep_copy(job: Job, session: Session, planned: Planned, catalog: CatalogFacts) -> None:
     if any(change.order == CATALOG_ORDER for change in planned.changes):
-        keep_own_copy(session, job.layout, job.copies)
-    return session.run(job.command, planned.changes, progress=progress or SilentProgress())
+        keep_own_copy(session, job.layout, job.copies, catalog)
+
+
+def _is_entity(layout: Layout, path: str) -> bool:
+    return layout.place(path) in (Place.MEMORY, Place.ASSEMBLY)
 
 
 def _skipped(action: Action, because: str) -> Action:

@@ -54,9 +54,12 @@ class AccessProblem:
     """The exact command that would help."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Inventory:
-    """One scan of one store."""
+    """One scan of one store.
+
+    It has no repr: asyncio makes one of every result that it hands out, and this one may be long.
+    """
 
     layout: Layout
     files: tuple[EntityFile, ...]

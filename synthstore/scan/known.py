@@ -10,7 +10,7 @@ import numpy as np
 
 from synthstore.model.catalog import Row
 from synthstore.model.embedding import FloatMatrix
-from synthstore.model.facts import CatalogFacts, EntityFile, FileStatus
+from synthstore.model.facts import EntityFile, FileStatus
 from synthstore.scan.inventory import EmbeddingTable, Inventory
 from synthstore.scan.shard import Candidate, ShardFacts
 
@@ -31,8 +31,8 @@ class Known:
     young that another write could have left the same time on it.
     """
 
-    files: Mapping[str, EntityFile]
-    tables: Mapping[int, EmbeddingTable]
+    files: dict[str, EntityFile]
+    tables: dict[int, EmbeddingTable]
 
     @classmethod
     def of(cls, inventory: Inventory) -> Known:
@@ -43,18 +43,23 @@ class Known:
             for file in inventory.files
             if file.status is FileStatus.WHOLE and file.stat.mtime_ns < before
         }
-        return cls(files, inventory.tables)
+        return cls(files, dict(inventory.tables))
 
     def has(self, candidate: Candidate) -> bool:
         """Whether the file is as it was."""
         file = self.files.get(candidate.path)
         return file is not None and file.stat == candidate.stat
 
-    def facts(self, candidates: Sequence[Candidate]) -> ShardFacts:
-        """What was learned of the ``candidates``, all of which are known."""
+    def take(self, candidates: Sequence[Candidate]) -> ShardFacts:
+        """What was learned of the ``candidates``, all of which are known; then nothing is any more.
+
+        Whoever waits for the look holds this, and must not hold the facts twice by it.
+        """
         paths = {candidate.path for candidate in candidates}
         files = tuple(self.files[candidate.path] for candidate in candidates)
         blocks = {dim: _part(table, paths) for dim, table in self.tables.items()}
+        self.files.clear()
+        self.tables.clear()
         return ShardFacts(files, {dim: block for dim, block in blocks.items() if block[0]})
 
 
@@ -68,18 +73,27 @@ def _part(table: EmbeddingTable, paths: set[str]) -> tuple[tuple[str, ...], Floa
     return tuple(table.paths[row] for row in rows), table.matrix[np.array(rows, dtype=np.intp)]
 
 
-def share_texts(files: list[EntityFile], catalog: CatalogFacts) -> None:
-    """Let ``files`` hold the very objects of their rows for each text that both have.
+class Shared:
+    """Lets files hold the very objects of their rows for each text that both have.
 
     These texts are a good part of what is kept of a memory; of few files they are not worth the
     time.
     """
-    if len(files) < SHARING_PAYS_FROM:
-        return
-    rows = catalog.catalog.rows if catalog.catalog is not None else ()
-    row_of = {row.path: row for row in rows}
-    for place, file in enumerate(files):
-        files[place] = _shared(file, row_of.get(file.path))
+
+    def __init__(self, rows: Sequence[Row]) -> None:
+        self._row_of = {row.path: row for row in rows}
+
+    def facts(self, facts: ShardFacts) -> ShardFacts:
+        """The same facts; what they held twice can go."""
+        files = tuple(_shared(file, self._row_of.get(file.path)) for file in facts.files)
+        own = {file.path: file.path for file in files}
+        blocks = {dim: (_own(own, paths), rest) for dim, (paths, rest) in facts.blocks.items()}
+        placed = {dim: (_own(own, paths), rest) for dim, (paths, rest) in facts.placed.items()}
+        return ShardFacts(files, blocks, placed)
+
+
+def _own(own: Mapping[str, str], paths: Sequence[str]) -> tuple[str, ...]:
+    return tuple(map(own.__getitem__, paths))
 
 
 def _shared(file: EntityFile, row: Row | None) -> EntityFile:
@@ -93,6 +107,8 @@ def _shared(file: EntityFile, row: Row | None) -> EntityFile:
             id=_either(row.id, record.id),
             created_at=_either(row.created_at, record.created_at),
             updated_at=_either(row.updated_at, record.updated_at),
+            # Asked only of a row whose hash is not that of the bytes.
+            content_sha256=None if row.content_hash == file.sha256 else record.content_sha256,
         ),
     )
 

@@ -5,12 +5,10 @@ from __future__ import annotations
 import asyncio
 import time
 import zlib
-from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,6 +16,7 @@ import numpy as np
 
 from synthstore.files.walk import look
 from synthstore.layout.base import Layout
+from synthstore.model.catalog import Row
 from synthstore.model.embedding import FloatMatrix
 from synthstore.model.facts import (
     CatalogFacts,
@@ -28,13 +27,14 @@ from synthstore.model.facts import (
     PartStatus,
 )
 from synthstore.progress import Progress, SilentProgress
-from synthstore.scan.arena import Arena, Shelf, open_arena
+from synthstore.scan.arena import Arena, open_arena
 from synthstore.scan.inventory import AccessProblem, EmbeddingTable, Inventory, UnfinishedRun
-from synthstore.scan.known import NOTHING, Known, share_texts
+from synthstore.scan.known import NOTHING, Known
 from synthstore.scan.listing import Listing, access_problem, list_store
 from synthstore.scan.pending import with_log
-from synthstore.scan.pool import executor_for, shards
-from synthstore.scan.shard import DEFAULT_CAPS, Block, Candidate, Caps, ShardFacts, read_shard
+from synthstore.scan.pool import executor_for
+from synthstore.scan.reading import Reading
+from synthstore.scan.shard import DEFAULT_CAPS, Block, Candidate, Caps, ShardFacts
 from synthstore.scan.strangers import part_strangers
 from synthstore.store.catalog import read_catalog
 from synthstore.store.changes import read_log
@@ -98,8 +98,6 @@ async def scan(
     facts, tables, parts = await _read(root, layout, options, todo, progress)
     files = _join_files(facts, unread)
     facts.clear()
-    share_texts(files, parts.catalog)
-    tables = _named_by(files, tables)
     entities, strangers = part_strangers(layout, parts.catalog, files)
     # Read last: a file that was seen was announced before it was written.
     after = await asyncio.to_thread(read_log, root)
@@ -131,17 +129,37 @@ async def _read(
     with ExitStack() as stack:
         executor = stack.enter_context(executor_for(len(todo.read), options.jobs, options.cluster))
         shared = stack.enter_context(_arena_for(executor, options))
-        entities = asyncio.create_task(
-            _read_entities(executor, shared, (root, layout, options.caps), todo.read, progress)
+        parts = asyncio.create_task(
+            asyncio.to_thread(_read_parts, root, layout, quick=options.quick)
         )
+        reading = Reading(
+            executor=executor,
+            arena=shared,
+            root=root,
+            layout=layout,
+            caps=options.caps,
+            rows=_rows_of(parts),
+        )
+        entities = asyncio.create_task(reading.read(todo.read, progress or SilentProgress()))
         try:
-            parts = await asyncio.to_thread(_read_parts, root, layout, quick=options.quick)
-            facts = [*await entities, todo.known]
+            await parts
+            facts = await entities
+            while todo.known:
+                facts.append(await reading.known(todo.known.pop()))
         finally:
             # Left alone it would go on submitting to an executor that is shut down.
             entities.cancel()
-            await asyncio.gather(entities, return_exceptions=True)
-        return facts, _join_tables(facts, shared), parts
+            await asyncio.gather(parts, entities, return_exceptions=True)
+        return facts, _join_tables(facts, shared), parts.result()
+
+
+def _rows_of(parts: asyncio.Task[_Parts]) -> Callable[[], Awaitable[Sequence[Row]]]:
+    async def rows() -> Sequence[Row]:
+        # Who gives up waiting does not keep the others from the parts.
+        catalog = (await asyncio.shield(parts)).catalog.catalog
+        return () if catalog is None else catalog.rows
+
+    return rows
 
 
 def _arena_for(executor: Executor, options: ScanOptions) -> AbstractContextManager[Arena | None]:
@@ -152,55 +170,16 @@ def _arena_for(executor: Executor, options: ScanOptions) -> AbstractContextManag
 
 class _Todo(NamedTuple):
     read: list[Candidate]
-    known: ShardFacts
+    known: list[ShardFacts]
     """Of files that were read before and have not moved."""
 
 
 def _todo(listing: Listing, options: ScanOptions, known: Known) -> _Todo:
     wanted = [c for c in listing.candidates if options.parses(c.path)]
     if not known.files:
-        return _Todo(wanted, ShardFacts((), {}))
+        return _Todo(wanted, [])
     fresh = [c for c in wanted if not known.has(c)]
-    return _Todo(fresh, known.facts([c for c in wanted if known.has(c)]))
-
-
-async def _read_entities(
-    executor: Executor,
-    shared: Arena | None,
-    how: tuple[Path, Layout, Caps],
-    candidates: list[Candidate],
-    progress: Progress | None,
-) -> list[ShardFacts]:
-    """Read the ``candidates``, which are taken out of the list and let go shard by shard."""
-    loop = asyncio.get_running_loop()
-    root, layout, caps = how
-    progress = progress or SilentProgress()
-    progress.start("reading", len(candidates))
-
-    async def one(shard: Sequence[Candidate], shelf: Shelf | None) -> ShardFacts:
-        task = partial(read_shard, str(root), layout, shard, caps, shelf)
-        facts = await loop.run_in_executor(executor, task)
-        progress.advance(len(shard))
-        return facts
-
-    try:
-        async with asyncio.TaskGroup() as group:
-            waiting = deque(shards(candidates))
-            candidates.clear()
-            shelves = list(_shelves(waiting, shared))
-            tasks = [group.create_task(one(waiting.popleft(), shelf)) for shelf in shelves]
-    except ExceptionGroup as failed:
-        # One failure is told: the group cancels the other shards, and they fail of that.
-        raise failed.exceptions[0] from None
-    return [task.result() for task in tasks]
-
-
-def _shelves(shards: Iterable[Sequence[Candidate]], shared: Arena | None) -> Iterator[Shelf | None]:
-    """A place in the arena for each shard: as many rows as it has candidates."""
-    first = 0
-    for shard in shards:
-        yield None if shared is None else Shelf(shared.path, first)
-        first += len(shard)
+    return _Todo(fresh, [known.take([c for c in wanted if known.has(c)])])
 
 
 def _read_parts(root: Path, layout: Layout, *, quick: bool) -> _Parts:
@@ -270,17 +249,6 @@ def _table(blocks: Sequence[Block]) -> EmbeddingTable:
     paths = tuple(path for block in blocks for path in block[0])
     matrix: FloatMatrix = np.concatenate([block[1] for block in blocks])
     return EmbeddingTable(paths, matrix)
-
-
-def _named_by(
-    files: Iterable[EntityFile], tables: Mapping[int, EmbeddingTable]
-) -> dict[int, EmbeddingTable]:
-    """The tables, with the files' own path objects."""
-    own = {file.path: file.path for file in files}
-    return {
-        dim: EmbeddingTable(tuple(map(own.__getitem__, table.paths)), table.matrix)
-        for dim, table in tables.items()
-    }
 
 
 def _entity_folders(layout: Layout, listing: Listing) -> dict[str, bool]:

@@ -6,16 +6,20 @@ whatever lies in its ``backups/`` it takes for whole stores.
 
 from __future__ import annotations
 
+import hashlib
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
 
+from synthstore.errors import SynthstoreError
 from synthstore.files.durable import atomic_write, fsync_dir, make_dirs, remove
-from synthstore.files.walk import list_folder
+from synthstore.files.walk import list_folder, read_file
 from synthstore.layout.base import OWN_FOLDER, Layout
-from synthstore.model.facts import PartStatus
+from synthstore.model.catalog import Catalog
+from synthstore.model.facts import CatalogFacts, PartStatus
 from synthstore.store.admission import PRIVATE_FILE, PRIVATE_FOLDER, Custody
 from synthstore.store.catalog import load_catalog, read_catalog
 
@@ -53,13 +57,15 @@ class Keeper(Protocol):
         """Who owns what is made."""
 
 
-def keep_own_copy(session: Keeper, layout: Layout, copies: Copies) -> str | None:
+def keep_own_copy(
+    session: Keeper, layout: Layout, copies: Copies, seen: CatalogFacts | None = None
+) -> str | None:
     """As ``keep_copy``, but always in our own folder.
 
     What a command does must be undone to the byte, so it leaves nothing new among the store's
     own files.
     """
-    return keep_copy(session, layout, copies.count, copies.interval, folder=OWN_BACKUPS)
+    return keep_copy(session, layout, copies.count, copies.interval, folder=OWN_BACKUPS, seen=seen)
 
 
 def keep_copy(
@@ -69,12 +75,14 @@ def keep_copy(
     interval: float = INTERVAL,
     *,
     folder: str | None = None,
+    seen: CatalogFacts | None = None,
 ) -> str | None:
     """Copy the catalog if it is a good one and the last copy is ``interval`` seconds old.
 
     Good is a catalog that parses, whose counts are right and which lists something; no other one
     is copied, so none ever takes the place of a good copy. Of the copies the newest ``count`` are
-    kept. Gives the new copy's path, None where there is none.
+    kept. Gives the new copy's path, None where there is none. What was ``seen`` of the catalog is
+    believed as long as it has the same bytes.
     """
     if count < 1:
         return None
@@ -83,7 +91,7 @@ def keep_copy(
     now = datetime.now(UTC)
     if copies and (now - copies[-1][0]).total_seconds() < interval:
         return None
-    raw = _good(session.root, layout)
+    raw = _good(session.root, layout, seen)
     if raw is None:
         return None
     path = f"{folder}/memory_index.{now:{_STAMP}}.json"
@@ -94,13 +102,21 @@ def keep_copy(
     return path
 
 
-def _good(root: Path, layout: Layout) -> bytes | None:
+def _good(root: Path, layout: Layout, seen: CatalogFacts | None) -> bytes | None:
     """The catalog's bytes, if it is worth keeping."""
+    if seen is not None and seen.status is PartStatus.OK:
+        with suppress(FileNotFoundError, SynthstoreError):
+            raw = read_file(root, seen.path)[0]
+            if hashlib.sha256(raw).hexdigest() == seen.sha256:
+                return raw if _worth_keeping(seen.catalog) else None
     loaded = load_catalog(root, layout.catalog_path)
-    catalog = read_catalog(root, layout, loaded).catalog
-    if loaded.status is not PartStatus.OK or catalog is None:
+    if loaded.status is not PartStatus.OK:
         return None
-    return None if catalog.count_problems or not catalog.rows else loaded.raw
+    return loaded.raw if _worth_keeping(read_catalog(root, layout, loaded).catalog) else None
+
+
+def _worth_keeping(catalog: Catalog | None) -> bool:
+    return catalog is not None and bool(catalog.rows) and not catalog.count_problems
 
 
 def _copies(root: Path, folder: str) -> list[tuple[datetime, str]]:
