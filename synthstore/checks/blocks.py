@@ -30,8 +30,13 @@ def equal(vectors: FloatMatrix, at: Positions, matrix: FloatMatrix, rows: Positi
     for block in _parts(len(at)):
         part = order[block]
         one, other = _rows(vectors, at[part]), _rows(matrix, rows[part])
-        same[part] = (one.view(np.int32) == other.view(np.int32)).all(axis=1)
+        same[part] = (_bits(one) == _bits(other)).all(axis=1)
     return same
+
+
+def _bits(rows: FloatMatrix) -> npt.NDArray[np.signedinteger]:
+    """The same bits, as few and large integers as there can be."""
+    return rows.view(np.int32 if rows.shape[1] % 2 else np.int64)
 
 
 def _rows(matrix: FloatMatrix, rows: Positions) -> FloatMatrix:
