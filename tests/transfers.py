@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from synthstore.files.passing import Passed, fill
 from synthstore.transfer.exporting import ExportOptions, ExportReport, export
 from synthstore.transfer.formats import FORMATS
 from synthstore.transfer.formats.base import ANY_SHAPE, Found
@@ -60,7 +61,7 @@ def written(form: str, records: Sequence[Row], shape: Any = ANY_SHAPE) -> bytes:
     """Records as a file of a format."""
     out = io.BytesIO()
     writer = FORMATS[form].writer(out, shape)
-    writer.write(FORMATS[form].encode(records, shape))
+    writer.write(Passed(fill(None, FORMATS[form].encode(records, shape))))
     writer.close()
     return out.getvalue()
 

@@ -8,6 +8,7 @@ success. Whoever meets one writes a new file.
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import io
 import os
@@ -31,6 +32,7 @@ Content = bytes | Callable[[BinaryIO], None]
 
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+_NO_SUCH_CALL = frozenset({errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP})
 _BLOCK = 1 << 20
 _PRIVATE = 0o600
 _BATCH = 16
@@ -64,6 +66,27 @@ class _Out(io.RawIOBase):
         with told(self._shown) if self._shown is not None else contextlib.nullcontext():
             _write_whole(self._fd, whole.cast("B"))
         return whole.nbytes
+
+
+class Outlet(_Out):
+    """A stream onto ``shown``, into which the kernel can also copy from another file."""
+
+    def __init__(self, fd: int, shown: Path) -> None:
+        super().__init__(fd, shown)
+        self._path = shown
+
+    def take(self, fd: int, start: int, end: int) -> int:
+        """Write what the open file ``fd`` holds from ``start`` to ``end``; how far that went.
+
+        Not every file system can do it.
+        """
+        try:
+            while start < end and (moved := os.sendfile(self._fd, fd, start, end - start)):
+                start += moved
+        except OSError as error:
+            if error.errno not in _NO_SUCH_CALL:
+                raise failure(error, self._path, "write") from error
+        return start
 
 
 class _Sink(_Out):
@@ -233,7 +256,7 @@ def replacing(path: Path, mode: int) -> Iterator[BinaryIO]:
             fd = os.open(aside, _NEW, _PRIVATE)
         undo.callback(discard, aside)
         try:
-            with _Out(fd, path) as out:
+            with Outlet(fd, path) as out:
                 yield cast("BinaryIO", out)
             with told(path):
                 dress(fd, mode, None, None)

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Executor, Future
-from contextlib import AbstractContextManager, ExitStack
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import BinaryIO, Concatenate, ParamSpec, TypeVar
+from typing import BinaryIO
 
 from synthstore.errors import UsageError
 from synthstore.files.durable import replacing
+from synthstore.files.passing import Passed
 from synthstore.layout.base import Layout
 from synthstore.model.ids import EntityRef, Kind
 from synthstore.progress import Progress, SilentProgress
@@ -22,6 +21,7 @@ from synthstore.scan.shard import Candidate
 from synthstore.store.admission import PRIVATE_FILE
 from synthstore.store.catalog import load_catalog, read_catalog
 from synthstore.store.evidence import recognise
+from synthstore.transfer.conveying import Conveyor, Trays
 from synthstore.transfer.formats import format_of
 from synthstore.transfer.formats.base import ANY_SHAPE, Format, Shape
 from synthstore.transfer.formats.packing import packed, suffix_of
@@ -41,12 +41,6 @@ from synthstore.transfer.reading import (
 )
 from synthstore.transfer.selection import Selection
 from synthstore.verify import Clock, find_root
-
-P = ParamSpec("P")
-T = TypeVar("T")
-
-_AHEAD = 2
-"""Shards a worker that may wait, read, for those before them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,22 +151,28 @@ class _Job:
         done = _Done()
         task, listed = self._task()
         done.problems += listed.problems
-        with executor_for(len(listed.plain), self.options.jobs, self.options.cluster) as executor:
-            shape = self._shape(executor, task, listed, stop) if self.form.shaped else ANY_SHAPE
+        with self._conveyor(len(listed.plain)) as conveyor:
+            shape = self._shape(conveyor, task, listed, stop) if self.form.shaped else ANY_SHAPE
             task = replace(task, shape=shape)
             with ExitStack() as stack:
                 out = stack.enter_context(_opened(target))
                 out = stack.enter_context(packed(out, suffix))
                 writer = self.form.writer(out, shape)
                 self.progress.start("exporting", len(listed.plain))
-                for portion in self._portions(executor, task, listed, done):
+                for portion, piece in self._portions(conveyor, task, listed, done):
                     stop.heed()
                     done.take(portion)
-                    if portion.piece is not None:
-                        writer.write(portion.piece)
+                    if piece is not None:
+                        writer.write(piece)
                 writer.close()
                 self._require_found(done)
         return done
+
+    @contextmanager
+    def _conveyor(self, files: int) -> Iterator[Conveyor]:
+        jobs, cluster = self.options.jobs, self.options.cluster
+        with Trays(near=cluster is None) as trays, executor_for(files, jobs, cluster) as executor:
+            yield Conveyor(executor, jobs or usable_cores(), self.progress, trays)
 
     def _task(self) -> tuple[Task, _Listed]:
         catalog = read_catalog(
@@ -195,58 +195,31 @@ class _Job:
         )
         return task, _Listed(plain, alike, closed)
 
-    def _shape(self, executor: Executor, task: Task, listed: _Listed, stop: Stop) -> Shape:
+    def _shape(self, conveyor: Conveyor, task: Task, listed: _Listed, stop: Stop) -> Shape:
         survey = Survey()
         self.progress.start("looking at embeddings", len(listed.plain))
-        for _, part in self._ahead(executor, survey_portion, task, listed.plain):
+        for part in conveyor.surveys(task, listed.plain):
             stop.heed()
             survey.join(part)
         survey.join(survey_portion(task, listed.alike))
         return survey.shape()
 
     def _portions(
-        self, executor: Executor, task: Task, listed: _Listed, done: _Done
-    ) -> Iterator[Portion]:
+        self, conveyor: Conveyor, task: Task, listed: _Listed, done: _Done
+    ) -> Iterator[tuple[Portion, Passed | None]]:
         """Portions in the order of the files; ``done`` is up to date when the next is asked for."""
         claims: list[Claim] = []
         limit = self.options.limit
-        for shard, portion in self._ahead(executor, read_portion, task, listed.plain, limit):
+        for shard, portion, piece in conveyor.portions(task, listed.plain, limit):
             left = done.left(limit)
             if left is not None and len(portion.refs) > left:
-                yield read_portion(task, shard, left)
+                yield _alone(read_portion(task, shard, None, left))
                 return
             claims += portion.apart
-            yield portion
+            yield portion, piece
         claims += claims_of(task, listed.alike, done.problems)
         for shard in shards(rightful(self.layout, claims, done.known, done.problems)):
-            yield read_portion(task, shard, done.left(limit), sole=True)
-
-    def _ahead(
-        self,
-        executor: Executor,
-        work: Callable[Concatenate[Task, Sequence[Candidate], P], T],
-        task: Task,
-        candidates: Sequence[Candidate],
-        *args: P.args,
-        **kwargs: P.kwargs,
-    ) -> Iterator[tuple[Sequence[Candidate], T]]:
-        """Results in order, with a few shards under way, never all."""
-        window = _AHEAD * (self.options.jobs or usable_cores())
-        waiting: deque[tuple[Sequence[Candidate], Future[T]]] = deque()
-        for shard in shards(candidates):
-            waiting.append((shard, executor.submit(work, task, shard, *args, **kwargs)))
-            if len(waiting) > window:
-                yield self._first(waiting)
-        while waiting:
-            yield self._first(waiting)
-
-    def _first(
-        self, waiting: deque[tuple[Sequence[Candidate], Future[T]]]
-    ) -> tuple[Sequence[Candidate], T]:
-        shard, future = waiting.popleft()
-        result = future.result()
-        self.progress.advance(len(shard))
-        return shard, result
+            yield _alone(read_portion(task, shard, None, done.left(limit), sole=True))
 
     def _require_found(self, done: _Done) -> None:
         """Raise UsageError for an id that nothing bears: a slip of the pen is no empty export."""
@@ -266,6 +239,11 @@ def _parted(wanted: Sequence[Candidate]) -> tuple[list[Candidate], list[Candidat
         seen[stem_key(one)] = seen.get(stem_key(one), 0) + 1
     plain = [one for one in wanted if seen[stem_key(one)] == 1]
     return plain, [one for one in wanted if seen[stem_key(one)] > 1]
+
+
+def _alone(portion: Portion) -> tuple[Portion, Passed | None]:
+    """A portion that was read here."""
+    return portion, None if portion.piece is None else Passed(portion.piece)
 
 
 def _opened(target: Path | BinaryIO) -> AbstractContextManager[BinaryIO]:

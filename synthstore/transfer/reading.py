@@ -10,10 +10,13 @@ from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, groupby
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
+
+import numpy as np
 
 from synthstore.errors import SynthstoreError
-from synthstore.files.jsonio import Parsed, ParseFailure, parse
+from synthstore.files.jsonio import Parsed, ParseFailure, parse, parse_numbers
+from synthstore.files.passing import Address, Filled, fill
 from synthstore.files.walk import open_folder, read_at
 from synthstore.layout.base import Layout
 from synthstore.model.ids import EntityRef, Kind
@@ -50,6 +53,11 @@ class Task:
     """Paths in the store's own folder that the catalog names: what else stands there may be
     anybody's."""
 
+    @property
+    def arrays(self) -> bool:
+        """Whether nobody asks for the numbers of an embedding one by one."""
+        return FORMATS[self.format].arrays and self.selection.where is None
+
 
 class Claim(NamedTuple):
     """A file, the entity that it bears, and the instant of its last update."""
@@ -63,7 +71,7 @@ class Claim(NamedTuple):
 class Portion:
     """What became of one run of files."""
 
-    piece: Any = None
+    piece: Filled | None = None
     """For the format's writer; None where no record was wanted."""
     refs: list[EntityRef] = field(default_factory=list)
     """The entities in it."""
@@ -97,9 +105,14 @@ class Survey:
 
 
 def read_portion(
-    task: Task, candidates: Sequence[Candidate], limit: int | None, *, sole: bool = False
+    task: Task,
+    candidates: Sequence[Candidate],
+    tray: Address | None,
+    limit: int | None,
+    *,
+    sole: bool = False,
 ) -> Portion:
-    """Read files into one piece of at most ``limit`` records.
+    """Read files into one piece of at most ``limit`` records, passed on in ``tray``.
 
     ``sole``: nothing else claims the ids of these files, whatever their names.
     """
@@ -108,7 +121,8 @@ def read_portion(
     first = next(records, None)
     if first is not None:
         # One after the other: the numbers of a record are spelt while they are at hand.
-        portion.piece = FORMATS[task.format].encode(chain((first,), records), task.shape)
+        parts = FORMATS[task.format].encode(chain((first,), records), task.shape)
+        portion.piece = fill(tray, parts)
     return portion
 
 
@@ -181,7 +195,7 @@ def _records(
     """Each whole entity as a record, with the instant of its last update."""
     for candidate, raw in _bytes(Path(task.root), candidates, problems):
         try:
-            parsed = parse(raw)
+            parsed = _parsed(task, candidate.kind, raw)
         except ParseFailure as error:
             problems.append(Problem(candidate.path, str(error)))
             continue
@@ -201,6 +215,18 @@ def _records(
             problems.append(Problem(candidate.path, "its id is not where its layout has it"))
             continue
         yield candidate, record, facts.updated_us or 0
+
+
+def _parsed(task: Task, kind: Kind, raw: bytes) -> Parsed:
+    """What ``raw`` parses to; the embedding as an array where the numbers of both are the same."""
+    if not task.arrays:
+        return parse(raw)
+    key = task.layout.embedding_key(kind)
+    parsed = parse_numbers(raw, key)
+    numbers = parsed.value.get(key) if isinstance(parsed.value, dict) else None
+    # An array does not show which of its numbers are integers, nor those beyond 53 bits.
+    rounded = isinstance(numbers, np.ndarray) and bool((np.rint(numbers) == numbers).any())
+    return parse(raw) if rounded else parsed
 
 
 def _bytes(
@@ -223,7 +249,7 @@ def _bytes(
 def _read(fd: int, root: Path, one: Candidate, problems: list[Problem]) -> bytes | None:
     try:
         cap = DEFAULT_CAPS.of(one.kind)
-        return read_at(fd, one.path.rpartition("/")[2], root / one.path, cap)[0]
+        return read_at(fd, one.path.rpartition("/")[2], f"{root}/{one.path}", cap)[0]
     except FileNotFoundError:
         return None
     except SynthstoreError as error:

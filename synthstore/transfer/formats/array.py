@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import BinaryIO
 
+from synthstore.files.passing import Passed
 from synthstore.transfer.formats.base import CUT, MAX_ROW, Format, Found, Row, Shape, Unread
 from synthstore.transfer.formats.jsonl import line_of
 from synthstore.transfer.formats.packing import Stream
@@ -16,6 +17,7 @@ _BLOCK = 1 << 20
 _INSIDE = re.compile(rb'"(?:[^"\\]|\\.)*"|["\[\]{}]', re.DOTALL)
 _BETWEEN = re.compile(rb'"(?:[^"\\]|\\.)*"|["\[\]{},]', re.DOTALL)
 _OPENING, _CLOSING = b"[{", b"]}"
+_COMMA = b","
 
 
 class JsonArray(Format):
@@ -23,10 +25,13 @@ class JsonArray(Format):
 
     name = "json"
     suffixes = (".json",)
+    arrays = True
 
-    def encode(self, records: Iterable[Record], shape: Shape) -> list[bytes]:  # noqa: ARG002
-        """The elements, a record each."""
-        return [line_of(record) for record in records]
+    def encode(self, records: Iterable[Record], shape: Shape) -> Iterator[bytes]:  # noqa: ARG002
+        """The elements, a record each, as they stand behind another one."""
+        for record in records:
+            yield _COMMA + b"\n"
+            yield line_of(record)
 
     def writer(self, out: BinaryIO, shape: Shape) -> _Elements:  # noqa: ARG002
         """Begin an array on ``out``."""
@@ -40,13 +45,12 @@ class JsonArray(Format):
 class _Elements:
     def __init__(self, out: BinaryIO) -> None:
         self._out = out
-        self._lead = b"\n"
+        self._first = True
         out.write(b"[")
 
-    def write(self, piece: list[bytes]) -> None:
-        for element in piece:
-            self._out.write(self._lead + element)
-            self._lead = b",\n"
+    def write(self, piece: Passed) -> None:
+        piece.send(self._out, len(_COMMA) if self._first else 0)
+        self._first = False
 
     def close(self) -> None:
         self._out.write(b"\n]\n")

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, BinaryIO, ClassVar, NamedTuple, Protocol
 
+from synthstore.files.passing import Passed
 from synthstore.transfer.formats.packing import Stream
 from synthstore.transfer.records import Record
 
@@ -55,8 +56,8 @@ ANY_SHAPE = Shape()
 class Writer(Protocol):
     """Takes encoded pieces in their order."""
 
-    def write(self, piece: Any) -> None:
-        """Write one piece."""
+    def write(self, piece: Passed) -> None:
+        """Write one piece, which is not empty."""
 
     def close(self) -> None:
         """Write what ends the file."""
@@ -71,13 +72,15 @@ class Format(ABC):
     """Whether a file of it may be compressed as a whole."""
     shaped: ClassVar[bool] = False
     """Whether it asks for the shape of all rows before the first is written."""
+    arrays: ClassVar[bool] = False
+    """Whether an embedding may be float64 of shape (dim,) in the records that it encodes."""
 
     def require(self) -> None:  # noqa: B027 - most need nothing
         """Raise UsageError where what it needs is not installed."""
 
     @abstractmethod
-    def encode(self, records: Iterable[Record], shape: Shape) -> Any:
-        """A piece for the writer; picklable, so that another process may make it.
+    def encode(self, records: Iterable[Record], shape: Shape) -> Iterator[bytes]:
+        """The parts of a piece for the writer, which another process may make.
 
         ``records`` are gone through once, and each is let go where the format allows it.
         """

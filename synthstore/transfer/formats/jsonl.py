@@ -5,19 +5,32 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import BinaryIO
 
+import numpy as np
+import orjson
+
 from synthstore.files.jsonio import ParseFailure, Style, dump, parse
+from synthstore.files.passing import Passed
 from synthstore.transfer.formats.base import CUT, MAX_ROW, Format, Found, Row, Shape, Unread
 from synthstore.transfer.formats.packing import Stream
 from synthstore.transfer.records import Record
 
 _LINE = Style("orjson", None)
-_ENDED_LINE = Style("orjson", None, newline=True)
 _BOM = b"\xef\xbb\xbf"
 
 
 def line_of(record: Record) -> bytes:
-    """A record as one line of JSON, without the line feed; it may hold no NaN."""
-    return dump(record, _LINE, finite=True)
+    """A record as one line of JSON, without the line feed; it may hold no NaN.
+
+    An array of float64 is spelt as the list of its numbers is.
+    """
+    try:
+        return orjson.dumps(record, option=orjson.OPT_SERIALIZE_NUMPY)
+    except orjson.JSONEncodeError:
+        return dump({key: _listed(value) for key, value in record.items()}, _LINE, finite=True)
+
+
+def _listed(value: object) -> object:
+    return value.tolist() if isinstance(value, np.ndarray) else value
 
 
 class JsonLines(Format):
@@ -25,10 +38,13 @@ class JsonLines(Format):
 
     name = "jsonl"
     suffixes = (".jsonl", ".ndjson")
+    arrays = True
 
-    def encode(self, records: Iterable[Record], shape: Shape) -> bytes:  # noqa: ARG002
+    def encode(self, records: Iterable[Record], shape: Shape) -> Iterator[bytes]:  # noqa: ARG002
         """The lines of ``records``."""
-        return b"".join(dump(record, _ENDED_LINE, finite=True) for record in records)
+        for record in records:
+            yield line_of(record)
+            yield b"\n"
 
     def writer(self, out: BinaryIO, shape: Shape) -> _Lines:  # noqa: ARG002
         """Begin a file on ``out``."""
@@ -58,8 +74,8 @@ class _Lines:
     def __init__(self, out: BinaryIO) -> None:
         self._out = out
 
-    def write(self, piece: bytes) -> None:
-        self._out.write(piece)
+    def write(self, piece: Passed) -> None:
+        piece.send(self._out)
 
     def close(self) -> None:
         """End the file; nothing is to be written for that."""

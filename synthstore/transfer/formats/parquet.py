@@ -11,6 +11,7 @@ import numpy as np
 
 from synthstore.errors import UsageError
 from synthstore.files.jsonio import ParseFailure, parse
+from synthstore.files.passing import Passed
 from synthstore.transfer.formats.base import CUT, Format, Found, Row, Shape, Unread
 from synthstore.transfer.formats.columns import (
     COLUMNS,
@@ -44,8 +45,8 @@ class Parquet(Format):
                 "the format parquet needs pyarrow", hint="pip install 'synthstore[parquet]'"
             )
 
-    def encode(self, records: Iterable[Record], shape: Shape) -> Any:
-        """A record batch of pyarrow's."""
+    def encode(self, records: Iterable[Record], shape: Shape) -> Iterator[bytes]:
+        """A record batch of pyarrow's, as it passes it on itself."""
         import pyarrow as pa  # noqa: PLC0415 - heavy, and an extra
 
         schema = _schema(shape)
@@ -54,7 +55,7 @@ class Parquet(Format):
             _column([row.get(name) for row in rows], holds, schema.field(name).type)
             for name, holds in COLUMNS.items()
         ]
-        return pa.record_batch(columns, schema=schema)
+        yield pa.record_batch(columns, schema=schema).serialize()
 
     def writer(self, out: BinaryIO, shape: Shape) -> _Groups:
         """Begin a file on ``out``."""
@@ -87,15 +88,19 @@ class _Groups:
     def __init__(self, out: BinaryIO, shape: Shape) -> None:
         import pyarrow.parquet as pq  # noqa: PLC0415
 
+        self._schema = _schema(shape)
         self._file = pq.ParquetWriter(
-            out, _schema(shape), compression="zstd", use_dictionary=["kind", "layout"]
+            out, self._schema, compression="zstd", use_dictionary=["kind", "layout"]
         )
         self._held: list[Any] = []
         self._rows = 0
 
-    def write(self, piece: Any) -> None:
-        self._held.append(piece)
-        self._rows += piece.num_rows
+    def write(self, piece: Passed) -> None:
+        import pyarrow as pa  # noqa: PLC0415
+
+        batch = pa.ipc.read_record_batch(pa.py_buffer(piece.read()), self._schema)
+        self._held.append(batch)
+        self._rows += batch.num_rows
         if self._rows >= _GROUP:
             self._flush()
 

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any, BinaryIO
 
 from synthstore.files.jsonio import ParseFailure, parse
+from synthstore.files.passing import Passed
 from synthstore.transfer.formats.base import CUT, MAX_ROW, Format, Found, Row, Shape, Unread
 from synthstore.transfer.formats.columns import (
     COLUMNS,
@@ -33,9 +34,10 @@ class Csv(Format):
     name = "csv"
     suffixes = (".csv",)
 
-    def encode(self, records: Iterable[Record], shape: Shape) -> bytes:  # noqa: ARG002
+    def encode(self, records: Iterable[Record], shape: Shape) -> Iterator[bytes]:  # noqa: ARG002
         """The lines of ``records``."""
-        return _spelt(_line_of(record) for record in records)
+        for record in records:
+            yield _spelt([_line_of(record)])
 
     def writer(self, out: BinaryIO, shape: Shape) -> _Table:  # noqa: ARG002
         """Begin a file on ``out`` with the heading."""
@@ -57,8 +59,8 @@ class _Table:
         self._out = out
         out.write(_spelt([list(COLUMNS)]))
 
-    def write(self, piece: bytes) -> None:
-        self._out.write(piece)
+    def write(self, piece: Passed) -> None:
+        piece.send(self._out)
 
     def close(self) -> None:
         """End the file; nothing is to be written for that."""
