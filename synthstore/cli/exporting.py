@@ -73,11 +73,15 @@ async def export(
     Every field and the exact numbers, in an order of their own: the same store gives the same
     bytes. A file is replaced once all of it is written, and only its owner may read it.
     """
+    from synthstore.scan.workers import expect  # noqa: PLC0415
+
+    root = Path(store)
+    if executor is None:
+        expect([root], common.jobs, ["synthstore.transfer.reading"])
     from synthstore.transfer.exporting import ExportOptions  # noqa: PLC0415
     from synthstore.transfer.exporting import export as write_out  # noqa: PLC0415
     from synthstore.transfer.selection import Selection  # noqa: PLC0415
 
-    root = Path(store)
     target = _target(common, output, root, form)
     wanted = ExportOptions(
         format=form,

@@ -28,16 +28,16 @@ def usable_cores() -> int:
     return len(os.sched_getaffinity(0))
 
 
-def expect(stores: Sequence[Path], jobs: int | None) -> None:
+def expect(stores: Sequence[Path], jobs: int | None, modules: Sequence[str] = ()) -> None:
     """Begin to start the processes, if a store is so large that they are going to be wanted.
 
     They need half a second, in which a command can import what it needs and list the store. A
-    wrong guess costs only time.
+    wrong guess costs only time. ``modules`` are what the workers need besides.
     """
     if (jobs or usable_cores()) > 1 and any(map(_is_large, stores)):
         from multiprocessing import forkserver  # noqa: PLC0415 - small stores need none
 
-        with _server():
+        with _server(modules):
             forkserver.ensure_running()
 
 
@@ -64,14 +64,14 @@ def processes(workers: int) -> Executor:
 
 
 @contextmanager
-def _server() -> Iterator[None]:
+def _server(modules: Sequence[str] = ()) -> Iterator[None]:
     """Have the server that forks the workers start as it should, if it starts in here.
 
     Ctrl-C goes to the whole group: the server starts with it blocked, and so do its children.
     """
     from multiprocessing import forkserver  # noqa: PLC0415
 
-    forkserver.set_forkserver_preload(_PRELOADED)
+    forkserver.set_forkserver_preload([*_PRELOADED, *modules])
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield

@@ -11,15 +11,27 @@ from typing import TypeVar
 
 from synthstore.files.passing import Address, Passed, Tray, lay_out
 from synthstore.progress import Progress
-from synthstore.scan.pool import shards
-from synthstore.scan.shard import Candidate
-from synthstore.transfer.reading import Portion, Survey, Task, read_portion, survey_portion
+from synthstore.scan.pool import SHARD
+from synthstore.transfer.reading import (
+    FileName,
+    Portion,
+    Survey,
+    Task,
+    read_portion,
+    survey_portion,
+)
 
 T = TypeVar("T")
-Shard = Sequence[Candidate]
+Shard = Sequence[FileName]
 
 _AHEAD = 2
 """Shards a worker that may wait, read, for those before them."""
+
+
+def shards(files: Shard) -> Iterator[Shard]:
+    """Cut files into runs of ``SHARD``."""
+    for start in range(0, len(files), SHARD):
+        yield files[start : start + SHARD]
 
 
 class Trays(AbstractContextManager["Trays"]):
@@ -68,16 +80,16 @@ class Conveyor:
     progress: Progress
     trays: Trays
 
-    def surveys(self, task: Task, candidates: Sequence[Candidate]) -> Iterator[Survey]:
+    def surveys(self, task: Task, files: Shard) -> Iterator[Survey]:
         """What the embeddings of each shard are like."""
 
         def submit(shard: Shard) -> Future[Survey]:
             return self.executor.submit(survey_portion, task, shard)
 
-        return (survey for _, survey in self._in_order(submit, candidates))
+        return (survey for _, survey in self._in_order(submit, files))
 
     def portions(
-        self, task: Task, candidates: Sequence[Candidate], limit: int | None
+        self, task: Task, files: Shard, limit: int | None
     ) -> Iterator[tuple[Shard, Portion, Passed | None]]:
         """Each shard read; what it passes on is there until the next one is asked for."""
 
@@ -85,16 +97,16 @@ class Conveyor:
             address = self.trays.hand_out()
             return self.executor.submit(read_portion, task, shard, address, limit)
 
-        for shard, portion in self._in_order(submit, candidates):
+        for shard, portion in self._in_order(submit, files):
             yield shard, portion, self.trays.arrived(portion)
             self.trays.take_back()
 
     def _in_order(
-        self, submit: Callable[[Shard], Future[T]], candidates: Sequence[Candidate]
+        self, submit: Callable[[Shard], Future[T]], files: Shard
     ) -> Iterator[tuple[Shard, T]]:
         """Results in order, with a few shards under way, never all."""
         waiting: deque[tuple[Shard, Future[T]]] = deque()
-        for shard in shards(candidates):
+        for shard in shards(files):
             waiting.append((shard, submit(shard)))
             if len(waiting) > _AHEAD * self.workers:
                 yield self._first(waiting)

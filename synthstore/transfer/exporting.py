@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,17 +15,15 @@ from synthstore.files.passing import Passed
 from synthstore.layout.base import Layout
 from synthstore.model.ids import EntityRef, Kind
 from synthstore.progress import Progress, SilentProgress
-from synthstore.scan.listing import list_store
-from synthstore.scan.pool import executor_for, shards, usable_cores
-from synthstore.scan.shard import Candidate
+from synthstore.scan.pool import executor_for, usable_cores
 from synthstore.store.admission import PRIVATE_FILE
-from synthstore.store.catalog import load_catalog, read_catalog
 from synthstore.store.evidence import recognise
-from synthstore.transfer.conveying import Conveyor, Trays
+from synthstore.transfer.conveying import Conveyor, Trays, shards
 from synthstore.transfer.formats import format_of
 from synthstore.transfer.formats.base import ANY_SHAPE, Format, Shape
 from synthstore.transfer.formats.packing import packed, suffix_of
 from synthstore.transfer.hopping import Stop, hop
+from synthstore.transfer.locating import Located, locate
 from synthstore.transfer.reading import (
     Claim,
     Portion,
@@ -33,10 +31,8 @@ from synthstore.transfer.reading import (
     Survey,
     Task,
     claims_of,
-    in_order,
     read_portion,
     rightful,
-    stem_key,
     survey_portion,
 )
 from synthstore.transfer.selection import Selection
@@ -130,15 +126,6 @@ class _Done:
 
 
 @dataclass(frozen=True, slots=True)
-class _Listed:
-    """The files to read: those named alone in their way, and those that others are named like."""
-
-    plain: Sequence[Candidate]
-    alike: Sequence[Candidate]
-    problems: Sequence[Problem]
-
-
-@dataclass(frozen=True, slots=True)
 class _Job:
     root: Path
     layout: Layout
@@ -149,7 +136,9 @@ class _Job:
     def run(self, target: Path | BinaryIO, suffix: str, stop: Stop) -> _Done:
         """Read, and write in one go; nothing is left of a file that could not be completed."""
         done = _Done()
-        task, listed = self._task()
+        selection = self.options.selection
+        listed = locate(self.root, self.layout, selection)
+        task = Task(str(self.root), self.layout, selection, self.form.name, listed=listed.listed)
         done.problems += listed.problems
         with self._conveyor(len(listed.plain)) as conveyor:
             shape = self._shape(conveyor, task, listed, stop) if self.form.shaped else ANY_SHAPE
@@ -174,28 +163,7 @@ class _Job:
         with Trays(near=cluster is None) as trays, executor_for(files, jobs, cluster) as executor:
             yield Conveyor(executor, jobs or usable_cores(), self.progress, trays)
 
-    def _task(self) -> tuple[Task, _Listed]:
-        catalog = read_catalog(
-            self.root, self.layout, load_catalog(self.root, self.layout.catalog_path)
-        ).catalog
-        rows = catalog.rows if catalog is not None else ()
-        going = {row.path for row in rows if row.deleted_at is not None and row.path}
-        beside = frozenset(row.path for row in rows if row.path and "/" not in row.path)
-        listing = list_store(self.root, self.layout)
-        closed = [Problem(one.path, one.message) for one in listing.access]
-        wanted = [
-            one
-            for one in listing.candidates
-            if one.path not in going and self.options.selection.wants_kind(one.kind)
-        ]
-        wanted.sort(key=in_order)
-        plain, alike = _parted(wanted)
-        task = Task(
-            str(self.root), self.layout, self.options.selection, self.form.name, listed=beside
-        )
-        return task, _Listed(plain, alike, closed)
-
-    def _shape(self, conveyor: Conveyor, task: Task, listed: _Listed, stop: Stop) -> Shape:
+    def _shape(self, conveyor: Conveyor, task: Task, listed: Located, stop: Stop) -> Shape:
         survey = Survey()
         self.progress.start("looking at embeddings", len(listed.plain))
         for part in conveyor.surveys(task, listed.plain):
@@ -205,7 +173,7 @@ class _Job:
         return survey.shape()
 
     def _portions(
-        self, conveyor: Conveyor, task: Task, listed: _Listed, done: _Done
+        self, conveyor: Conveyor, task: Task, listed: Located, done: _Done
     ) -> Iterator[tuple[Portion, Passed | None]]:
         """Portions in the order of the files; ``done`` is up to date when the next is asked for."""
         claims: list[Claim] = []
@@ -230,15 +198,6 @@ class _Job:
                 f"no entity of this store has the id {', '.join(sorted(missing))}",
                 hint="ids are those of the catalog, not file names",
             )
-
-
-def _parted(wanted: Sequence[Candidate]) -> tuple[list[Candidate], list[Candidate]]:
-    """Files whose name is the only one of its kind, and the others."""
-    seen: dict[tuple[Kind, str], int] = {}
-    for one in wanted:
-        seen[stem_key(one)] = seen.get(stem_key(one), 0) + 1
-    plain = [one for one in wanted if seen[stem_key(one)] == 1]
-    return plain, [one for one in wanted if seen[stem_key(one)] > 1]
 
 
 def _alone(portion: Portion) -> tuple[Portion, Passed | None]:

@@ -21,7 +21,7 @@ from synthstore.files.walk import open_folder, read_at
 from synthstore.layout.base import Layout
 from synthstore.model.ids import EntityRef, Kind
 from synthstore.model.paths import folder_of
-from synthstore.scan.shard import DEFAULT_CAPS, Candidate
+from synthstore.scan.shard import DEFAULT_CAPS
 from synthstore.transfer.formats import FORMATS
 from synthstore.transfer.formats.base import ANY_SHAPE, Shape
 from synthstore.transfer.formats.parquet import exact_singles
@@ -30,6 +30,13 @@ from synthstore.transfer.selection import Selection
 
 _LOSSY = ("duplicate keys", "nested deeper")
 """What stands against a file's value being all that the file says."""
+
+
+class FileName(NamedTuple):
+    """Where an entity may be found."""
+
+    path: str
+    kind: Kind
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +69,7 @@ class Task:
 class Claim(NamedTuple):
     """A file, the entity that it bears, and the instant of its last update."""
 
-    candidate: Candidate
+    file: FileName
     ref: EntityRef
     updated_us: int
 
@@ -106,7 +113,7 @@ class Survey:
 
 def read_portion(
     task: Task,
-    candidates: Sequence[Candidate],
+    files: Sequence[FileName],
     tray: Address | None,
     limit: int | None,
     *,
@@ -117,7 +124,7 @@ def read_portion(
     ``sole``: nothing else claims the ids of these files, whatever their names.
     """
     portion = Portion()
-    records = _wanted(task, candidates, limit, portion, sole=sole)
+    records = _wanted(task, files, limit, portion, sole=sole)
     first = next(records, None)
     if first is not None:
         # One after the other: the numbers of a record are spelt while they are at hand.
@@ -127,13 +134,13 @@ def read_portion(
 
 
 def _wanted(
-    task: Task, candidates: Sequence[Candidate], limit: int | None, portion: Portion, *, sole: bool
+    task: Task, files: Sequence[FileName], limit: int | None, portion: Portion, *, sole: bool
 ) -> Iterator[Record]:
     """The records that go out, all else that is seen noted in ``portion``."""
-    for candidate, record, updated in _records(task, candidates, portion.problems):
-        ref = EntityRef(candidate.kind, record["id"])
-        if not sole and not task.layout.names(candidate.path, ref.id):
-            portion.apart.append(Claim(candidate, ref, updated))
+    for file, record, updated in _records(task, files, portion.problems):
+        ref = EntityRef(file.kind, record["id"])
+        if not sole and not task.layout.names(file.path, ref.id):
+            portion.apart.append(Claim(file, ref, updated))
             continue
         if limit is not None and len(portion.refs) >= limit:
             return
@@ -143,42 +150,42 @@ def _wanted(
             yield task.selection.trimmed(record)
 
 
-def claims_of(task: Task, candidates: Sequence[Candidate], problems: list[Problem]) -> list[Claim]:
+def claims_of(task: Task, files: Sequence[FileName], problems: list[Problem]) -> list[Claim]:
     """What each whole file bears."""
     return [
-        Claim(candidate, EntityRef(candidate.kind, record["id"]), updated)
-        for candidate, record, updated in _records(task, candidates, problems)
+        Claim(file, EntityRef(file.kind, record["id"]), updated)
+        for file, record, updated in _records(task, files, problems)
     ]
 
 
 def rightful(
     layout: Layout, claims: Iterable[Claim], known: Container[EntityRef], problems: list[Problem]
-) -> list[Candidate]:
+) -> list[FileName]:
     """The one file of each entity that is not ``known`` yet: named after it, else the newest."""
     best: dict[EntityRef, Claim] = {}
     order = sorted(
         claims,
         key=lambda one: (
-            not layout.names(one.candidate.path, one.ref.id), -one.updated_us, one.candidate.path
+            not layout.names(one.file.path, one.ref.id), -one.updated_us, one.file.path
         ),
     )  # fmt: skip
     problems += [
-        Problem(claim.candidate.path, "another file bears its id too")
+        Problem(claim.file.path, "another file bears its id too")
         for claim in order
         if claim.ref in known or best.setdefault(claim.ref, claim) is not claim
     ]
-    return sorted((one.candidate for one in best.values()), key=in_order)
+    return sorted((one.file for one in best.values()), key=in_order)
 
 
-def in_order(candidate: Candidate) -> tuple[bool, str]:
+def in_order(file: FileName) -> tuple[bool, str]:
     """Memories first: an assembly may need them where it is imported."""
-    return candidate.kind != "memory", candidate.path
+    return file.kind != "memory", file.path
 
 
-def survey_portion(task: Task, candidates: Sequence[Candidate]) -> Survey:
+def survey_portion(task: Task, files: Sequence[FileName]) -> Survey:
     """What the embeddings of these files are like."""
     survey = Survey()
-    for _, record, _ in _records(task, candidates, []):
+    for _, record, _ in _records(task, files, []):
         if not task.selection.embeddings or not task.selection.wants(record):
             continue
         for dims, name in zip(survey.dims, ("embedding", "composite_embedding"), strict=True):
@@ -190,31 +197,31 @@ def survey_portion(task: Task, candidates: Sequence[Candidate]) -> Survey:
 
 
 def _records(
-    task: Task, candidates: Sequence[Candidate], problems: list[Problem]
-) -> Iterator[tuple[Candidate, Record, int]]:
+    task: Task, files: Sequence[FileName], problems: list[Problem]
+) -> Iterator[tuple[FileName, Record, int]]:
     """Each whole entity as a record, with the instant of its last update."""
-    for candidate, raw in _bytes(Path(task.root), candidates, problems):
+    for file, raw in _bytes(Path(task.root), files, problems):
         try:
-            parsed = _parsed(task, candidate.kind, raw)
+            parsed = _parsed(task, file.kind, raw)
         except ParseFailure as error:
-            problems.append(Problem(candidate.path, str(error)))
+            problems.append(Problem(file.path, str(error)))
             continue
         document = parsed.value if isinstance(parsed.value, dict) else {}
-        facts = task.layout.read_record(candidate.kind, document)
+        facts = task.layout.read_record(file.kind, document)
         if facts.id is None or facts.missing:
-            if not _is_foreign(task, candidate, facts.id, len(facts.missing)):
+            if not _is_foreign(task, file, facts.id, len(facts.missing)):
                 what = "required and missing or mistyped: " + ", ".join(facts.missing)
-                problems.append(Problem(candidate.path, what))
+                problems.append(Problem(file.path, what))
             continue
         reason = _lossy(parsed)
         if reason is not None:
-            problems.append(Problem(candidate.path, reason))
+            problems.append(Problem(file.path, reason))
             continue
-        record = record_of(task.layout, candidate.kind, document)
+        record = record_of(task.layout, file.kind, document)
         if record.get("id") != facts.id:
-            problems.append(Problem(candidate.path, "its id is not where its layout has it"))
+            problems.append(Problem(file.path, "its id is not where its layout has it"))
             continue
-        yield candidate, record, facts.updated_us or 0
+        yield file, record, facts.updated_us or 0
 
 
 def _parsed(task: Task, kind: Kind, raw: bytes) -> Parsed:
@@ -225,14 +232,15 @@ def _parsed(task: Task, kind: Kind, raw: bytes) -> Parsed:
     parsed = parse_numbers(raw, key)
     numbers = parsed.value.get(key) if isinstance(parsed.value, dict) else None
     # An array does not show which of its numbers are integers, nor those beyond 53 bits.
-    rounded = isinstance(numbers, np.ndarray) and bool((np.rint(numbers) == numbers).any())
-    return parse(raw) if rounded else parsed
+    if isinstance(numbers, np.ndarray) and np.count_nonzero(np.rint(numbers) == numbers):
+        return parse(raw)
+    return parsed
 
 
 def _bytes(
-    root: Path, candidates: Sequence[Candidate], problems: list[Problem]
-) -> Iterator[tuple[Candidate, bytes]]:
-    for folder, group in groupby(candidates, key=lambda candidate: folder_of(candidate.path)):
+    root: Path, files: Sequence[FileName], problems: list[Problem]
+) -> Iterator[tuple[FileName, bytes]]:
+    for folder, group in groupby(files, key=lambda file: folder_of(file.path)):
         members = list(group)
         try:
             with open_folder(root, folder) as fd:
@@ -246,7 +254,7 @@ def _bytes(
             problems += [Problem(one.path, error.message) for one in members]
 
 
-def _read(fd: int, root: Path, one: Candidate, problems: list[Problem]) -> bytes | None:
+def _read(fd: int, root: Path, one: FileName, problems: list[Problem]) -> bytes | None:
     try:
         cap = DEFAULT_CAPS.of(one.kind)
         return read_at(fd, one.path.rpartition("/")[2], f"{root}/{one.path}", cap)[0]
@@ -264,12 +272,12 @@ def _lossy(parsed: Parsed) -> str | None:
     return next((why for why in parsed.rigid if why.startswith(_LOSSY)), None)
 
 
-def _is_foreign(task: Task, candidate: Candidate, name: str | None, missing: int) -> bool:
+def _is_foreign(task: Task, file: FileName, name: str | None, missing: int) -> bool:
     """Whether a file is no entity at all, but somebody's JSON beside the entities."""
-    beside = "/" not in candidate.path and not task.layout.names_an_entity(candidate.path)
-    return beside and candidate.path not in task.listed and name is None and missing > 1
+    beside = "/" not in file.path and not task.layout.names_an_entity(file.path)
+    return beside and file.path not in task.listed and name is None and missing > 1
 
 
-def stem_key(candidate: Candidate) -> tuple[Kind, str]:
+def stem_key(file: FileName) -> tuple[Kind, str]:
     """What two files have in common that may claim one id by their names."""
-    return candidate.kind, candidate.path.rpartition("/")[2]
+    return file.kind, file.path.rpartition("/")[2]

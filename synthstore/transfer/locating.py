@@ -1,0 +1,105 @@
+"""The files of a store that an export reads: told by their names alone, without a look at each."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from synthstore.errors import PermissionDeniedError
+from synthstore.files.failure import failure
+from synthstore.files.walk import open_folder
+from synthstore.layout.base import Layout
+from synthstore.scan.listing import KIND_OF_PLACE
+from synthstore.store.catalog import LoadedCatalog, load_catalog, read_catalog
+from synthstore.transfer.reading import FileName, Problem, in_order, stem_key
+from synthstore.transfer.selection import Selection
+
+_MARK = b"deleted_at"
+"""What the row of a deleted entity has in every layout."""
+
+
+@dataclass(frozen=True, slots=True)
+class Located:
+    """The files to read: those named alone in their way, and those that others are named like."""
+
+    plain: Sequence[FileName]
+    alike: Sequence[FileName]
+    problems: Sequence[Problem]
+    listed: frozenset[str]
+    """Paths in the store's own folder that the catalog names."""
+
+
+def locate(root: Path, layout: Layout, selection: Selection) -> Located:
+    """Find the files in which entities may be that are wanted and not deleted."""
+    names = _Names()
+    for folder in dict.fromkeys(("", *layout.entity_folders)):
+        names.look_into(root, folder, layout)
+    going, beside = _rows_of(root, layout, in_root=any("/" not in one.path for one in names.files))
+    wanted = [
+        one for one in names.files if one.path not in going and selection.wants_kind(one.kind)
+    ]
+    wanted.sort(key=in_order)
+    plain, alike = _parted(wanted)
+    return Located(plain, alike, names.problems, beside)
+
+
+@dataclass(slots=True)
+class _Names:
+    files: list[FileName] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+
+    def look_into(self, root: Path, folder: str, layout: Layout) -> None:
+        """Take the names of ``folder``; links are never followed, and no file is opened."""
+        prefix = folder + "/" if folder else ""
+        try:
+            for name in _regular(root, folder):
+                kind = KIND_OF_PLACE.get(layout.place(prefix + name))
+                if kind is not None:
+                    self.files.append(FileName(prefix + name, kind))
+        except PermissionDeniedError as error:
+            if not folder:
+                raise
+            self.problems.append(Problem(folder, error.message))
+
+
+def _regular(root: Path, folder: str) -> Iterator[str]:
+    """Names of the regular files in a folder, which need not be there."""
+    try:
+        with open_folder(root, folder, listing=True) as fd, os.scandir(fd) as entries:
+            yield from (entry.name for entry in entries if entry.is_file(follow_symlinks=False))
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise failure(error, root / folder, "read") from error
+
+
+def _rows_of(root: Path, layout: Layout, *, in_root: bool) -> tuple[frozenset[str], frozenset[str]]:
+    """Paths of deleted entities, and those in the root, as the catalog's rows name them."""
+    loaded = load_catalog(root, layout.catalog_path, lightly=True)
+    if not in_root and not _may_delete(loaded):
+        # To read the rows takes much longer than to parse them.
+        return frozenset(), frozenset()
+    catalog = read_catalog(root, layout, loaded).catalog
+    rows = [row for row in (catalog.rows if catalog is not None else ()) if row.path]
+    return (
+        frozenset(row.path for row in rows if row.path and row.deleted_at is not None),
+        frozenset(row.path for row in rows if row.path and "/" not in row.path),
+    )
+
+
+def _may_delete(loaded: LoadedCatalog) -> bool:
+    """Whether a row may be that of a deleted entity; escapes and encodings can hide the mark."""
+    raw = loaded.raw or b""
+    return _MARK in raw or b"\\u" in raw or loaded.encoding is not None
+
+
+def _parted(wanted: Sequence[FileName]) -> tuple[list[FileName], list[FileName]]:
+    """Files whose name is the only one of its kind, and the others."""
+    seen = Counter(map(stem_key, wanted))
+    if len(seen) == len(wanted):
+        return list(wanted), []
+    plain = [one for one in wanted if seen[stem_key(one)] == 1]
+    return plain, [one for one in wanted if seen[stem_key(one)] > 1]
