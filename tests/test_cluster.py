@@ -76,6 +76,19 @@ def test_a_cluster_rebuilds_the_same(tmp_path: Path, executor: str) -> None:
 
 
 @needs_dask
+@pytest.mark.parametrize("form", ["jsonl", "json.gz", "csv", "parquet"])
+def test_a_cluster_exports_the_same(form: str, tmp_path: Path, executor: str) -> None:
+    built = stores.build("native", tmp_path / "store", memories=600)
+    built.overwrite(built.memories[1], b"{")
+    alone, together = tmp_path / f"alone.{form}", tmp_path / f"together.{form}"
+    spawn("export", built.root, "-o", alone)
+    done = spawn("export", built.root, "-o", together, "--executor", executor)
+    assert done.returncode == 3, done.stderr
+    assert "599 memories" in done.stdout
+    assert together.read_bytes() == alone.read_bytes()
+
+
+@needs_dask
 def test_a_scheduler_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cluster, "_CONNECT_SECONDS", 0.2)
     with (

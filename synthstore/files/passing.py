@@ -16,7 +16,7 @@ from typing import BinaryIO, NamedTuple
 from synthstore.files.durable import Outlet, told
 
 _BLOCK = 1 << 20
-_TOGETHER = 1 << 18
+_TOGETHER = 1 << 17
 """Bytes that are gathered for one call: few calls, and what is gathered stays in the cache."""
 
 _PARTS = 1000

@@ -192,7 +192,7 @@ class _Job:
     def _require_found(self, done: _Done) -> None:
         """Raise UsageError for an id that nothing bears: a slip of the pen is no empty export."""
         wanted = self.options.selection.ids
-        missing = wanted - {ref.id for ref in done.known}
+        missing = wanted - {ref.id for ref in done.known} if wanted else wanted
         if missing and self.options.selection.where is None and self.options.limit is None:
             raise UsageError(
                 f"no entity of this store has the id {', '.join(sorted(missing))}",

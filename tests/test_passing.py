@@ -1,0 +1,139 @@
+"""Bytes passed from one process to another in memory."""
+
+from __future__ import annotations
+
+import errno
+import io
+import os
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from synthstore.errors import DiskFullError
+from synthstore.files import passing
+from synthstore.files.durable import replacing
+from synthstore.files.passing import Address, Passed, Tray, fill, lay_out
+
+PARTS = [b"one", b"", b"two\n" * 100_000, b"three"]
+WHOLE = b"".join(PARTS)
+
+
+@pytest.fixture
+def tray() -> Iterator[Tray]:
+    made = lay_out()
+    assert made is not None
+    yield made
+    made.close()
+
+
+def sent(passed: Passed, start: int = 0) -> bytes:
+    out = io.BytesIO()
+    passed.send(out, start)
+    return out.getvalue()
+
+
+def test_another_process_fills_a_tray(tray: Tray, tmp_path: Path) -> None:
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        filled = pool.submit(fill, tray.address, PARTS).result()
+    assert (filled.size, filled.held) == (len(WHOLE), None)
+    passed = Passed(filled, tray)
+    assert sent(passed) == passed.read() == WHOLE
+    assert sent(passed, 5) == WHOLE[5:]
+    with replacing(tmp_path / "file", 0o600) as out:
+        out.write(b"before ")
+        passed.send(out, 3)
+        out.write(b" behind")
+    assert (tmp_path / "file").read_bytes() == b"before " + WHOLE[3:] + b" behind"
+
+
+def test_a_tray_goes_round(tray: Tray) -> None:
+    for parts in (PARTS, [b"short"], [], PARTS):
+        assert Passed(fill(tray.address, parts), tray).read() == b"".join(parts)
+        tray.clear()
+
+
+def test_a_tray_gives_back_what_few_need(tray: Tray, monkeypatch: pytest.MonkeyPatch) -> None:
+    def room() -> int:
+        return Path(tray.address.path).stat().st_size
+
+    fill(tray.address, PARTS)
+    tray.clear()
+    assert room() == len(WHOLE)
+    monkeypatch.setattr(passing, "_KEPT", 1000)
+    tray.clear()
+    assert room() == 0
+
+
+@pytest.mark.parametrize("parts", [PARTS, []], ids=["some", "none"])
+def test_what_reaches_no_tray_is_held(parts: list[bytes], tmp_path: Path) -> None:
+    gone = Address(str(tmp_path / "gone"), 1, 1)
+    for address in (None, gone):
+        passed = Passed(fill(address, iter(parts)))
+        assert passed.filled.held == sent(passed) == passed.read() == b"".join(parts)
+        assert sent(passed, 2) == b"".join(parts)[2:]
+
+
+def test_a_file_that_is_no_tray_is_left_alone(tray: Tray, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    other.write_bytes(b"precious")
+    filled = fill(tray.address._replace(path=str(other)), PARTS)
+    assert filled.held == WHOLE
+    assert other.read_bytes() == b"precious"
+
+
+def test_a_system_without_such_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    def none(*_: Any) -> int:
+        raise OSError(errno.ENOSYS, "no such call")
+
+    monkeypatch.setattr(os, "memfd_create", none)
+    assert lay_out() is None
+
+
+@pytest.mark.parametrize("at", [0, 5])
+def test_a_file_system_into_which_the_kernel_cannot_copy(
+    at: int, tray: Tray, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = os.sendfile
+
+    def some(out: int, source: int, offset: int, count: int) -> int:
+        if offset >= at:
+            raise OSError(errno.EINVAL, "not here")
+        return whole(out, source, offset, min(count, at - offset))
+
+    passed = Passed(fill(tray.address, PARTS), tray)
+    monkeypatch.setattr(os, "sendfile", some)
+    with replacing(tmp_path / "file", 0o600) as out:
+        passed.send(out)
+    assert (tmp_path / "file").read_bytes() == WHOLE
+
+
+def test_calls_that_do_a_part_only(
+    tray: Tray, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gather, send = os.writev, os.sendfile
+    monkeypatch.setattr(os, "writev", lambda fd, parts: gather(fd, [b"".join(parts)[:2]]))
+    monkeypatch.setattr(os, "sendfile", lambda a, b, at, count: send(a, b, at, min(count, 70_000)))
+    passed = Passed(fill(tray.address, PARTS), tray)
+    with replacing(tmp_path / "file", 0o600) as out:
+        passed.send(out)
+    assert (tmp_path / "file").read_bytes() == WHOLE
+
+
+def test_a_full_disk_has_its_name(
+    tray: Tray, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: Any) -> int:
+        raise OSError(errno.ENOSPC, "no space left")
+
+    passed = Passed(fill(tray.address, PARTS), tray)
+    monkeypatch.setattr(os, "sendfile", full)
+    with (
+        pytest.raises(DiskFullError, match=r"cannot write .*/file: "),
+        replacing(tmp_path / "file", 0o600) as out,
+    ):
+        passed.send(out)
+    assert list(tmp_path.iterdir()) == []
