@@ -79,6 +79,19 @@ def test_no_document_makes_a_layout_raise(layout: Layout, document: dict[str, ob
     assert len(catalog.rows) in (3, 4)
 
 
+ID_KEYS = st.sampled_from(["memory_id", "assembly_id", "id", "content", "memory_ids", "memories"])
+
+
+@pytest.mark.parametrize("layout", LAYOUTS, ids=lambda layout: layout.name)
+@given(document=st.dictionaries(ID_KEYS, JUNK, max_size=6))
+def test_a_document_is_identified_as_it_is_read(
+    layout: Layout, document: dict[str, object]
+) -> None:
+    for kind in KINDS:
+        record = layout.read_record(kind, document)
+        assert layout.identify(kind, document) == (record.id, record.missing)
+
+
 @pytest.mark.parametrize("layout", [NATIVE, CORE4, CORE3], ids=lambda layout: layout.name)
 def test_a_right_row_is_left_alone(layout: Layout) -> None:
     name = NAMES[layout.name]

@@ -105,6 +105,13 @@ class Layout(ABC):
     def read_record(self, kind: Kind, document: Mapping[str, object]) -> Record:
         """Bring a parsed entity document to the common vocabulary; never raises for bad fields."""
 
+    def identify(
+        self, kind: Kind, document: Mapping[str, object]
+    ) -> tuple[str | None, tuple[str, ...]]:
+        """The id of an entity document, and what it lacks: as ``read_record`` tells them."""
+        record = self.read_record(kind, document)
+        return record.id, record.missing
+
     @abstractmethod
     def members_embedded(self, document: Mapping[str, object]) -> Sequence[Mapping[str, object]]:
         """Full copies of memories inside an assembly document, as memory documents."""

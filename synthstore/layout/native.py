@@ -122,6 +122,12 @@ class Native(Layout):
             out_of_range=tuple(fields.problems),
         )
 
+    def identify(
+        self, kind: Kind, document: Mapping[str, object]
+    ) -> tuple[str | None, tuple[str, ...]]:
+        """The id of an entity document, and what it lacks; no other field is looked at."""
+        return text(document.get(_ID_KEYS[kind])), _missing(kind, document)
+
     def members_embedded(
         self,
         document: Mapping[str, object],  # noqa: ARG002 - nothing to look for

@@ -25,7 +25,7 @@ from synthstore.scan.shard import DEFAULT_CAPS
 from synthstore.transfer.formats import FORMATS
 from synthstore.transfer.formats.base import ANY_SHAPE, Shape
 from synthstore.transfer.formats.parquet import exact_singles
-from synthstore.transfer.records import Record, record_of
+from synthstore.transfer.records import Document, Record, record_of
 from synthstore.transfer.selection import Selection
 
 _LOSSY = ("duplicate keys", "nested deeper")
@@ -137,10 +137,10 @@ def _wanted(
     task: Task, files: Sequence[FileName], limit: int | None, portion: Portion, *, sole: bool
 ) -> Iterator[Record]:
     """The records that go out, all else that is seen noted in ``portion``."""
-    for file, record, updated in _records(task, files, portion.problems):
+    for file, record, document in _records(task, files, portion.problems):
         ref = EntityRef(file.kind, record["id"])
         if not sole and not task.layout.names(file.path, ref.id):
-            portion.apart.append(Claim(file, ref, updated))
+            portion.apart.append(_claim(task, file, ref, document))
             continue
         if limit is not None and len(portion.refs) >= limit:
             return
@@ -153,9 +153,13 @@ def _wanted(
 def claims_of(task: Task, files: Sequence[FileName], problems: list[Problem]) -> list[Claim]:
     """What each whole file bears."""
     return [
-        Claim(file, EntityRef(file.kind, record["id"]), updated)
-        for file, record, updated in _records(task, files, problems)
+        _claim(task, file, EntityRef(file.kind, record["id"]), document)
+        for file, record, document in _records(task, files, problems)
     ]
+
+
+def _claim(task: Task, file: FileName, ref: EntityRef, document: Document) -> Claim:
+    return Claim(file, ref, task.layout.read_record(ref.kind, document).updated_us or 0)
 
 
 def rightful(
@@ -198,8 +202,8 @@ def survey_portion(task: Task, files: Sequence[FileName]) -> Survey:
 
 def _records(
     task: Task, files: Sequence[FileName], problems: list[Problem]
-) -> Iterator[tuple[FileName, Record, int]]:
-    """Each whole entity as a record, with the instant of its last update."""
+) -> Iterator[tuple[FileName, Record, Document]]:
+    """Each whole entity as a record, and the document that it was made of."""
     for file, raw in _bytes(Path(task.root), files, problems):
         try:
             parsed = _parsed(task, file.kind, raw)
@@ -207,10 +211,10 @@ def _records(
             problems.append(Problem(file.path, str(error)))
             continue
         document = parsed.value if isinstance(parsed.value, dict) else {}
-        facts = task.layout.read_record(file.kind, document)
-        if facts.id is None or facts.missing:
-            if not _is_foreign(task, file, facts.id, len(facts.missing)):
-                what = "required and missing or mistyped: " + ", ".join(facts.missing)
+        entity_id, missing = task.layout.identify(file.kind, document)
+        if entity_id is None or missing:
+            if not _is_foreign(task, file, entity_id, len(missing)):
+                what = "required and missing or mistyped: " + ", ".join(missing)
                 problems.append(Problem(file.path, what))
             continue
         reason = _lossy(parsed)
@@ -218,10 +222,10 @@ def _records(
             problems.append(Problem(file.path, reason))
             continue
         record = record_of(task.layout, file.kind, document)
-        if record.get("id") != facts.id:
+        if record.get("id") != entity_id:
             problems.append(Problem(file.path, "its id is not where its layout has it"))
             continue
-        yield file, record, facts.updated_us or 0
+        yield file, record, document
 
 
 def _parsed(task: Task, kind: Kind, raw: bytes) -> Parsed:
