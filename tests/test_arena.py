@@ -10,10 +10,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from synthstore.files import arena
+from synthstore.files.arena import Arena, Run, Shelf, open_arena, put
 from synthstore.layout.native import Native
 from synthstore.model.embedding import FloatMatrix
-from synthstore.scan import arena, pool, scanner, workers
-from synthstore.scan.arena import Arena, Run, Shelf, open_arena, put
+from synthstore.scan import pool, scanner, workers
 from synthstore.scan.inventory import Inventory
 from synthstore.scan.scanner import ScanOptions, scan
 from synthstore.testing.plugin import MakeStore
@@ -25,7 +26,7 @@ def vectors(count: int, dim: int, seed: int = 0) -> FloatMatrix:
 
 
 def filled(shared: Arena, first: int, rows: FloatMatrix) -> Run:
-    run = put(Shelf(shared.path, first), rows.shape[1], list(rows))
+    run = put(Shelf(shared.address, first), rows.shape[1], list(rows))
     assert run is not None
     return run
 
@@ -59,7 +60,7 @@ def test_what_does_not_fit_is_left_to_the_caller(monkeypatch: pytest.MonkeyPatch
     one = vectors(1, 4)
     with open_arena() as shared:
         assert shared is not None
-        shelf = Shelf(shared.path, 0)
+        shelf = Shelf(shared.address, 0)
         assert put(shelf, arena.MOST_DIMENSIONS + 1, list(one)) is None
         with monkeypatch.context() as patch:
             patch.setattr(os, "pwritev", lambda *_: 3)

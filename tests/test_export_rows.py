@@ -13,7 +13,8 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from synthstore.files import passing
-from synthstore.files.passing import Address, Filled
+from synthstore.files.passing import Filled
+from synthstore.files.sharing import Address
 from synthstore.layout.native import Native
 from synthstore.model.ids import Kind
 from synthstore.scan import pool

@@ -16,7 +16,8 @@ import pytest
 from synthstore.errors import DiskFullError
 from synthstore.files import passing
 from synthstore.files.durable import replacing
-from synthstore.files.passing import Address, Passed, Tray, fill, lay_out
+from synthstore.files.passing import Passed, Tray, fill, lay_out
+from synthstore.files.sharing import Address
 
 PARTS = [b"one", b"", b"two\n" * 100_000, b"three"]
 WHOLE = b"".join(PARTS)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, BinaryIO, Literal
@@ -77,8 +76,6 @@ async def export(
     from synthstore.scan.workers import expect  # noqa: PLC0415
 
     root = Path(store)
-    # Else numpy starts threads that nothing here uses, and that spin for a while in each process.
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     if executor is None:
         expect([root], common.jobs, ["synthstore.transfer.reading"])
     from synthstore.transfer.exporting import ExportOptions  # noqa: PLC0415

@@ -30,6 +30,8 @@ def main() -> NoReturn:
         # A locale without UTF-8 must not turn an odd id into a traceback.
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
+    # Else numpy starts threads that hardly anything uses, and that spin a while in each process.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     # Facts, rows and findings make no cycles, and to look for some among millions takes seconds.
     gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS)
     sys.exit(run(sys.argv[1:]))

@@ -11,9 +11,10 @@ import io
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import BinaryIO, NamedTuple
+from typing import BinaryIO
 
 from synthstore.files.durable import Outlet, told
+from synthstore.files.sharing import Address, address_of, new_memory, reach
 
 _BLOCK = 1 << 20
 _TOGETHER = 1 << 17
@@ -24,14 +25,6 @@ _PARTS = 1000
 
 _KEPT = 1 << 26
 """Bytes of memory that a tray keeps for its next use; pages used before cost less than new ones."""
-
-
-class Address(NamedTuple):
-    """Where processes of the same user on the same machine find a tray, and how they know it."""
-
-    path: str
-    device: int
-    inode: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +41,7 @@ class Tray:
 
     def __init__(self, fd: int) -> None:
         self._fd = fd
-        status = os.fstat(fd)
-        self.address = Address(f"/proc/{os.getpid()}/fd/{fd}", status.st_dev, status.st_ino)
+        self.address = address_of(fd)
 
     def send(self, out: BinaryIO, start: int, end: int) -> None:
         """Write the bytes from ``start`` to ``end`` to ``out``."""
@@ -72,10 +64,8 @@ class Tray:
 
 def lay_out() -> Tray | None:
     """A tray of our own; None where the system has none."""
-    try:
-        return Tray(os.memfd_create("synthstore-tray", os.MFD_CLOEXEC))
-    except OSError:
-        return None
+    fd = new_memory("synthstore-tray")
+    return None if fd is None else Tray(fd)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +94,7 @@ def fill(address: Address | None, parts: Iterable[bytes]) -> Filled:
 
     They are gone through once.
     """
-    fd = None if address is None else _reach(address)
+    fd = None if address is None else reach(address)
     if fd is None:
         held = b"".join(parts)
         return Filled(len(held), held)
@@ -113,20 +103,6 @@ def fill(address: Address | None, parts: Iterable[bytes]) -> Filled:
             return Filled(sum(_write(fd, batch) for batch in _batches(parts)))
     finally:
         os.close(fd)
-
-
-def _reach(address: Address) -> int | None:
-    """The tray opened anew, so that it is written from its start."""
-    try:
-        fd = os.open(address.path, os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
-    except OSError:
-        return None
-    # The number of a process that is gone may be another one's by now, and the file any file.
-    status = os.fstat(fd)
-    if (status.st_dev, status.st_ino) == (address.device, address.inode):
-        return fd
-    os.close(fd)
-    return None
 
 
 def _batches(parts: Iterable[bytes]) -> Iterator[list[bytes]]:

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from synthstore.files.arena import Arena, Shelf
 from synthstore.layout.base import Layout
 from synthstore.model.catalog import Row
 from synthstore.progress import Progress
-from synthstore.scan.arena import Arena, Shelf
 from synthstore.scan.known import SHARING_PAYS_FROM, Shared
 from synthstore.scan.pool import shards
 from synthstore.scan.shard import Candidate, Caps, ShardFacts, read_shard
@@ -75,5 +75,5 @@ def _shelves(shards: Iterable[Sequence[Candidate]], arena: Arena | None) -> Iter
     """A place in the arena for each shard: as many rows as it has candidates."""
     first = 0
     for shard in shards:
-        yield None if arena is None else Shelf(arena.path, first)
+        yield None if arena is None else Shelf(arena.address, first)
         first += len(shard)

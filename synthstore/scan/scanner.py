@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from synthstore.files.arena import Arena, open_arena
 from synthstore.files.walk import look
 from synthstore.layout.base import Layout
 from synthstore.model.catalog import Row
@@ -27,7 +28,6 @@ from synthstore.model.facts import (
     PartStatus,
 )
 from synthstore.progress import Progress, SilentProgress
-from synthstore.scan.arena import Arena, open_arena
 from synthstore.scan.inventory import AccessProblem, EmbeddingTable, Inventory, UnfinishedRun
 from synthstore.scan.known import NOTHING, Known
 from synthstore.scan.listing import Listing, access_problem, list_store

@@ -14,13 +14,13 @@ from typing import NamedTuple
 import numpy as np
 
 from synthstore.errors import SynthstoreError
+from synthstore.files.arena import Run, Shelf, put
 from synthstore.files.walk import IrregularFileError, OversizeError, open_folder, read_at
 from synthstore.layout.base import Layout
 from synthstore.model.embedding import FloatMatrix, FloatVector
 from synthstore.model.facts import EntityFile, FileStatus, Stat
 from synthstore.model.ids import Kind
 from synthstore.model.paths import folder_of
-from synthstore.scan.arena import Run, Shelf, put
 from synthstore.store.entity import Seen, facts_of
 
 __all__ = [

@@ -9,7 +9,8 @@ from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 from typing import TypeVar
 
-from synthstore.files.passing import Address, Passed, Tray, lay_out
+from synthstore.files.passing import Passed, Tray, lay_out
+from synthstore.files.sharing import Address
 from synthstore.progress import Progress
 from synthstore.scan.pool import SHARD
 from synthstore.transfer.reading import (

@@ -16,7 +16,8 @@ import numpy as np
 
 from synthstore.errors import SynthstoreError
 from synthstore.files.jsonio import Parsed, ParseFailure, parse, parse_numbers
-from synthstore.files.passing import Address, Filled, fill
+from synthstore.files.passing import Filled, fill
+from synthstore.files.sharing import Address
 from synthstore.files.walk import open_folder, read_at
 from synthstore.layout.base import Layout
 from synthstore.model.ids import EntityRef, Kind

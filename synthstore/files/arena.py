@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from synthstore.files.sharing import Address, address_of, new_memory, reach
 from synthstore.model.embedding import FloatMatrix, FloatVector
 
 MOST_DIMENSIONS = 1 << 20
@@ -29,7 +30,7 @@ _AT_ONCE = 1000
 class Shelf(NamedTuple):
     """Where in an arena the embeddings of a shard belong."""
 
-    arena: str
+    arena: Address
     first: int
     """The first row, in the region of any dimension, that no other shard has."""
 
@@ -46,8 +47,7 @@ class Arena:
 
     def __init__(self, fd: int) -> None:
         self._fd = fd
-        self.path = f"/proc/{os.getpid()}/fd/{fd}"
-        """Where processes of the same user on the same machine find it."""
+        self.address = address_of(fd)
 
     def matrix(self, dim: int, runs: Sequence[Run]) -> FloatMatrix:
         """The rows of the ``runs``, which ascend: float32, shape (rows, dim).
@@ -71,9 +71,8 @@ def open_arena() -> Iterator[Arena | None]:
 
     What was mapped of it lives as long as its matrix.
     """
-    try:
-        fd = os.memfd_create("synthstore-embeddings", os.MFD_CLOEXEC)
-    except OSError:
+    fd = new_memory("synthstore-embeddings")
+    if fd is None:
         yield None
         return
     try:
@@ -87,17 +86,16 @@ def put(shelf: Shelf, dim: int, vectors: Sequence[FloatVector]) -> Run | None:
 
     None where it cannot be reached or is full: then they have to go another way.
     """
-    if dim > MOST_DIMENSIONS:
+    fd = reach(shelf.arena) if dim <= MOST_DIMENSIONS else None
+    if fd is None:
         return None
+    starts = range(0, len(vectors), _AT_ONCE)
     try:
-        fd = os.open(shelf.arena, os.O_WRONLY | os.O_CLOEXEC)
-        try:
-            starts = range(0, len(vectors), _AT_ONCE)
-            whole = all(_put(fd, shelf, dim, vectors[at : at + _AT_ONCE], at) for at in starts)
-        finally:
-            os.close(fd)
+        whole = all(_put(fd, shelf, dim, vectors[at : at + _AT_ONCE], at) for at in starts)
     except OSError:
         return None
+    finally:
+        os.close(fd)
     return Run(shelf.first, len(vectors)) if whole else None
 
 
