@@ -198,22 +198,24 @@ def _read_once(
 ) -> tuple[bytes, os.stat_result, os.stat_result]:
     """The bytes, and the file's status before and after."""
     # Looking first keeps devices closed: merely opening some of them does something.
-    _refuse_irregular(os.stat(name, dir_fd=fd, follow_symlinks=False), shown)
+    before = os.stat(name, dir_fd=fd, follow_symlinks=False)
+    if not stat.S_ISREG(before.st_mode):
+        raise _irregular(before, shown)
     file = os.open(name, _FILE, dir_fd=fd)
     try:
         before = os.fstat(file)
-        _refuse_irregular(before, shown)
-        if cap is not None and before.st_size > cap:
+        if not stat.S_ISREG(before.st_mode):
+            raise _irregular(before, shown)
+        size = before.st_size
+        if cap is not None and size > cap:
             raise OversizeError(f"{shown} is larger than {cap} bytes", stat_of(before))
-        raw = _read_whole(file, before.st_size)
-        return raw, before, os.fstat(file)
+        return _read_whole(file, size), before, os.fstat(file)
     finally:
         os.close(file)
 
 
-def _refuse_irregular(status: os.stat_result, shown: Path | str) -> None:
-    if not stat.S_ISREG(status.st_mode):
-        raise IrregularFileError(f"{shown} is no regular file but a {kind_of(status.st_mode)}")
+def _irregular(status: os.stat_result, shown: Path | str) -> IrregularFileError:
+    return IrregularFileError(f"{shown} is no regular file but a {kind_of(status.st_mode)}")
 
 
 def _read_whole(file: int, size: int) -> bytes:

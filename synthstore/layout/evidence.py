@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from synthstore.layout.core import Core
-from synthstore.layout.names import is_entity_name, is_leftover
+from synthstore.layout.names import is_entity_name, is_leftover, is_plain_name
 from synthstore.layout.native import Native
 
 Item = TypeVar("Item")
@@ -29,17 +29,16 @@ TELLING_KEYS = ("memories", "filepath", "path", "quickrecal", "significance")
 IN_MEMORIES = "memories/"
 """Counted among them: paths that begin so."""
 
+_PARTS = frozenset({Native.catalog_path, *Core.mapping_paths})
+
 MISSING = "is missing"
 """What ``catalog_problem`` says of a catalog that is not there."""
 
 
 def may_be_entity(name: str) -> bool:
     """Whether a file of this ``name`` could be an entity's in some layout."""
-    return (
-        is_entity_name(name)
-        and not is_leftover(name)
-        and name not in (Native.catalog_path, *Core.mapping_paths)
-    )
+    belongs = is_plain_name(name) or (is_entity_name(name) and not is_leftover(name))
+    return belongs and name not in _PARTS
 
 
 def spread(items: Sequence[Item], most: int) -> Sequence[Item]:
