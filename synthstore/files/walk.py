@@ -117,20 +117,35 @@ def is_folder(root: Path, folder: str) -> bool:
         return False
 
 
-def list_folder(root: Path, folder: str) -> list[Entry]:
+NOT_LOOKED_AT = Stat(0, 0, 0, 0, 0, 0, 0)
+"""The status of a regular file of which only the name was asked."""
+
+
+def list_folder(root: Path, folder: str, *, names_only: bool = False) -> list[Entry]:
     """What stands in ``folder`` (``""``: the root), sorted by path; nothing where it is missing.
 
+    With ``names_only``, at a third of the cost, regular files have NOT_LOOKED_AT for a status.
     Raises PermissionDeniedError where this user may not list it.
     """
     prefix = folder + "/" if folder else ""
     try:
         with open_folder(root, folder, listing=True) as fd, os.scandir(fd) as entries:
-            found = [entry for item in entries if (entry := _entry(prefix, item)) is not None]
+            make = _name if names_only else _entry
+            found = [entry for item in entries if (entry := make(prefix, item)) is not None]
+            if names_only and found:
+                # Names can be had of a folder in which nothing can be looked at.
+                stat_at(fd, found[0].path.removeprefix(prefix))
     except FileNotFoundError:
         return []
     except OSError as error:
         raise failure(error, root / folder, "read") from error
     return sorted(found, key=itemgetter(0))
+
+
+def _name(prefix: str, item: os.DirEntry[str]) -> Entry | None:
+    if item.is_file(follow_symlinks=False):
+        return Entry(prefix + item.name, "file", NOT_LOOKED_AT)
+    return _entry(prefix, item)
 
 
 def _entry(prefix: str, item: os.DirEntry[str]) -> Entry | None:
@@ -153,6 +168,14 @@ def look(root: Path, path: str) -> Entry | None:
         if error.errno == errno.ENAMETOOLONG:
             return None
         raise failure(error, root / path, "read") from error
+
+
+def stat_at(fd: int, name: str) -> Stat | None:
+    """The status of what has this ``name`` in an open folder; None where nothing has."""
+    try:
+        return stat_of(os.stat(name, dir_fd=fd, follow_symlinks=False))
+    except FileNotFoundError:
+        return None
 
 
 def _look(fd: int, name: str, path: str) -> Entry:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from synthstore.errors import PermissionDeniedError
 from synthstore.files.failure import access_remedy, owner_name
-from synthstore.files.walk import Entry, list_folder, look
+from synthstore.files.walk import NOT_LOOKED_AT, Entry, list_folder, look
 from synthstore.layout.base import CATALOG_NAME, Layout, Place
 from synthstore.model.facts import Stray, StrayKind
 from synthstore.model.ids import Kind
@@ -16,6 +16,8 @@ from synthstore.scan.inventory import AccessProblem
 from synthstore.scan.shard import Candidate
 
 KIND_OF_PLACE: dict[Place, Kind] = {Place.MEMORY: "memory", Place.ASSEMBLY: "assembly"}
+
+_MENTIONED = frozenset({Place.LEFTOVER, Place.FOREIGN, Place.ELSEWHERE})
 
 WHAT = {
     "dir": "directory",
@@ -38,15 +40,18 @@ class Listing:
     access: list[AccessProblem] = field(default_factory=list)
 
 
-def list_store(root: Path, layout: Layout) -> Listing:
-    """List the layout's folders; links are never followed, and no file is opened."""
+def list_store(root: Path, layout: Layout, *, names_only: bool = False) -> Listing:
+    """List the layout's folders; links are never followed, and no file is opened.
+
+    With ``names_only`` candidates have NOT_LOOKED_AT for a status.
+    """
     listing = Listing()
     for folder in dict.fromkeys(("", *layout.entity_folders, *layout.part_folders)):
         if folder:
             listing.folders[folder] = _is_folder(root, folder, layout, listing)
             if not listing.folders[folder]:
                 continue
-        for entry in _entries(root, folder, listing):
+        for entry in _entries(root, folder, listing, names_only=names_only):
             _sort_out(root, layout, entry, listing)
     listing.candidates.sort(key=lambda candidate: candidate.path)
     listing.strays.sort(key=lambda stray: stray.path)
@@ -66,9 +71,9 @@ def _is_folder(root: Path, folder: str, layout: Layout, listing: Listing) -> boo
     return entry.kind == "dir"
 
 
-def _entries(root: Path, folder: str, listing: Listing) -> Iterator[Entry]:
+def _entries(root: Path, folder: str, listing: Listing, *, names_only: bool) -> Iterator[Entry]:
     try:
-        yield from list_folder(root, folder)
+        yield from list_folder(root, folder, names_only=names_only)
     except PermissionDeniedError as error:
         where = look(root, folder) if folder else None
         if where is None:
@@ -85,12 +90,18 @@ def _sort_out(root: Path, layout: Layout, entry: Entry, listing: Listing) -> Non
             listing.candidates.append(Candidate(entry.path, kind, entry.stat))
         else:
             listing.strays.append(Stray(StrayKind.IRREGULAR, entry.path, what, entry.stat, kind))
-    elif place is Place.LEFTOVER:
-        listing.strays.append(
-            Stray(StrayKind.LEFTOVER, entry.path, f"temporary {what}", entry.stat)
-        )
-    elif place in (Place.FOREIGN, Place.ELSEWHERE):
-        _foreign(root, place, entry, what, listing)
+        return
+    if place in _MENTIONED and (seen := _looked_at(root, entry)) is not None:
+        if place is Place.LEFTOVER:
+            what = f"temporary {what}"
+            listing.strays.append(Stray(StrayKind.LEFTOVER, entry.path, what, seen.stat))
+        else:
+            _foreign(root, place, seen, what, listing)
+
+
+def _looked_at(root: Path, entry: Entry) -> Entry | None:
+    """The entry with its status; None if it is gone."""
+    return look(root, entry.path) if entry.stat == NOT_LOOKED_AT else entry
 
 
 def _foreign(root: Path, place: Place, entry: Entry, what: str, listing: Listing) -> None:

@@ -15,7 +15,14 @@ import numpy as np
 
 from synthstore.errors import SynthstoreError
 from synthstore.files.arena import Run, Shelf, put
-from synthstore.files.walk import IrregularFileError, OversizeError, open_folder, read_at
+from synthstore.files.walk import (
+    NOT_LOOKED_AT,
+    IrregularFileError,
+    OversizeError,
+    open_folder,
+    read_at,
+    stat_at,
+)
 from synthstore.layout.base import Layout
 from synthstore.model.embedding import FloatMatrix, FloatVector
 from synthstore.model.facts import EntityFile, FileStatus, Stat
@@ -41,6 +48,7 @@ class Candidate(NamedTuple):
     path: str
     kind: Kind
     stat: Stat
+    """NOT_LOOKED_AT where the listing asked for names only."""
 
 
 class Caps(NamedTuple):
@@ -135,9 +143,9 @@ def _read_entity(
     except (FileNotFoundError, IrregularFileError):
         return None
     except OversizeError as error:
-        return _closed(candidate, FileStatus.OVERSIZE, error.message), None
+        return _closed(fd, candidate, FileStatus.OVERSIZE, error.message)
     except SynthstoreError as error:
-        return _closed(candidate, FileStatus.UNREADABLE, _story(error)), None
+        return _closed(fd, candidate, FileStatus.UNREADABLE, _story(error))
     return seen
 
 
@@ -145,5 +153,11 @@ def _story(error: SynthstoreError) -> str:
     return f"{error.message}; {error.hint}" if error.hint else error.message
 
 
-def _closed(candidate: Candidate, status: FileStatus, problem: str) -> EntityFile:
-    return EntityFile(candidate.kind, candidate.path, status, candidate.stat, problem=problem)
+def _closed(fd: int, candidate: Candidate, status: FileStatus, problem: str) -> Seen | None:
+    """A file of which only the status is known; None if it is gone."""
+    stat: Stat | None = candidate.stat
+    if stat == NOT_LOOKED_AT:
+        stat = stat_at(fd, candidate.path.rpartition("/")[2])
+    if stat is None:
+        return None
+    return EntityFile(candidate.kind, candidate.path, status, stat, problem=problem), None
