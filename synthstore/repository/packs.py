@@ -42,7 +42,7 @@ BLOB_ROW = np.dtype(
      ("whole", "<u8")]
 )  # fmt: skip
 
-_BLOB = struct.Struct("<32sIIIBQ")
+BLOB = struct.Struct("<32sIIIBQ")
 """A row of BLOB_ROW."""
 
 
@@ -113,7 +113,7 @@ class PackIndex:
     def entry(self, row: int) -> tuple[int, Blob]:
         """The block that the blob of one row is in, and the blob."""
         # Far faster than taking a row out of the array.
-        name, block, at, size, kind, whole = _BLOB.unpack_from(self.blobs.data, row * _BLOB.size)
+        name, block, at, size, kind, whole = BLOB.unpack_from(self.blobs.data, row * BLOB.size)
         return block, Blob(name, _KINDS[kind], at, size, whole)
 
     def block_of(self, row: int) -> int:
