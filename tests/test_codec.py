@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from synthstore.repository.codec import Number, Spelling, cut, pack, unpack
+from synthstore.repository.codec import Number, Spelling, Style, cut, pack, unpack
 from synthstore.repository.recipes import (
     Piece,
     RecipeError,
@@ -29,6 +29,15 @@ def rebuilt(raw: bytes) -> bytes:
     if not encoded.is_recipe:
         return encoded.body
     return b"".join(read_recipe(encoded.body).rebuilt(lambda name: pieces[name].data))
+
+
+def packed(text: bytes) -> tuple[Style, bytes] | None:
+    return pack(b"[%b]" % text, 1, len(text) + 1)
+
+
+def orjson_indented(doc: object, indent: int) -> bytes:
+    assert indent == 2
+    return orjson.dumps(doc, option=orjson.OPT_INDENT_2)
 
 
 def embedding(size: int = 64, seed: int = 3) -> list[float]:
@@ -66,25 +75,37 @@ def test_tiny_numbers_keep_the_writer_s_exponents() -> None:
         (json.dumps(values), Spelling.PYTHON),
         (orjson.dumps(values).decode(), Spelling.PLAIN),
     ):
-        packed = pack(text[1:-1].encode())
-        assert packed is not None
-        assert packed[0].spelling is spelling
-        assert unpack(*packed) == text[1:-1].encode()
+        found = packed(text[1:-1].encode())
+        assert found is not None
+        assert found[0].spelling is spelling
+        assert unpack(*found) == text[1:-1].encode()
+
+
+@pytest.mark.parametrize("depth", range(1, 12))
+@pytest.mark.parametrize("spell", [json.dumps, orjson_indented])
+def test_however_deep_an_array_is_indented(depth: int, spell: Callable[..., str | bytes]) -> None:
+    doc: object = [*embedding(20), 2.5e-7, -3e-5, 0.0, 1e16]
+    for _ in range(depth):
+        doc = {"a": doc}
+    text = spell(doc, indent=2)
+    raw = text.encode() if isinstance(text, str) else text
+    assert len(cut(raw)[1]) == 1
+    assert rebuilt(raw) == raw
 
 
 def test_shortest_singles_take_four_bytes() -> None:
     values = [float(str(x)) for x in np.array(embedding(), np.float32)]
-    packed = pack(orjson.dumps(values)[1:-1])
-    assert packed is not None
-    assert packed[0].number is Number.SHORT
-    assert len(packed[1]) == 4 * 64
+    found = packed(orjson.dumps(values)[1:-1])
+    assert found is not None
+    assert found[0].number is Number.SHORT
+    assert len(found[1]) == 4 * 64
 
 
 def test_doubles_take_eight() -> None:
     values = [math.sin(n + 0.5) for n in range(20)]
-    packed = pack(json.dumps(values)[1:-1].encode())
-    assert packed is not None
-    assert packed[0].number is Number.DOUBLE
+    found = packed(json.dumps(values)[1:-1].encode())
+    assert found is not None
+    assert found[0].number is Number.DOUBLE
 
 
 @pytest.mark.parametrize(
@@ -102,7 +123,7 @@ def test_doubles_take_eight() -> None:
     ],
 )
 def test_what_would_not_come_back_stays_text(text: bytes) -> None:
-    assert pack(text) is None
+    assert packed(text) is None
     assert rebuilt(b"[" + text + b"]") == b"[" + text + b"]"
 
 

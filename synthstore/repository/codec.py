@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -27,6 +28,12 @@ _NUMBERS = re.compile(rb"([ \t\r\n]*)-?[0-9][^,\s]*([ \t\r\n]*,[ \t\r\n]*)")
 _MAX_SPACE = 255
 _PLAIN_FROM, _PLAIN_BELOW = 1e-4, 1e16
 """Between these Python and orjson spell a number alike."""
+
+_INDENT = 2
+"""Spaces that most writers indent by, and orjson too."""
+
+_DEEPEST = 8
+"""As deep in a document orjson sets an array out for us; it takes no time to speak of."""
 
 
 class Number(IntEnum):
@@ -70,6 +77,8 @@ class Style:
 RAW = Style()
 ROW = Style(Number.ROW)
 
+_PLAIN_FIRST, _PYTHON_FIRST = tuple(Spelling), tuple(reversed(Spelling))
+
 
 @dataclass(frozen=True, slots=True)
 class Part:
@@ -93,7 +102,7 @@ def cut(raw: bytes) -> tuple[bytes, list[Part]]:
     parts: list[Part] = []
     done = 0
     for start, end in _brackets(raw):
-        packed = pack(raw[start:end])
+        packed = pack(raw, start, end)
         if packed is None:
             continue
         skeleton.append(raw[done:start])
@@ -119,57 +128,62 @@ def _brackets(raw: bytes) -> Iterator[tuple[int, int]]:
         start = raw.find(b"[", end + 1)
 
 
-def pack(text: bytes) -> tuple[Style, bytes] | None:
-    """Numbers between commas as a style and binary numbers; None where no style rebuilds them."""
-    found = _NUMBERS.match(text)
-    after = text[len(text.rstrip(b" \t\r\n")) :]
-    if found is None or max(len(found[1]), len(found[2]), len(after)) > _MAX_SPACE:
+def pack(raw: bytes, start: int, end: int) -> tuple[Style, bytes] | None:
+    """What stands from ``start`` to ``end``, between two brackets, as a style and binary numbers.
+
+    None where no style rebuilds it to the byte.
+    """
+    spaces = _spaces(raw, start, end)
+    doubles = None if spaces is None else numbers(raw[start - 1 : end + 1])
+    if spaces is None or doubles is None or len(doubles) < LEAST_NUMBERS:
         return None
-    doubles = _read(text)
-    if doubles is None:
-        return None
-    for spelling in _likeliest(text):
+    for spelling in _likeliest(raw, start, end):
         for number, data in _binaries(doubles):
-            style = Style(number, spelling, found[1], found[2], after)
-            if unpack(style, data) == text:
+            style = Style(number, spelling, *spaces)
+            text = unpack(style, data)
+            if len(text) == end - start and raw.startswith(text, start):
                 return style, data
     return None
 
 
-def _likeliest(text: bytes) -> Iterator[Spelling]:
-    """Both spellings, the one that the first exponent looks like first; the proof decides."""
-    at = text.find(b"e")
-    return reversed(Spelling) if text[at + 1 : at + 3] == b"-0" else iter(Spelling)
+def _spaces(raw: bytes, start: int, end: int) -> tuple[bytes, bytes, bytes] | None:
+    """What stands before the first number, between it and the second, and after the last."""
+    found = _NUMBERS.match(raw, start, end)
+    tail = raw[max(start, end - _MAX_SPACE - 1) : end]
+    after = tail[len(tail.rstrip(b" \t\r\n")) :]
+    if found is None or max(len(found[1]), len(found[2]), len(after)) > _MAX_SPACE:
+        return None
+    return found[1], found[2], after
 
 
-def _read(text: bytes) -> Doubles | None:
-    """The numbers of an array as doubles; whatever else passes for one fails the proof."""
-    doubles = numbers(b"[%b]" % text)
-    return doubles if doubles is not None and len(doubles) >= LEAST_NUMBERS else None
+def _likeliest(raw: bytes, start: int, end: int) -> Sequence[Spelling]:
+    """The spellings to try, the one that the first exponent looks like first."""
+    at = raw.find(b"e", start, end)
+    if at < 0:
+        # Where the two differ, Python's has an exponent.
+        return _PLAIN_FIRST[:1]
+    return _PYTHON_FIRST if raw[at + 1 : at + 3] == b"-0" else _PLAIN_FIRST
 
 
 def _binaries(doubles: Doubles) -> Iterator[tuple[Number, bytes]]:
+    """What the numbers may be packed as, the best first; the proof decides."""
     with np.errstate(over="ignore"):
         singles = doubles.astype("<f4")
-    # As bytes: it is faster, and tells the two zeros apart.
-    if singles.astype(np.float64).tobytes() == doubles.tobytes():
+    # Where the first few are singles, all are; as bytes, it tells the two zeros apart.
+    few = singles[:LEAST_NUMBERS].astype(np.float64)
+    if few.tobytes() == doubles[:LEAST_NUMBERS].tobytes():
         yield Number.WIDE, singles.tobytes()
-        return
     if np.isfinite(singles).all() and _shortest(singles).tobytes() == doubles.tobytes():
         yield Number.SHORT, singles.tobytes()
     yield Number.DOUBLE, doubles.astype("<f8", copy=False).tobytes()
 
 
-def _odd(doubles: Doubles) -> npt.NDArray[np.bool_]:
-    size = np.abs(doubles)
-    return ((size < _PLAIN_FROM) & (size > 0)) | (size >= _PLAIN_BELOW)
-
-
 def _shortest(singles: FloatVector) -> Doubles:
-    text = orjson.dumps(
-        np.ascontiguousarray(singles, np.float32), option=orjson.OPT_SERIALIZE_NUMPY
-    )
-    return np.array(orjson.loads(text), dtype=np.float64)
+    """The doubles that the shortest decimals read as; raises ValueError where one is no number."""
+    doubles = numbers(_spelt(np.ascontiguousarray(singles, np.float32)))
+    if doubles is None:
+        raise ValueError("not every single is a number")
+    return doubles
 
 
 def unpack(style: Style, data: bytes) -> bytes:
@@ -177,14 +191,9 @@ def unpack(style: Style, data: bytes) -> bytes:
     if style.number in (Number.BYTES, Number.ROW):
         return data
     doubles = _doubles(style.number, data)
-    text = _plain(doubles)
-    if style.spelling is Spelling.PYTHON:
-        text = _as_python(text, doubles)
-    return _spaced(text, style.before, style.between, style.after)
-
-
-def _spaced(text: bytes, before: bytes, between: bytes, after: bytes) -> bytes:
-    return b"".join((before, text.replace(b",", between), after))
+    spaces = style.before, style.between, style.after
+    text = _set_out(doubles, *spaces)
+    return _as_python(text, doubles, *spaces) if style.spelling is Spelling.PYTHON else text
 
 
 def _doubles(number: Number, data: bytes) -> Doubles:
@@ -194,19 +203,69 @@ def _doubles(number: Number, data: bytes) -> Doubles:
     return singles.astype(np.float64) if number is Number.WIDE else _shortest(singles)
 
 
-def _plain(doubles: Doubles) -> bytes:
-    return orjson.dumps(doubles, option=orjson.OPT_SERIALIZE_NUMPY)[1:-1]
+def _spelt(value: object, option: int = 0) -> bytes:
+    return orjson.dumps(value, option=orjson.OPT_SERIALIZE_NUMPY | option)
 
 
-def _as_python(text: bytes, doubles: Doubles) -> bytes:
+class _Shell(NamedTuple):
+    """A document of nothing but the brackets around an array."""
+
+    depth: int
+    head: int
+    """Bytes up to the array's opening bracket, and this one."""
+    tail: int
+
+    @classmethod
+    def of(cls, depth: int) -> _Shell:
+        head, _, tail = _spelt(_nested([], depth), orjson.OPT_INDENT_2).partition(b"[]")
+        return cls(depth, len(head) + 1, len(tail) + 1)
+
+
+def _nested(array: object, depth: int) -> object:
+    for _ in range(1, depth):
+        array = [array]
+    return array
+
+
+def _shells() -> Iterator[tuple[tuple[bytes, bytes, bytes], _Shell]]:
+    for depth in range(1, _DEEPEST + 1):
+        outer = b"\n" + b" " * (_INDENT * (depth - 1))
+        inner = outer + b" " * _INDENT
+        yield (inner, b"," + inner, outer), _Shell.of(depth)
+
+
+_SHELLS: Mapping[tuple[bytes, bytes, bytes], _Shell] = dict(_shells())
+"""By the spaces of an array that is indented so deep."""
+
+
+def _set_out(doubles: Doubles, before: bytes, between: bytes, after: bytes) -> bytes:
+    """The numbers as orjson spells them, with white space around them."""
+    shell = _SHELLS.get((before, between, after))
+    if shell is None:
+        return b"".join((before, _spelt(doubles)[1:-1].replace(b",", between), after))
+    # It costs next to nothing to have orjson indent, and half as much as spelling to do so after.
+    return _spelt(_nested(doubles, shell.depth), orjson.OPT_INDENT_2)[shell.head : -shell.tail]
+
+
+def _as_python(text: bytes, doubles: Doubles, before: bytes, between: bytes, after: bytes) -> bytes:
     """The numbers as ``repr`` writes them; only a few differ as a rule."""
-    fenced = b",%b," % text
+    odd = doubles[_odd(doubles)].tolist()
+    if not odd:
+        return text
+    fenced = b"".join((between, text[len(before) : len(text) - len(after)], between))
     found: list[bytes] = []
     done = 0
-    for value in doubles[_odd(doubles)].tolist():
+    for value in odd:
         spelt = orjson.dumps(value)
         # Numbers that are not odd never have the text of one that is.
-        at = fenced.index(b",%b," % spelt, done) + 1
+        at = fenced.index(b"".join((between, spelt, between)), done) + len(between)
         found += fenced[done:at], repr(value).encode("ascii")
         done = at + len(spelt)
-    return b"".join((*found, fenced[done:]))[1:-1]
+    found.append(fenced[done : -len(between)])
+    return b"".join((before, b"".join(found)[len(between) :], after))
+
+
+def _odd(doubles: Doubles) -> npt.NDArray[np.bool_]:
+    """Which numbers Python and orjson spell differently."""
+    size = np.abs(doubles)
+    return ((size < _PLAIN_FROM) & (size > 0)) | (size >= _PLAIN_BELOW)
