@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from synthstore import MemoryPersistence
 from synthstore.backup import encoding
-from synthstore.backup.encoding import read_large
+from synthstore.backup.encoding import Read, read_large
 from synthstore.backup.restore import RestoreOptions, restore
 from synthstore.backup.snapshot import BackupOptions, backup
 from synthstore.errors import NotAStoreError, UsageError
@@ -25,7 +25,7 @@ from synthstore.files import walk
 from synthstore.files.walk import UnsteadyFileError
 from synthstore.repository import vault
 from synthstore.repository.place import LocalPlace
-from synthstore.repository.recipes import encode
+from synthstore.repository.recipes import Encoded, Piece, encode
 from synthstore.repository.vault import Repository
 from synthstore.repository.writing import Writer
 from synthstore.testing import stores
@@ -180,12 +180,41 @@ def test_a_large_file_that_never_stands_still(tmp_path: Path) -> None:
     path = tmp_path / "log"
     path.write_bytes(bytes(1000))
 
-    def disturb(_: object) -> None:
-        with path.open("ab") as stream:
-            stream.write(b"x")
+    class Disturb:
+        stored = 0
 
-    assert read_large(tmp_path, "log", disturb).problem is not None
-    assert read_large(tmp_path, "gone", disturb).encoded is None
+        def add(self, _: Encoded) -> None:
+            self.stored += 1
+
+        def add_piece(self, _: Piece) -> None:
+            with path.open("ab") as stream:
+                stream.write(b"x")
+
+    sink = Disturb()
+    assert read_large(tmp_path, "log", sink).problem is not None
+    assert read_large(tmp_path, "gone", sink) == Read("gone")
+    assert sink.stored == 0
+
+
+def test_workers_pack_what_is_new_and_no_more(
+    tmp_path: Path, place: LocalPlace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    built = stores.build("native", tmp_path / "store", memories=40, dim=256)
+    settle(built.root)
+    monkeypatch.setattr("synthstore.scan.pool.PROCESSES_PAY_FROM", 1)
+    monkeypatch.setattr("synthstore.backup.taking.PROCESSES_PAY_FROM", 1)
+    monkeypatch.setattr("synthstore.backup.taking.SHARD", 7)
+    first = back_up(built.root, place, jobs=2)
+    for name in built.memories:
+        built.edit(name, lambda document: document.update(content="told anew"))
+    settle(built.root)
+    before = standing(built.root)
+    second = back_up(built.root, place, jobs=2)
+    assert (first.exit_code, second.exit_code, second.changed) == (0, 0, 41)
+    # The catalog changed, too; the embeddings are there already.
+    assert second.bytes_added < first.bytes_added / 2
+    give_back(tmp_path / "again", place)
+    assert standing(tmp_path / "again") == before
 
 
 def test_a_store_that_is_written_meanwhile_is_gone_through_again(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,7 +13,10 @@ from synthstore.repository.blocks import BLOCK_BYTES, Block, BlockBuilder
 from synthstore.repository.codec import Number
 from synthstore.repository.pack_building import PackBuilder
 from synthstore.repository.packs import Coding, PackIndex, read_index
+from synthstore.repository.place import LocalPlace
 from synthstore.repository.recipes import Piece
+from synthstore.repository.vault import Repository
+from synthstore.repository.writing import Writer
 
 
 def piece(data: bytes, number: Number = Number.WIDE) -> Piece:
@@ -72,6 +76,22 @@ def test_whole_blocks_and_single_pieces_come_out_of_one_pack() -> None:
         builder.add_piece(one)
     wanted = {one.id: one.data for one in (*singles, *doubles, *texts)}
     assert dict(held(builder.finish()[1])) == wanted
+
+
+@pytest.mark.parametrize("known", [0, 1, 30, 59, 60])
+def test_of_a_block_only_what_is_unknown_is_stored(known: int, tmp_path: Path) -> None:
+    pieces = [piece(data) for data in vectors(60)]
+    repository = Repository.make(LocalPlace(tmp_path / "repo"))
+    writer = Writer(repository)
+    for one in pieces[-known:] if known else ():
+        writer.add_piece(one)
+    writer.close()
+    for block in closed(pieces):
+        writer.add_block(block)
+    writer.close()
+    stored = [len(pack.blobs) for pack in repository.index.packs.values()]
+    assert sorted(stored) == sorted(count for count in (known, 60 - known) if count)
+    assert all(repository.read(one.id) == one.data for one in pieces)
 
 
 def test_noise_does_not_spoil_how_the_rest_of_a_number_is_packed() -> None:

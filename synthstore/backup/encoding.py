@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from itertools import groupby
 from pathlib import Path
+from typing import NamedTuple, Protocol
 
 import orjson
 
@@ -18,7 +18,9 @@ from synthstore.layout.base import Layout
 from synthstore.model.facts import FileStatus, Stat
 from synthstore.model.ids import Kind
 from synthstore.model.paths import folder_of
+from synthstore.repository.blocks import Block
 from synthstore.repository.codec import RAW, ROW, Number, Style
+from synthstore.repository.packing import Packer
 from synthstore.repository.recipes import (
     Encoded,
     Piece,
@@ -37,26 +39,50 @@ _TRIES = 3
 _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
-@dataclass(frozen=True, slots=True)
-class Read:
+class Sink(Protocol):
+    """Where what was read is stored."""
+
+    def add(self, encoded: Encoded) -> None:
+        """Store a file and its pieces."""
+
+    def add_piece(self, piece: Piece) -> None:
+        """Store a piece of a file that is still on its way."""
+
+
+class Read(NamedTuple):
     """One file as read, or why it could not be; neither where it is gone."""
 
     path: str
     stat: Stat | None = None
-    encoded: Encoded | None = None
+    sha256: bytes | None = None
+    """Of its bytes, and so the id of the object that was stored."""
     state: str = ""
     id: str = ""
     problem: str | None = None
 
 
-def read_shard(root: str, layout: Layout, paths: Sequence[str]) -> list[Read]:
+class Shard(NamedTuple):
+    """What one worker read: a few large values, which cost little to hand over."""
+
+    reads: list[Read]
+    blocks: list[Block]
+
+
+def pack_shard(root: str, layout: Layout, paths: Sequence[str]) -> Shard:
+    """As ``read_shard``, with the files packed for whoever holds the repository."""
+    packer = Packer()
+    reads = read_shard(root, layout, paths, packer)
+    return Shard(reads, packer.finish())
+
+
+def read_shard(root: str, layout: Layout, paths: Sequence[str], sink: Sink) -> list[Read]:
     """Read and encode every file of ``paths``."""
     found: list[Read] = []
     for folder, group in groupby(paths, key=folder_of):
         members = list(group)
         try:
             with open_folder(Path(root), folder) as fd:
-                found += [_read(fd, Path(root), layout, path) for path in members]
+                found += [_read(fd, root, layout, path, sink) for path in members]
         except FileNotFoundError:
             found += map(Read, members)
         except SynthstoreError as error:
@@ -64,7 +90,7 @@ def read_shard(root: str, layout: Layout, paths: Sequence[str]) -> list[Read]:
     return found
 
 
-def _read(fd: int, root: Path, layout: Layout, path: str) -> Read:
+def _read(fd: int, root: str, layout: Layout, path: str, sink: Sink) -> Read:
     """Read and encode one file; what cannot be read is told, not raised."""
     try:
         raw, stat = read_at(fd, path.rpartition("/")[2], f"{root}/{path}")
@@ -73,9 +99,10 @@ def _read(fd: int, root: Path, layout: Layout, path: str) -> Read:
     except SynthstoreError as error:
         return Read(path, problem=error.message)
     encoded, skeleton = encode_apart(raw)
+    sink.add(encoded)
     kind = kind_at(layout, path)
     state, name = ("", "") if kind is None else _judge(layout, kind, path, skeleton, stat)
-    return Read(path, stat, encoded, state, name)
+    return Read(path, stat, encoded.id, state, name)
 
 
 def _judge(layout: Layout, kind: Kind, path: str, skeleton: bytes, stat: Stat) -> tuple[str, str]:
@@ -95,11 +122,11 @@ def _judge(layout: Layout, kind: Kind, path: str, skeleton: bytes, stat: Stat) -
     return state, facts.id or ""
 
 
-def read_large(root: Path, path: str, take: Callable[[Piece], None]) -> Read:
-    """Pass a file through in pieces, each given to ``take`` at once."""
+def read_large(root: Path, path: str, sink: Sink) -> Read:
+    """Pass a file through in pieces, each stored at once."""
     for _ in range(_TRIES):
         try:
-            read = _pass_through(root, path, take)
+            read = _pass_through(root, path, sink)
         except FileNotFoundError:
             return Read(path)
         except (SynthstoreError, OSError) as error:
@@ -110,23 +137,25 @@ def read_large(root: Path, path: str, take: Callable[[Piece], None]) -> Read:
     return Read(path, problem=moving.message)
 
 
-def _pass_through(root: Path, path: str, take: Callable[[Piece], None]) -> Read | None:
+def _pass_through(root: Path, path: str, sink: Sink) -> Read | None:
     folder, _, name = path.rpartition("/")
     with open_folder(root, folder) as above:
         fd = os.open(name, _FILE, dir_fd=above)
     try:
         before = stat_of(os.fstat(fd))
-        encoded = _encode_stream(fd, before.size, take)
+        encoded = _encode_stream(fd, before.size, sink)
         after = stat_of(os.fstat(fd))
     finally:
         os.close(fd)
-    steady = before == after and encoded.size == before.size
-    return Read(path, after, encoded) if steady else None
+    if before != after or encoded.size != before.size:
+        return None
+    sink.add(encoded)
+    return Read(path, after, encoded.id)
 
 
-def _encode_stream(fd: int, size: int, take: Callable[[Piece], None]) -> Encoded:
+def _encode_stream(fd: int, size: int, sink: Sink) -> Encoded:
     shape = flat_shape_of(fd, size)
-    stream = _Stream(fd, take)
+    stream = _Stream(fd, sink)
     if shape is None:
         # A file that grows as fast as it is read would never end.
         for start in range(0, size, _PIECE):
@@ -144,9 +173,9 @@ def _encode_stream(fd: int, size: int, take: Callable[[Piece], None]) -> Encoded
 class _Stream:
     """A file on its way, hashed whole, cut into pieces and a skeleton."""
 
-    def __init__(self, fd: int, take: Callable[[Piece], None]) -> None:
+    def __init__(self, fd: int, sink: Sink) -> None:
         self._file = os.fdopen(os.dup(fd), "rb", buffering=_ROWS_AT_ONCE)
-        self._take = take
+        self._sink = sink
         self._whole = hashlib.sha256()
         self._skeleton: list[bytes] = []
         self._gap = 0
@@ -174,7 +203,7 @@ class _Stream:
             return False
         number = style.number if len(data) == size else Number.BYTES
         piece = Piece(hashlib.sha256(data).digest(), number, data)
-        self._take(piece)
+        self._sink.add_piece(piece)
         self._gaps.append(self._gap)
         self._styles.append(style if number is style.number else RAW)
         self._ids.append(piece.id)

@@ -25,7 +25,14 @@ from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from synthstore.backup.encoding import WHOLE_BELOW, Read, read_large, read_shard
+from synthstore.backup.encoding import (
+    WHOLE_BELOW,
+    Read,
+    Shard,
+    pack_shard,
+    read_large,
+    read_shard,
+)
 from synthstore.backup.listing import Listed, is_part, list_tree
 from synthstore.errors import LockedError
 from synthstore.files.lock import held_still
@@ -151,22 +158,27 @@ class Taker:
         shards = (paths[start : start + SHARD] for start in range(0, len(paths), SHARD))
         if len(paths) < PROCESSES_PAY_FROM or (self.jobs or usable_cores()) < 2:  # noqa: PLR2004
             for shard in shards:
-                yield from read_shard(str(self.root), self.layout, shard)
+                yield from read_shard(str(self.root), self.layout, shard, self.writer)
             return
         with executor_for(len(paths), self.jobs) as executor:
-            waiting: deque[Future[list[Read]]] = deque()
+            waiting: deque[Future[Shard]] = deque()
             for shard in shards:
-                waiting.append(executor.submit(read_shard, str(self.root), self.layout, shard))
+                waiting.append(executor.submit(pack_shard, str(self.root), self.layout, shard))
                 if len(waiting) > _AHEAD * (self.jobs or usable_cores()):
-                    yield from waiting.popleft().result()
+                    yield from self._stored(waiting.popleft().result())
             while waiting:
-                yield from waiting.popleft().result()
+                yield from self._stored(waiting.popleft().result())
+
+    def _stored(self, shard: Shard) -> Sequence[Read]:
+        for block in shard.blocks:
+            self.writer.add_block(block)
+        return shard.reads
 
     def _read_alone(self, path: str, stat: Stat) -> Read:
         if stat.size < WHOLE_BELOW:
-            (read,) = read_shard(str(self.root), self.layout, [path])
+            (read,) = read_shard(str(self.root), self.layout, [path], self.writer)
             return read
-        return read_large(self.root, path, self.writer.add_piece)
+        return read_large(self.root, path, self.writer)
 
     def _enter(self, read: Read) -> None:
         self.progress.advance(1)
@@ -174,11 +186,10 @@ class Taker:
         if read.problem is not None:
             self.problems[read.path] = read.problem
             return
-        if read.encoded is None or read.stat is None:
+        if read.sha256 is None or read.stat is None:
             self.rows.pop(read.path, None)
             return
-        self.writer.add(read.encoded)
-        self._row(read.path, read.stat, read.encoded.id.hex(), read.state, read.id)
+        self._row(read.path, read.stat, read.sha256.hex(), read.state, read.id)
 
     def _row(self, path: str, stat: Stat, sha256: str, state: str, name: str) -> None:
         settled = time.time_ns() - stat.mtime_ns > TICK_NS

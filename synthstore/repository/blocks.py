@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -11,7 +11,16 @@ import numpy as np
 import zstandard
 
 from synthstore.repository.codec import Number
-from synthstore.repository.packs import BLOB, WIDTHS, Coding, Kind
+from synthstore.repository.packs import (
+    BLOB,
+    BLOB_ROW,
+    BLOCK_ROW,
+    WIDTHS,
+    Blob,
+    Coding,
+    Kind,
+    PackIndex,
+)
 from synthstore.repository.recipes import Encoded, Piece
 
 BLOCK_BYTES = 1 << 18
@@ -35,6 +44,22 @@ class Block(NamedTuple):
     """sha256 of the stored bytes."""
     rows: bytes
     """A row of BLOB_ROW for each blob, as of block 0."""
+
+    def names(self) -> Sequence[bytes]:
+        """The ids of its blobs."""
+        return self._index().ids()
+
+    def blobs(self) -> Iterator[tuple[Blob, bytes]]:
+        """Its blobs, and the bytes of each."""
+        index = self._index()
+        plain = index.open_block(0, self.stored)
+        for blob in map(index.blob, range(len(index.blobs))):
+            yield blob, plain[blob.at : blob.at + blob.size]
+
+    def _index(self) -> PackIndex:
+        row = (0, len(self.stored), self.plain, int(self.coding), self.digest)
+        blobs = np.frombuffer(self.rows, BLOB_ROW)
+        return PackIndex("on its way", np.array([row], BLOCK_ROW), blobs)
 
 
 @dataclass(slots=True)

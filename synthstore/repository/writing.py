@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from synthstore.repository.blocks import Block
 from synthstore.repository.index import read_tail
 from synthstore.repository.pack_building import PackBuilder
 from synthstore.repository.packs import PACK_BYTES
@@ -33,6 +34,18 @@ class Writer:
         if self._wants(piece.id):
             self._builders[of_list].add_piece(piece, of_list=of_list)
             self._fit(of_list=of_list)
+
+    def add_block(self, block: Block) -> None:
+        """Store what a Packer packed; of a block that is known in part, only what is not."""
+        known = [not self._wants(name) for name in block.names()]
+        builder = self._builders[False]
+        if not any(known):
+            builder.add_block(block)
+        elif not all(known):
+            for (blob, body), skip in zip(block.blobs(), known, strict=True):
+                if not skip:
+                    builder.add_blob(block.coding, blob, body)
+        self._fit(of_list=False)
 
     def _wants(self, name: bytes) -> bool:
         if name in self._fresh or name in self._repository.index:
