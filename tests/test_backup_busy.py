@@ -6,7 +6,9 @@ import asyncio
 import json
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import partial
 from itertools import count
 from pathlib import Path
@@ -15,6 +17,7 @@ from threading import Thread
 import pytest
 
 from synthstore import MemoryPersistence
+from synthstore.backup.judging import Glance, Judge, Verdict
 from synthstore.backup.report import BackupReport
 from synthstore.backup.snapshot import BackupOptions, backup
 from synthstore.backup.taking import PASSES
@@ -64,6 +67,26 @@ def built(tmp_path: Path) -> Built:
 
 def back_up_meanwhile(root: Path, place: LocalPlace, progress: Meanwhile) -> BackupReport:
     return asyncio.run(backup(root, place, BackupOptions(jobs=1), progress))
+
+
+@contextmanager
+def threads(files: int, jobs: int | None) -> Iterator[Executor]:
+    with ThreadPoolExecutor(jobs) as executor:
+        yield executor
+
+
+@pytest.mark.parametrize("moves", [False, True])
+def test_a_look_while_files_are_read_counts_only_if_nothing_moved(
+    moves: bool, built: Built, place: LocalPlace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    then = Glance(Verdict({"C001": 7}, 7, 12), {})
+    monkeypatch.setattr("synthstore.backup.crew.PROCESSES_PAY_FROM", len(built.memories))
+    monkeypatch.setattr("synthstore.backup.crew.executor_for", threads)
+    monkeypatch.setattr(Judge, "glance_apart", lambda _: then)
+    added = Meanwhile(lambda _: built.add_memory("late-comer"), times=int(moves))
+    report = asyncio.run(backup(built.root, place, BackupOptions(jobs=2), added))
+    told = (dict(report.snapshot.findings), report.snapshot.damaged)
+    assert told == (({}, False) if moves else ({"C001": 7}, True))
 
 
 def wrong(root: Path, *, held: bool = False) -> Mapping[str, str]:

@@ -202,7 +202,7 @@ def test_workers_pack_what_is_new_and_no_more(
     built = stores.build("native", tmp_path / "store", memories=40, dim=256)
     settle(built.root)
     monkeypatch.setattr("synthstore.scan.pool.PROCESSES_PAY_FROM", 1)
-    monkeypatch.setattr("synthstore.backup.taking.PROCESSES_PAY_FROM", 1)
+    monkeypatch.setattr("synthstore.backup.crew.PROCESSES_PAY_FROM", 1)
     monkeypatch.setattr("synthstore.backup.taking.SHARD", 7)
     first = back_up(built.root, place, jobs=2)
     for name in built.memories:

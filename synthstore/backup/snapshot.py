@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -12,6 +12,8 @@ from pathlib import Path
 
 from synthstore import __version__
 from synthstore.backup.check import CheckOptions, check_repository
+from synthstore.backup.crew import Crew, crew_of
+from synthstore.backup.judging import Judge, Verdict
 from synthstore.backup.listing import kind_at, list_tree
 from synthstore.backup.prune import prune_repository
 from synthstore.backup.report import BackupReport, PruneReport
@@ -20,15 +22,13 @@ from synthstore.backup.taking import Taken, Taker, same_file
 from synthstore.checks.finding import Severity
 from synthstore.errors import LockedError, NotAStoreError, UsageError
 from synthstore.layout.base import Layout
-from synthstore.model.catalog import Catalog
 from synthstore.progress import Progress, SilentProgress
 from synthstore.repository.manifest import DAMAGED, FileRow, Snapshot, Tree, spell_tree
 from synthstore.repository.place import LocalPlace, Place
 from synthstore.repository.vault import LostObjectError, Repository
 from synthstore.repository.writing import Writer
-from synthstore.store.changes import read_log
 from synthstore.store.evidence import recognise
-from synthstore.verify import Clock, KnownKey, LookOptions, find_root, known_key, look
+from synthstore.verify import Clock, KnownKey, LookOptions, find_root
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,15 +49,6 @@ class BackupOptions:
     layout: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class _Found:
-    """What is wrong with a source."""
-
-    by_code: Mapping[str, int]
-    errors: int
-    vectors: int
-
-
 async def backup(
     store: Path, place: Place, options: BackupOptions, progress: Progress | None = None
 ) -> BackupReport:
@@ -76,9 +67,14 @@ async def backup(
     with repository.locked(shared=True, wait=options.lock_wait):
         await asyncio.to_thread(repository.reload)
         job.open(repository)
-        taken = await asyncio.to_thread(job.take)
-        found = await job.judge(taken)
-        snapshot, added = await asyncio.to_thread(job.store, taken, found)
+        with crew_of(options.jobs) as crew:
+            taken = await asyncio.to_thread(job.take, crew)
+            storing = asyncio.create_task(asyncio.to_thread(job.store_tree, taken))
+            try:
+                verdict = await job.judge(taken)
+            finally:
+                tree = await storing
+        snapshot = await asyncio.to_thread(job.store, taken.tree, tree, verdict)
     report = BackupReport(
         store=str(store),
         repository=place.where,
@@ -88,7 +84,7 @@ async def backup(
         changed=taken.changed,
         removed=taken.removed,
         unchanged=taken.unchanged,
-        bytes_added=added,
+        bytes_added=job.writer.bytes_added,
         problems=taken.problems,
         skipped=taken.skipped,
         started_at=clock.started_at,
@@ -189,72 +185,61 @@ class _Job:
             self.previous = {row.path: row for row in tree.files}
             return
 
-    def take(self) -> Taken:
+    @property
+    def judge_of_store(self) -> Judge:
+        options = self.options
+        wanted = LookOptions(
+            jobs=options.jobs, layout=options.layout, severities=options.severities
+        )
+        return Judge(self.root, self.layout, wanted, options.known)
+
+    def take(self, crew: Crew) -> Taken:
         return Taker(
             self.root,
             self.layout,
             self.repository,
             self.writer,
             self.previous,
-            self.options.jobs,
+            crew,
+            self.judge_of_store.glance_apart,
             self.progress,
         ).take()
 
-    async def judge(self, taken: Taken) -> _Found:
+    async def judge(self, taken: Taken) -> Verdict:
         """What is wrong with the source; told anew only if it changed."""
         last = self.last
         moved = taken.new or taken.changed or taken.removed or taken.problems
         if last is not None and not moved and not self.options.known:
-            return _Found(last.findings, last.errors, last.vectors)
-        options = LookOptions(
-            quick=True,
-            jobs=self.options.jobs,
-            layout=self.options.layout,
-            severities=self.options.severities,
-        )
-        seen = await look(self.root, self.layout, options, self.progress)
-        if self._hurt(taken.tree.files, seen.inventory.catalog.catalog):
-            full = replace(options, quick=False)
-            seen = await look(self.root, self.layout, full, self.progress)
-        codes = Counter(finding.code for finding in seen.findings)
-        errors = sum(
-            finding.severity is Severity.ERROR and known_key(finding) not in self.options.known
-            for finding in seen.findings
-        )
-        return _Found(dict(sorted(codes.items())), errors, seen.inventory.index.ntotal)
+            return Verdict(last.findings, last.errors, last.vectors)
+        judge = self.judge_of_store
+        if taken.glance is not None:
+            glance = await asyncio.wrap_future(taken.glance)
+        else:
+            glance = await judge.glance(self.progress)
+        if glance.is_of(taken.tree.files):
+            return glance.verdict
+        return await judge.verdict(self.progress)
 
-    def _hurt(self, files: Sequence[FileRow], catalog: Catalog | None) -> bool:
-        """Whether an entity file may be hurt: only a full look can tell how."""
-        pending = read_log(self.root).last
-        rows = [row for row in catalog.rows if row.ref not in pending] if catalog else []
-        hashes = {row.path: row.content_hash for row in rows}
-        wanted = (hashes.get(row.path) or row.sha256 for row in files)
-        return any(
-            row.state or row.sha256 != sha256 for row, sha256 in zip(files, wanted, strict=True)
-        )
-
-    def store(self, taken: Taken, found: _Found) -> tuple[Snapshot, int]:
-        """Make it all durable, the snapshot's own file last."""
-        files = taken.tree.files
-        memories, assemblies = self._counts(taken.tree)
-        tree = self._stored_tree(taken)
-        damaged = (DAMAGED,) if found.errors else ()
+    def store(self, taken: Tree, tree: str, verdict: Verdict) -> Snapshot:
+        """Store the snapshot's own file, behind all that it needs."""
+        memories, assemblies = self._counts(taken)
+        damaged = (DAMAGED,) if verdict.errors else ()
         snapshot = Snapshot(
             name=self.name,
             time=datetime.now(UTC),
             layout=self.layout.name,
             tree=tree,
-            files=len(files),
-            bytes=sum(row.size for row in files),
+            files=len(taken.files),
+            bytes=sum(row.size for row in taken.files),
             memories=memories,
             assemblies=assemblies,
-            vectors=found.vectors,
+            vectors=verdict.vectors,
             tags=(*dict.fromkeys((*self.options.tags, *damaged)),),
-            findings=found.by_code,
-            errors=found.errors,
+            findings=verdict.by_code,
+            errors=verdict.errors,
             version=__version__,
         )
-        return self.repository.add_snapshot(snapshot), self.writer.bytes_added
+        return self.repository.add_snapshot(snapshot)
 
     def _counts(self, tree: Tree) -> tuple[int, int]:
         """How many memories and assemblies a tree holds."""
@@ -264,8 +249,8 @@ class _Job:
         kinds = Counter(kind_at(self.layout, row.path) for row in tree.files)
         return kinds["memory"], kinds["assembly"]
 
-    def _stored_tree(self, taken: Taken) -> str:
-        """The id of the object that holds the list of files."""
+    def store_tree(self, taken: Taken) -> str:
+        """Make all that was taken durable; the id of the object that holds the list of files."""
         if self.last is not None and taken.tree == self.before:
             self.writer.close()
             return self.last.tree

@@ -19,12 +19,13 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from concurrent.futures import Future
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from concurrent.futures import Executor, Future
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from synthstore.backup.crew import Crew
 from synthstore.backup.encoding import (
     WHOLE_BELOW,
     Read,
@@ -33,6 +34,7 @@ from synthstore.backup.encoding import (
     read_large,
     read_shard,
 )
+from synthstore.backup.judging import Glance
 from synthstore.backup.listing import Listed, is_part, list_tree
 from synthstore.errors import LockedError
 from synthstore.files.lock import held_still
@@ -42,7 +44,7 @@ from synthstore.progress import Progress
 from synthstore.repository.manifest import FileRow, Tree
 from synthstore.repository.vault import Repository
 from synthstore.repository.writing import Writer
-from synthstore.scan.pool import PROCESSES_PAY_FROM, SHARD, executor_for, usable_cores
+from synthstore.scan.pool import SHARD
 from synthstore.store.journal import RUNS, WRITE_LOCK
 from synthstore.store.runs import unfinished_runs
 from synthstore.store.session import CHANGE_WAIT
@@ -70,6 +72,8 @@ class Taken:
     unchanged: int
     problems: Mapping[str, str]
     skipped: tuple[str, ...]
+    glance: Future[Glance] | None = None
+    """A look at the store as it was taken, if one was begun."""
 
 
 @dataclass(slots=True)
@@ -82,12 +86,15 @@ class Taker:
     writer: Writer
     previous: Mapping[str, FileRow]
     """The rows of the name's last snapshot, by path."""
-    jobs: int | None
+    crew: Crew
+    look: Callable[[], Glance]
+    """Gives a quick look at the store; called in a process of the crew, if it has any."""
     progress: Progress
     rows: dict[str, FileRow] = field(default_factory=dict)
     seen: dict[str, Stat] = field(default_factory=dict)
     """Status of each file as it was last looked at, read or not."""
     problems: dict[str, str] = field(default_factory=dict)
+    _glance: Future[Glance] | None = None
 
     def take(self) -> Taken:
         """Take the store as it was at one moment, or tell what kept moving."""
@@ -109,8 +116,11 @@ class Taker:
             moved = [p for p, stat in listed.files.items() if not _same(stat, self.seen.get(p))]
             gone = (self.seen.keys() | self.rows.keys()) - listed.files.keys()
             self._drop(gone)
-            still = not (moved or gone or runs)
-            if still or not (self._take_all(moved, listed) or gone or runs):
+            if not (moved or gone or runs):
+                return listed, {}
+            # What was looked at before is not what is taken now.
+            self._glance = None
+            if not (self._take_all(moved, listed) or gone or runs):
                 return listed, {}
         moving = dict.fromkeys([*moved, *gone], _MOVES) | dict.fromkeys(runs, _IS_HALF_DONE)
         return listed, moving
@@ -156,18 +166,23 @@ class Taker:
 
     def _read_small(self, paths: Sequence[str]) -> Iterator[Read]:
         shards = (paths[start : start + SHARD] for start in range(0, len(paths), SHARD))
-        if len(paths) < PROCESSES_PAY_FROM or (self.jobs or usable_cores()) < 2:  # noqa: PLR2004
+        executor = self.crew.for_files(len(paths))
+        if executor is None:
             for shard in shards:
                 yield from read_shard(str(self.root), self.layout, shard, self.writer)
-            return
-        with executor_for(len(paths), self.jobs) as executor:
-            waiting: deque[Future[Shard]] = deque()
-            for shard in shards:
-                waiting.append(executor.submit(pack_shard, str(self.root), self.layout, shard))
-                if len(waiting) > _AHEAD * (self.jobs or usable_cores()):
-                    yield from self._stored(waiting.popleft().result())
-            while waiting:
+        else:
+            yield from self._read_by(executor, shards)
+
+    def _read_by(self, executor: Executor, shards: Iterator[Sequence[str]]) -> Iterator[Read]:
+        waiting: deque[Future[Shard]] = deque()
+        for shard in shards:
+            waiting.append(executor.submit(pack_shard, str(self.root), self.layout, shard))
+            if len(waiting) > _AHEAD * self.crew.size:
                 yield from self._stored(waiting.popleft().result())
+        # Of use only if nothing moves from here on; but there would be nothing else to do.
+        self._glance = executor.submit(self.look)
+        while waiting:
+            yield from self._stored(waiting.popleft().result())
 
     def _stored(self, shard: Shard) -> Sequence[Read]:
         for block in shard.blocks:
@@ -213,6 +228,7 @@ class Taker:
             unchanged=same,
             problems={**self.problems, **listed.problems},
             skipped=tuple(sorted(listed.skipped)),
+            glance=self._glance,
         )
 
 

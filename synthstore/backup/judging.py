@@ -1,0 +1,85 @@
+"""What is wrong with a store of which a snapshot was taken."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from synthstore.checks.finding import Severity
+from synthstore.layout.base import Layout
+from synthstore.progress import Progress
+from synthstore.repository.manifest import FileRow
+from synthstore.store.changes import read_log
+from synthstore.verify import KnownKey, Look, LookOptions, known_key, look
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What was found."""
+
+    by_code: Mapping[str, int]
+    errors: int
+    """How many errors nobody had called known."""
+    vectors: int
+
+
+@dataclass(frozen=True, slots=True)
+class Glance:
+    """What a quick look shows."""
+
+    verdict: Verdict
+    hashes: Mapping[str, str]
+    """The sha256 that the catalog has of a file, by path, where no change of it is pending."""
+
+    def is_of(self, files: Iterable[FileRow]) -> bool:
+        """Whether all ``files`` are as the catalog has them: else only a full look tells how."""
+        wanted = self.hashes.get
+        return all(not f.state and f.sha256 == (wanted(f.path) or f.sha256) for f in files)
+
+
+@dataclass(frozen=True, slots=True)
+class Judge:
+    """Looks at one store."""
+
+    root: Path
+    layout: Layout
+    options: LookOptions
+    known: frozenset[KnownKey]
+    """Findings that are no damage."""
+
+    def glance_apart(self) -> Glance:
+        """As ``glance``, for a process that does nothing else."""
+        seen: list[Glance] = []
+
+        async def glance() -> None:
+            # Not returned: asyncio spells out what its main task returns.
+            seen.append(await self.glance())
+
+        asyncio.run(glance())
+        return seen[0]
+
+    async def glance(self, progress: Progress | None = None) -> Glance:
+        """Look at all but the content of the entity files."""
+        seen = await look(self.root, self.layout, replace(self.options, quick=True), progress)
+        return Glance(self._verdict(seen), self._hashes(seen))
+
+    async def verdict(self, progress: Progress) -> Verdict:
+        """Look at everything."""
+        return self._verdict(await look(self.root, self.layout, self.options, progress))
+
+    def _verdict(self, seen: Look) -> Verdict:
+        codes = Counter(finding.code for finding in seen.findings)
+        errors = sum(
+            finding.severity is Severity.ERROR and known_key(finding) not in self.known
+            for finding in seen.findings
+        )
+        return Verdict(dict(sorted(codes.items())), errors, seen.inventory.index.ntotal)
+
+    def _hashes(self, seen: Look) -> Mapping[str, str]:
+        catalog = seen.inventory.catalog.catalog
+        pending = read_log(self.root).last
+        rows = [row for row in catalog.rows if row.ref not in pending] if catalog else []
+        return {row.path: row.content_hash for row in rows if row.path and row.content_hash}
