@@ -67,7 +67,7 @@ async def backup(
     with repository.locked(shared=True, wait=options.lock_wait):
         await asyncio.to_thread(repository.reload)
         job.open(repository)
-        with crew_of(options.jobs) as crew:
+        with job.writer, crew_of(options.jobs) as crew:
             taken = await asyncio.to_thread(job.take, crew)
             storing = asyncio.create_task(asyncio.to_thread(job.store_tree, taken))
             try:

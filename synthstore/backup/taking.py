@@ -174,13 +174,13 @@ class Taker:
             yield from self._read_by(executor, shards)
 
     def _read_by(self, executor: Executor, shards: Iterator[Sequence[str]]) -> Iterator[Read]:
+        # Of use only if nothing moves from here on, but then it need not be waited for.
+        self._glance = executor.submit(self.look)
         waiting: deque[Future[Shard]] = deque()
         for shard in shards:
             waiting.append(executor.submit(pack_shard, str(self.root), self.layout, shard))
             if len(waiting) > _AHEAD * self.crew.size:
                 yield from self._stored(waiting.popleft().result())
-        # Of use only if nothing moves from here on; but there would be nothing else to do.
-        self._glance = executor.submit(self.look)
         while waiting:
             yield from self._stored(waiting.popleft().result())
 

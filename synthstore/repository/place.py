@@ -108,7 +108,8 @@ class LocalPlace:
         path = self.root / name
         aside = path.with_name(f"{_TEMPORARY}{secrets.token_hex(8)}")
         with ExitStack() as undo:
-            write_new(aside, content, mode=_FILE_MODE)
+            # Nobody asks for the digest that it would work out.
+            write_new(aside, content, mode=_FILE_MODE, sha256=path.name)
             undo.callback(discard, aside)
             replace(aside, path)
             undo.pop_all()

@@ -2,24 +2,45 @@
 
 from __future__ import annotations
 
+from concurrent.futures import Future, ThreadPoolExecutor
+from types import TracebackType
+from typing import Self
+
 from synthstore.repository.blocks import Block
 from synthstore.repository.index import read_tail
 from synthstore.repository.pack_building import PackBuilder
-from synthstore.repository.packs import PACK_BYTES
-from synthstore.repository.place import PACKS
+from synthstore.repository.packs import PACK_BYTES, PackIndex
+from synthstore.repository.place import PACKS, Place
 from synthstore.repository.recipes import Encoded, Piece
 from synthstore.repository.vault import Repository
 
 
 class Writer:
-    """Adds objects to a repository, each once; ``close`` makes them durable."""
+    """Adds objects to a repository, each once; ``close`` makes them durable.
+
+    A pack is written while the next one is filled. As a context it waits for that on the way out,
+    so that nothing is written to a repository that is held no longer.
+    """
 
     def __init__(self, repository: Repository) -> None:
         self._repository = repository
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="synthstore-pack")
+        self._writing: Future[tuple[PackIndex, int]] | None = None
         self._builders = {of_list: PackBuilder() for of_list in (False, True)}
         self._fresh: set[bytes] = set()
         self.bytes_added = 0
         """Of packs, as stored."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._thread.shutdown()
 
     def add(self, encoded: Encoded) -> None:
         """Store a file and the pieces that are not there yet."""
@@ -62,13 +83,27 @@ class Writer:
         for of_list in (False, True):
             if not self._builders[of_list].empty:
                 self._write(of_list=of_list)
+        self._settle()
         self._fresh.clear()
 
     def _write(self, *, of_list: bool) -> None:
-        name, content = self._builders[of_list].finish()
-        self._builders[of_list] = PackBuilder()
-        place, index = self._repository.place, self._repository.index
-        place.write(f"{PACKS}/{name}", content)
-        self.bytes_added += len(content)
-        index.sizes[name] = len(content)
-        index.add(read_tail(place, name, len(content)))
+        self._settle()
+        full, self._builders[of_list] = self._builders[of_list], PackBuilder()
+        self._writing = self._thread.submit(_write, self._repository.place, full)
+
+    def _settle(self) -> None:
+        """Wait for the pack that is being written, and enter it in the index."""
+        if self._writing is None:
+            return
+        writing, self._writing = self._writing, None
+        pack, size = writing.result()
+        self.bytes_added += size
+        self._repository.index.sizes[pack.name] = size
+        self._repository.index.add(pack)
+
+
+def _write(place: Place, builder: PackBuilder) -> tuple[PackIndex, int]:
+    """Make a pack durable; its index as it is read back, and its size."""
+    name, content = builder.finish()
+    place.write(f"{PACKS}/{name}", content)
+    return read_tail(place, name, len(content)), len(content)
