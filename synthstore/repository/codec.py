@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from enum import IntEnum
 from typing import NamedTuple
 
@@ -60,8 +59,7 @@ class Spelling(IntEnum):
     """As ``repr``: no exponent from 1e-4 to below 1e16, else as in ``1.5e-06`` and ``1e+16``."""
 
 
-@dataclass(frozen=True, slots=True)
-class Style:
+class Style(NamedTuple):
     """How the text of one array is rebuilt from its numbers."""
 
     number: Number = Number.BYTES
@@ -80,8 +78,7 @@ ROW = Style(Number.ROW)
 _PLAIN_FIRST, _PYTHON_FIRST = tuple(Spelling), tuple(reversed(Spelling))
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
+class Part(NamedTuple):
     """One piece cut out of a file."""
 
     gap: int
@@ -169,9 +166,8 @@ def _binaries(doubles: Doubles) -> Iterator[tuple[Number, bytes]]:
     """What the numbers may be packed as, the best first; the proof decides."""
     with np.errstate(over="ignore"):
         singles = doubles.astype("<f4")
-    # Where the first few are singles, all are; as bytes, it tells the two zeros apart.
-    few = singles[:LEAST_NUMBERS].astype(np.float64)
-    if few.tobytes() == doubles[:LEAST_NUMBERS].tobytes():
+    # Where these are singles, so are the others as a rule.
+    if singles.item(0) == doubles.item(0) and singles.item(-1) == doubles.item(-1):
         yield Number.WIDE, singles.tobytes()
     if np.isfinite(singles).all() and _shortest(singles).tobytes() == doubles.tobytes():
         yield Number.SHORT, singles.tobytes()

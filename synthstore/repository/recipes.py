@@ -7,7 +7,9 @@ import os
 import struct
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
 
@@ -26,8 +28,7 @@ class RecipeError(ValueError):
     """A recipe contradicts itself, or what it refers to."""
 
 
-@dataclass(frozen=True, slots=True)
-class Piece:
+class Piece(NamedTuple):
     """Bytes that several files may share, under their sha256."""
 
     id: bytes
@@ -35,8 +36,7 @@ class Piece:
     data: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Encoded:
+class Encoded(NamedTuple):
     """One file ready to be stored."""
 
     id: bytes
@@ -140,6 +140,7 @@ def write_recipe(
     )
 
 
+@lru_cache
 def _spell_style(style: Style) -> bytes:
     spaces = style.before, style.between, style.after
     return _STYLE.pack(style.number, style.spelling, *map(len, spaces)) + b"".join(spaces)
