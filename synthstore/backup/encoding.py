@@ -19,7 +19,7 @@ from synthstore.model.facts import FileStatus, Stat
 from synthstore.model.ids import Kind
 from synthstore.model.paths import folder_of
 from synthstore.repository.blocks import Block
-from synthstore.repository.codec import RAW, ROW, Number, Style
+from synthstore.repository.codec import RAW, ROW, Style
 from synthstore.repository.packing import Packer
 from synthstore.repository.recipes import (
     Encoded,
@@ -34,7 +34,7 @@ WHOLE_BELOW = 8 << 20
 """Larger files go through in pieces."""
 
 _PIECE = 4 << 20
-_ROWS_AT_ONCE = 1 << 20
+_AT_ONCE = 1 << 20
 _TRIES = 3
 _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
@@ -158,14 +158,10 @@ def _encode_stream(fd: int, size: int, sink: Sink) -> Encoded:
     stream = _Stream(fd, sink)
     if shape is None:
         # A file that grows as fast as it is read would never end.
-        for start in range(0, size, _PIECE):
-            stream.cut(min(_PIECE, size - start), RAW)
+        stream.cut(size, _PIECE, RAW)
         return stream.encoded()
     stream.skip(shape.vectors_at)
-    width = 4 * shape.dim
-    for _ in range(shape.ntotal):
-        if not stream.cut(width, ROW):
-            break
+    stream.cut(shape.ids_at - shape.vectors_at, 4 * shape.dim, ROW)
     stream.skip(max(0, size - shape.ids_at))
     return stream.encoded()
 
@@ -174,7 +170,7 @@ class _Stream:
     """A file on its way, hashed whole, cut into pieces and a skeleton."""
 
     def __init__(self, fd: int, sink: Sink) -> None:
-        self._file = os.fdopen(os.dup(fd), "rb", buffering=_ROWS_AT_ONCE)
+        self._file = os.fdopen(os.dup(fd), "rb")
         self._sink = sink
         self._whole = hashlib.sha256()
         self._skeleton: list[bytes] = []
@@ -196,19 +192,23 @@ class _Stream:
         self._skeleton.append(data)
         self._gap += len(data)
 
-    def cut(self, size: int, style: Style) -> bool:
-        """Cut a piece out; False at the end of the file."""
-        data = self._read(size)
-        if not data:
-            return False
-        number = style.number if len(data) == size else Number.BYTES
-        piece = Piece(hashlib.sha256(data).digest(), number, data)
+    def cut(self, size: int, width: int, style: Style) -> None:
+        """Cut ``size`` bytes out, in pieces of ``width``; fewer where the file ends."""
+        at_once = max(1, _AT_ONCE // width) * width
+        for start in range(0, size, at_once):
+            data = self._read(min(at_once, size - start))
+            for at in range(0, len(data), width):
+                self._piece(data[at : at + width], width, style)
+
+    def _piece(self, data: bytes, width: int, style: Style) -> None:
+        if len(data) < width:
+            style = RAW
+        piece = Piece(hashlib.sha256(data).digest(), style.number, data)
         self._sink.add_piece(piece)
         self._gaps.append(self._gap)
-        self._styles.append(style if number is style.number else RAW)
+        self._styles.append(style)
         self._ids.append(piece.id)
         self._gap = 0
-        return True
 
     def encoded(self) -> Encoded:
         """The recipe of what went by."""
