@@ -155,6 +155,7 @@ def test_what_never_rests_for_no_lock_is_named(built: Built, place: LocalPlace) 
 
     done = back_up_meanwhile(built.root, place, Meanwhile(say))
     assert done.exit_code == 3
+    assert "partial" in done.snapshot.tags
     assert "kept changing" in done.problems[built.paths[moving]]
     assert built.paths[resting] not in done.problems
 

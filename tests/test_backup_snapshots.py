@@ -155,6 +155,9 @@ def test_a_file_that_cannot_be_read_is_said_and_the_rest_is_done(
     assert report.exit_code == 3
     assert set(report.problems) == {built.paths[built.memories[0]]}
     assert report.snapshot.memories == len(built.memories) - 1
+    assert "partial" in report.snapshot.tags
+    monkeypatch.undo()
+    assert back_up(built.root, place).snapshot.good
 
 
 def test_large_files_go_through_in_pieces(

@@ -90,6 +90,16 @@ def test_within_a_period_a_good_one_is_preferred() -> None:
     assert both == {evening.file: "last #1", morning.file: NEWEST_GOOD}
 
 
+@pytest.mark.parametrize("tag", ["damaged", "partial"])
+def test_what_is_not_good_never_pushes_out_the_last_good_one(tag: str) -> None:
+    good = snapshot_at(START, "by hand")
+    others = [snapshot_at(START + timedelta(hours=n), tag) for n in range(1, 60)]
+    found = kept([good, *others], Keep(last=3), others[-1].time)
+    assert found[good.file] == NEWEST_GOOD
+    same_day = kept([good, *others[:5]], Keep(daily=1), others[4].time)
+    assert same_day == {good.file: "daily #1"}
+
+
 def test_within_counts_for_no_rule() -> None:
     snapshots = daily(30)
     now = snapshots[-1].time

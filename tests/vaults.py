@@ -83,10 +83,10 @@ def forget(built: Built, memory: str) -> None:
     built.edit_rows(lambda rows: rows.pop(memory), memory)
 
 
-def snapshot_at(time: datetime, *, damaged: bool = False, name: str = "s") -> Snapshot:
+def snapshot_at(time: datetime, *tags: str, damaged: bool = False, name: str = "s") -> Snapshot:
     """A snapshot that exists only in name."""
     stamp = time.astimezone(UTC).strftime("%Y%m%dT%H%M%S.%fZ")
-    tags = ("damaged",) if damaged else ()
+    tags = (*tags, "damaged") if damaged else tags
     return Snapshot(name, time, "native", "", 0, 0, 0, 0, 0, tags, file=f"{stamp}-{0:016x}")
 
 

@@ -53,7 +53,7 @@ class Keep:
 def kept(snapshots: Sequence[Snapshot], keep: Keep, now: datetime) -> dict[str, str]:
     """The files of the snapshots of one name to keep, each with the rule that keeps it.
 
-    Of a period an undamaged snapshot stays rather than a damaged one; the newest undamaged one
+    Of a period a good snapshot, whole and undamaged, stays rather than another; the newest good one
     stays in any case.
     """
     newest_first = sorted(snapshots, key=lambda one: (one.time, one.file), reverse=True)
@@ -65,7 +65,7 @@ def kept(snapshots: Sequence[Snapshot], keep: Keep, now: datetime) -> dict[str, 
         count = getattr(keep, rule)
         if count:
             _apply(rule, pattern, count, newest_first, reasons)
-    good = next((one.file for one in newest_first if not one.damaged), None)
+    good = next((one.file for one in newest_first if one.good), None)
     if good is not None:
         reasons.setdefault(good, NEWEST_GOOD)
     return reasons
@@ -78,7 +78,7 @@ def _apply(
     periods = groupby(newest_first, key=lambda one: one.time.astimezone().strftime(pattern))
     for _, group in periods:
         members = list(group)
-        chosen = next((one for one in members if not one.damaged), members[0])
+        chosen = next((one for one in members if one.good), members[0])
         if chosen.file in reasons:
             continue
         number += 1

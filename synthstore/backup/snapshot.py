@@ -23,7 +23,7 @@ from synthstore.checks.finding import Severity
 from synthstore.errors import LockedError, NotAStoreError, UsageError
 from synthstore.layout.base import Layout
 from synthstore.progress import Progress, SilentProgress
-from synthstore.repository.manifest import DAMAGED, FileRow, Snapshot, Tree, spell_tree
+from synthstore.repository.manifest import DAMAGED, PARTIAL, FileRow, Snapshot, Tree, spell_tree
 from synthstore.repository.place import LocalPlace, Place
 from synthstore.repository.vault import LostObjectError, Repository
 from synthstore.repository.writing import Writer
@@ -74,7 +74,7 @@ async def backup(
                 verdict = await job.judge(taken)
             finally:
                 tree = await storing
-        snapshot = await asyncio.to_thread(job.store, taken.tree, tree, verdict)
+        snapshot = await asyncio.to_thread(job.store, taken, tree, verdict)
     report = BackupReport(
         store=str(store),
         repository=place.where,
@@ -220,21 +220,22 @@ class _Job:
             return glance.verdict
         return await judge.verdict(self.progress)
 
-    def store(self, taken: Tree, tree: str, verdict: Verdict) -> Snapshot:
+    def store(self, taken: Taken, tree: str, verdict: Verdict) -> Snapshot:
         """Store the snapshot's own file, behind all that it needs."""
-        memories, assemblies = self._counts(taken)
-        damaged = (DAMAGED,) if verdict.errors else ()
+        files = taken.tree.files
+        memories, assemblies = self._counts(taken.tree)
+        told = {DAMAGED: verdict.errors, PARTIAL: taken.problems}
         snapshot = Snapshot(
             name=self.name,
             time=datetime.now(UTC),
             layout=self.layout.name,
             tree=tree,
-            files=len(taken.files),
-            bytes=sum(row.size for row in taken.files),
+            files=len(files),
+            bytes=sum(row.size for row in files),
             memories=memories,
             assemblies=assemblies,
             vectors=verdict.vectors,
-            tags=(*dict.fromkeys((*self.options.tags, *damaged)),),
+            tags=(*dict.fromkeys((*self.options.tags, *(tag for tag in told if told[tag]))),),
             findings=verdict.by_code,
             errors=verdict.errors,
             version=__version__,

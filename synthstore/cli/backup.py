@@ -26,7 +26,7 @@ MANUAL = Manual(
     meanings={
         0: "done, and complete",
         1: "--check found damage in the repository",
-        3: "a file could not be read, or kept changing; the rest was taken",
+        3: "a file could not be read, or kept changing; the snapshot is partial",
     },
 )
 

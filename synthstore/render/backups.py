@@ -114,7 +114,7 @@ def snapshots_blocks(repository: str, snapshots: Sequence[Snapshot]) -> Iterator
             )
             for one in snapshots
         ),
-        tuple("warning" if one.damaged else "plain" for one in snapshots),
+        tuple("plain" if one.good else "warning" for one in snapshots),
     )
 
 

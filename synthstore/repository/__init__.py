@@ -43,8 +43,9 @@ exponent from 1e-5 to below 1e16, with ``.0`` where there is no fraction; else a
 to the byte stays in the skeleton.
 
 **Snapshot.** JSON: format (1), name of the store, time, layout, tree (the id of an object), counts,
-tags (``damaged`` where the source had errors), findings by code, version of the program. The tree
-is lines of JSON, sorted by path: ``["d", path, mode, mtime_ns]`` for a folder, ``["f", path, size,
-mtime_ns, mode, inode, sha256, state, id]`` for a file, whose object has that sha256. Bytes of a
-name that are no UTF-8 are lone surrogates, escaped.
+tags (``damaged`` where the source had errors, ``partial`` where some of it could not be read or
+kept changing), findings by code, version of the program. The tree is lines of JSON, sorted by path:
+``["d", path, mode, mtime_ns]`` for a folder, ``["f", path, size, mtime_ns, mode, inode, sha256,
+state, id]`` for a file, whose object has that sha256. Bytes of a name that are no UTF-8 are lone
+surrogates, escaped.
 """

@@ -20,6 +20,9 @@ FORMAT = 1
 DAMAGED = "damaged"
 """The tag of a snapshot whose source had errors that nobody had called known."""
 
+PARTIAL = "partial"
+"""The tag of a snapshot that lacks what could not be read, or is not of one moment."""
+
 _ROWS_A_PIECE = 64
 _NAME = re.compile(r"(\d{8}T\d{6}\.\d{6}Z)-([0-9a-f]{16})")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -118,6 +121,11 @@ class Snapshot:
     def damaged(self) -> bool:
         """Whether its source had errors."""
         return DAMAGED in self.tags
+
+    @property
+    def good(self) -> bool:
+        """Whether it is all of a store that had no errors."""
+        return not (self.damaged or PARTIAL in self.tags)
 
 
 def of_store(snapshots: Sequence[Snapshot], folder: str) -> tuple[Snapshot, ...]:
