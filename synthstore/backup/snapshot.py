@@ -23,6 +23,7 @@ from synthstore.checks.finding import Severity
 from synthstore.errors import LockedError, NotAStoreError, UsageError
 from synthstore.layout.base import Layout
 from synthstore.progress import Progress, SilentProgress
+from synthstore.repository.config import begin
 from synthstore.repository.manifest import DAMAGED, PARTIAL, FileRow, Snapshot, Tree, spell_tree
 from synthstore.repository.place import LocalPlace, Place
 from synthstore.repository.vault import LostObjectError, Repository
@@ -63,7 +64,7 @@ async def backup(
     job = _Job(root, layout, place, options, progress or SilentProgress())
     if options.dry_run:
         return await asyncio.to_thread(_preview, store, job, clock)
-    repository = await asyncio.to_thread(Repository.make, place)
+    repository = await asyncio.to_thread(_begun, place)
     with repository.locked(shared=True, wait=options.lock_wait):
         await asyncio.to_thread(repository.reload)
         job.open(repository)
@@ -92,6 +93,14 @@ async def backup(
     )
     report = await asyncio.to_thread(_afterwards, report, job, snapshot.name)
     return replace(report, elapsed_seconds=clock.elapsed())
+
+
+def _begun(place: Place) -> Repository:
+    """The repository, made where there is none; its indexes are read once it is held."""
+    begin(place)
+    repository = Repository(place)
+    repository.read_config()
+    return repository
 
 
 def refuse_inside(root: Path, place: Place) -> None:

@@ -71,7 +71,7 @@ class PackBuilder:
         self._at += size
 
     def finish(self) -> tuple[str, bytes]:
-        """The pack's name and its bytes."""
+        """The pack's name and its bytes; the builder is of no more use."""
         self._open.finish()
         blobs = b"".join(self._rows)
         index = zstandard.ZstdCompressor(_LEVEL).compress(
@@ -82,4 +82,6 @@ class PackBuilder:
         digest = hashlib.sha256(index).digest()
         trailer = TRAILER.pack(len(index), VERSION, digest, MAGIC)
         content = b"".join((*self._stored, index, trailer))
+        # Nobody holds the data twice while they write it.
+        self._stored.clear()
         return hashlib.sha256(content).hexdigest(), content
