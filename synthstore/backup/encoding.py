@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import groupby
 from pathlib import Path
 from typing import NamedTuple, Protocol
@@ -166,13 +167,33 @@ def _encode_stream(fd: int, size: int, sink: Sink) -> Encoded:
     return stream.encoded()
 
 
+class _Digest:
+    """A sha256 that a second core works out, a block behind."""
+
+    def __init__(self) -> None:
+        self._sha256 = hashlib.sha256()
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="synthstore-hash")
+        self._last: Future[None] | None = None
+
+    def update(self, data: bytes) -> None:
+        """Take the next block, once the one before is done with."""
+        if self._last is not None:
+            self._last.result()
+        self._last = self._thread.submit(self._sha256.update, data)
+
+    def digest(self) -> bytes:
+        """Of all blocks; no more may come."""
+        self._thread.shutdown()
+        return self._sha256.digest()
+
+
 class _Stream:
     """A file on its way, hashed whole, cut into pieces and a skeleton."""
 
     def __init__(self, fd: int, sink: Sink) -> None:
         self._file = os.fdopen(os.dup(fd), "rb")
         self._sink = sink
-        self._whole = hashlib.sha256()
+        self._whole = _Digest()
         self._skeleton: list[bytes] = []
         self._gap = 0
         self._size = 0
