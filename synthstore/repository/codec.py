@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from enum import IntEnum
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -28,11 +29,8 @@ _MAX_SPACE = 255
 _PLAIN_FROM, _PLAIN_BELOW = 1e-4, 1e16
 """Between these Python and orjson spell a number alike."""
 
-_INDENT = 2
-"""Spaces that most writers indent by, and orjson too."""
-
-_DEEPEST = 8
-"""As deep in a document orjson sets an array out for us; it takes no time to speak of."""
+_MAX_LEVEL = 16
+"""Deeper arrays are so rare that any way to write them will do."""
 
 
 class Number(IntEnum):
@@ -176,7 +174,10 @@ def _binaries(doubles: Doubles) -> Iterator[tuple[Number, bytes]]:
 
 def _shortest(singles: FloatVector) -> Doubles:
     """The doubles that the shortest decimals read as; raises ValueError where one is no number."""
-    doubles = numbers(_spelt(np.ascontiguousarray(singles, np.float32)))
+    text = orjson.dumps(
+        np.ascontiguousarray(singles, np.float32), option=orjson.OPT_SERIALIZE_NUMPY
+    )
+    doubles = numbers(text)
     if doubles is None:
         raise ValueError("not every single is a number")
     return doubles
@@ -184,12 +185,26 @@ def _shortest(singles: FloatVector) -> Doubles:
 
 def unpack(style: Style, data: bytes) -> bytes:
     """The bytes that a piece stands for; raises ValueError where ``data`` are no such numbers."""
+    return spell(style, data).text
+
+
+class Spelt(NamedTuple):
+    """What a piece stands for."""
+
+    text: bytes
+    doubles: Doubles | None
+    """Its numbers; None for plain bytes."""
+
+
+def spell(style: Style, data: bytes) -> Spelt:
+    """As ``unpack``, with the numbers that are spelt."""
     if style.number in (Number.BYTES, Number.ROW):
-        return data
+        return Spelt(data, None)
     doubles = _doubles(style.number, data)
-    spaces = style.before, style.between, style.after
-    text = _set_out(doubles, *spaces)
-    return _as_python(text, doubles, *spaces) if style.spelling is Spelling.PYTHON else text
+    text = _separated(doubles, style.between)
+    if style.spelling is Spelling.PYTHON:
+        text = _as_python(text, doubles, style.between)
+    return Spelt(b"".join((style.before, text, style.after)), doubles)
 
 
 def _doubles(number: Number, data: bytes) -> Doubles:
@@ -199,66 +214,41 @@ def _doubles(number: Number, data: bytes) -> Doubles:
     return singles.astype(np.float64) if number is Number.WIDE else _shortest(singles)
 
 
-def _spelt(value: object, option: int = 0) -> bytes:
-    return orjson.dumps(value, option=orjson.OPT_SERIALIZE_NUMPY | option)
+def _separated(doubles: Doubles, between: bytes) -> bytes:
+    """The numbers as orjson writes them, ``between`` each two."""
+    level = _level(between)
+    if not level or not len(doubles):
+        text = orjson.dumps(doubles, option=orjson.OPT_SERIALIZE_NUMPY)
+        return text[1:-1].replace(b",", between)
+    # Far faster than to put the white space in afterwards.
+    nested: object = doubles
+    for _ in range(level - 1):
+        nested = [nested]
+    text = orjson.dumps(nested, option=orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_INDENT_2)
+    # What stands there is a line feed and two spaces a level, one level less at the end.
+    return text[text.rindex(b"[") + 2 + 2 * level : text.index(b"]") + 1 - 2 * level]
 
 
-class _Shell(NamedTuple):
-    """A document of nothing but the brackets around an array."""
-
-    depth: int
-    head: int
-    """Bytes up to the array's opening bracket, and this one."""
-    tail: int
-
-    @classmethod
-    def of(cls, depth: int) -> _Shell:
-        head, _, tail = _spelt(_nested([], depth), orjson.OPT_INDENT_2).partition(b"[]")
-        return cls(depth, len(head) + 1, len(tail) + 1)
+@lru_cache(maxsize=64)
+def _level(between: bytes) -> int:
+    """How deep numbers stand that orjson writes indented with this between them; 0: nowhere."""
+    level, odd = divmod(len(between) - len(b",\n"), 2)
+    deep = 0 < level <= _MAX_LEVEL and not odd
+    return level if deep and between == b",\n" + 2 * level * b" " else 0
 
 
-def _nested(array: object, depth: int) -> object:
-    for _ in range(1, depth):
-        array = [array]
-    return array
-
-
-def _shells() -> Iterator[tuple[tuple[bytes, bytes, bytes], _Shell]]:
-    for depth in range(1, _DEEPEST + 1):
-        outer = b"\n" + b" " * (_INDENT * (depth - 1))
-        inner = outer + b" " * _INDENT
-        yield (inner, b"," + inner, outer), _Shell.of(depth)
-
-
-_SHELLS: Mapping[tuple[bytes, bytes, bytes], _Shell] = dict(_shells())
-"""By the spaces of an array that is indented so deep."""
-
-
-def _set_out(doubles: Doubles, before: bytes, between: bytes, after: bytes) -> bytes:
-    """The numbers as orjson spells them, with white space around them."""
-    shell = _SHELLS.get((before, between, after))
-    if shell is None:
-        return b"".join((before, _spelt(doubles)[1:-1].replace(b",", between), after))
-    # It costs next to nothing to have orjson indent, and half as much as spelling to do so after.
-    return _spelt(_nested(doubles, shell.depth), orjson.OPT_INDENT_2)[shell.head : -shell.tail]
-
-
-def _as_python(text: bytes, doubles: Doubles, before: bytes, between: bytes, after: bytes) -> bytes:
+def _as_python(text: bytes, doubles: Doubles, between: bytes) -> bytes:
     """The numbers as ``repr`` writes them; only a few differ as a rule."""
-    odd = doubles[_odd(doubles)].tolist()
-    if not odd:
-        return text
-    fenced = b"".join((between, text[len(before) : len(text) - len(after)], between))
+    fenced = b"".join((between, text, between))
     found: list[bytes] = []
     done = 0
-    for value in odd:
+    for value in doubles[_odd(doubles)].tolist():
         spelt = orjson.dumps(value)
         # Numbers that are not odd never have the text of one that is.
         at = fenced.index(b"".join((between, spelt, between)), done) + len(between)
         found += fenced[done:at], repr(value).encode("ascii")
         done = at + len(spelt)
-    found.append(fenced[done : -len(between)])
-    return b"".join((before, b"".join(found)[len(between) :], after))
+    return b"".join((*found, fenced[done:]))[len(between) : -len(between)]
 
 
 def _odd(doubles: Doubles) -> npt.NDArray[np.bool_]:

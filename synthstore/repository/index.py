@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from synthstore.repository.packs import (
     TAIL_BYTES,
@@ -16,8 +16,7 @@ from synthstore.repository.packs import (
 from synthstore.repository.place import PACKS, Place
 
 
-@dataclass(frozen=True, slots=True)
-class Location:
+class Location(NamedTuple):
     """Where one blob is."""
 
     pack: PackIndex

@@ -5,15 +5,12 @@ from __future__ import annotations
 import hashlib
 import os
 import struct
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import pairwise
 from typing import NamedTuple
 
-import numpy as np
-
-from synthstore.repository.codec import ROW, Number, Part, Spelling, Style, cut, unpack
+from synthstore.repository.codec import ROW, Number, Part, Spelling, Spelt, Style, cut, spell
 from synthstore.store.flat_index import HEAD_BYTES, FlatDamageError, FlatShape, measure
 
 _HEAD = struct.Struct("<II")
@@ -110,16 +107,35 @@ class Recipe:
 
     def rebuilt(self, fetch: Fetch) -> Iterator[bytes]:
         """The file, in pieces; raises RecipeError where numbers and style do not fit."""
+        return self.filled(part.text for part in self.spelt(fetch))
+
+    def spelt(self, fetch: Fetch) -> Iterator[Spelt]:
+        """What each part stands for; raises RecipeError where numbers and style do not fit."""
+        for style, piece in zip(self.styles, self.ids, strict=True):
+            try:
+                yield spell(style, fetch(piece))
+            except ValueError as error:
+                raise RecipeError(f"piece {piece.hex()} is no array of numbers") from error
+
+    def filled(self, texts: Iterable[bytes]) -> Iterator[bytes]:
+        """The skeleton with ``texts`` where its parts were cut out, in pieces."""
         at = 0
-        for gap, style, piece in zip(self.gaps, self.styles, self.ids, strict=True):
+        for gap, text in zip(self.gaps, texts, strict=True):
             if gap:
                 yield self.skeleton[at : at + gap]
                 at += gap
-            try:
-                yield unpack(style, fetch(piece))
-            except ValueError as error:
-                raise RecipeError(f"piece {piece.hex()} is no array of numbers") from error
+            yield text
         yield self.skeleton[at:]
+
+
+class Rebuilt(NamedTuple):
+    """A whole file, and what it was put together from."""
+
+    content: bytes
+    recipe: Recipe | None
+    """None where the file is stored as it is."""
+    parts: Sequence[Spelt]
+    """One a part of the recipe."""
 
 
 def write_recipe(
@@ -154,10 +170,10 @@ def read_recipe(body: bytes) -> Recipe:
         for _ in range(styles):
             style, at = _read_style(body, at)
             table.append(style)
-        gaps = np.frombuffer(body, "<u4", count, at).tolist()
-        places = np.frombuffer(body, "<u2", count, at + 4 * count).tolist()
+        gaps = struct.unpack_from(f"<{count}I", body, at)
+        places = struct.unpack_from(f"<{count}H", body, at + 4 * count)
         at += 6 * count
-        ids = [body[a:b] for a, b in pairwise(range(at, at + _ID * count + 1, _ID))]
+        ids = [body[a : a + _ID] for a in range(at, at + _ID * count, _ID)]
         skeleton = body[at + _ID * count :]
         if sum(gaps) > len(skeleton):
             raise RecipeError("the gaps of a recipe are longer than its skeleton")
@@ -167,10 +183,18 @@ def read_recipe(body: bytes) -> Recipe:
 
 
 def _read_style(body: bytes, at: int) -> tuple[Style, int]:
-    number, spelling, *lengths = _STYLE.unpack_from(body, at)
-    at += _STYLE.size
+    start = at + _STYLE.size
+    end = start + sum(_STYLE.unpack_from(body, at)[2:])
+    return _style(body[at:end]), end
+
+
+@lru_cache(maxsize=256)
+def _style(spelt: bytes) -> Style:
+    """A style from its bytes: nearly all files of a store have the same one."""
+    number, spelling, *lengths = _STYLE.unpack_from(spelt)
+    at = _STYLE.size
     spaces = []
     for length in lengths:
-        spaces.append(body[at : at + length])
+        spaces.append(spelt[at : at + length])
         at += length
-    return Style(Number(number), Spelling(spelling), *spaces), at
+    return Style(Number(number), Spelling(spelling), *spaces)
