@@ -118,7 +118,7 @@ def write_new(
     mtime_ns: int | None = None,
     sync: bool = True,
     dir_fd: int | None = None,
-    shown: Path | None = None,
+    shown: Path | str | None = None,
     sha256: str | None = None,
 ) -> str:
     """Write a file that must not exist yet; the sha256 of its bytes.
@@ -127,19 +127,24 @@ def write_new(
     fsynced. With ``dir_fd`` a relative ``path`` is meant below that open folder. Errors name
     ``shown`` in the place of ``path``. Bytes whose ``sha256`` the caller knows are not hashed.
     """
-    with told(shown or path), ExitStack() as undo:
+    # Bulk writers come here for every file, so without a context manager for each step.
+    try:
         fd = os.open(path, _NEW, _PRIVATE, dir_fd=dir_fd)
-        undo.callback(discard, path, dir_fd=dir_fd)
         try:
-            digest = _fill(fd, content, sha256)
-            dress(fd, mode, uid, gid)
-            if mtime_ns is not None:
-                os.utime(fd, ns=(mtime_ns, mtime_ns))
-            if sync:
-                os.fsync(fd)
-        finally:
-            os.close(fd)
-        undo.pop_all()
+            try:
+                digest = _fill(fd, content, sha256)
+                dress(fd, mode, uid, gid)
+                if mtime_ns is not None:
+                    os.utime(fd, ns=(mtime_ns, mtime_ns))
+                if sync:
+                    os.fsync(fd)
+            finally:
+                os.close(fd)
+        except BaseException:
+            discard(path, dir_fd=dir_fd)
+            raise
+    except OSError as error:
+        raise failure(error, shown or path, "write") from error
     return digest
 
 
@@ -163,8 +168,10 @@ def dress(fd: int, mode: int, uid: int | None, gid: int | None) -> None:
     wanted = now.st_uid if uid is None else uid, now.st_gid if gid is None else gid
     if wanted != (now.st_uid, now.st_gid):
         os.fchown(fd, *wanted)
-    # After the owner: chown drops the set-id bits.
-    os.fchmod(fd, mode)
+        # It drops the set-id bits.
+        now = os.fstat(fd)
+    if mode != stat.S_IMODE(now.st_mode):
+        os.fchmod(fd, mode)
 
 
 def discard(path: Path | str, *, dir_fd: int | None = None) -> None:
