@@ -167,7 +167,7 @@ def test_large_files_go_through_in_pieces(
     (built.root / "log").write_bytes(os.urandom(100_000))
     monkeypatch.setattr("synthstore.backup.taking.WHOLE_BELOW", 5_000)
     monkeypatch.setattr("synthstore.backup.encoding._PIECE", 30_000)
-    monkeypatch.setattr("synthstore.backup.laying._WHOLE_BELOW", 5_000)
+    monkeypatch.setattr("synthstore.backup.decoding.WHOLE_BELOW", 5_000)
     before = standing(built.root)
     back_up(built.root, place)
     index = opened(place)

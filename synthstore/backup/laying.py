@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Executor
+import time
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Executor, as_completed
 from contextlib import ExitStack, suppress
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import BinaryIO
 
+from synthstore.backup.decoding import WHOLE_BELOW, Laid, lay_rows, lay_shard
 from synthstore.errors import OperationError, UsageError
 from synthstore.files.durable import (
     fsync_dir,
@@ -17,28 +19,42 @@ from synthstore.files.durable import (
     remove_tree,
     replace,
     synced,
-    write_new,
 )
 from synthstore.files.folders import dress_folder
 from synthstore.files.space import require_room
+from synthstore.layout.base import Layout
+from synthstore.model.facts import EntityFile
 from synthstore.model.paths import confined
-from synthstore.progress import Progress
+from synthstore.progress import Progress, SilentProgress
 from synthstore.repository.manifest import FileRow, Tree
-from synthstore.repository.place import Place
-from synthstore.repository.vault import LostObjectError, Repository
+from synthstore.repository.vault import Repository
+from synthstore.scan.growing import GrowingTable
+from synthstore.scan.known import SETTLED_NS, Known
 from synthstore.scan.pool import PROCESSES_PAY_FROM, SHARD, executor_for, usable_cores
 
 _PRIVATE = 0o700
-_WHOLE_BELOW = 8 << 20
 
-_opened: dict[str, Repository] = {}
-"""In a worker process: the repositories that earlier shards opened."""
+
+@dataclass(frozen=True, slots=True)
+class LaidOut:
+    """What became of a snapshot."""
+
+    lost: Mapping[str, str]
+    """Files that the repository could not give back, and why."""
+    known: Known
+    """What was learned of the entity files when they were read back."""
 
 
 def lay_out(
-    repository: Repository, tree: Tree, target: Path, jobs: int | None, progress: Progress
-) -> Mapping[str, str]:
-    """Make ``target`` hold exactly ``tree``; the paths that are lost, and why.
+    repository: Repository,
+    tree: Tree,
+    target: Path,
+    layout: Layout | None,
+    *,
+    jobs: int | None = None,
+    progress: Progress | None = None,
+) -> LaidOut:
+    """Make ``target`` hold exactly ``tree``, each file read back; entities if ``layout`` is known.
 
     ``target`` must not exist, or be an empty folder. Raises OperationError with it untouched.
     """
@@ -49,40 +65,18 @@ def lay_out(
     require_room(target.parent, (row.size for row in tree.files), files=len(tree.files))
     with ExitStack() as undo:
         undo.callback(_forget, aside)
-        lost = _lay_aside(repository, tree, aside, jobs, progress)
+        laid = _Laying(repository, tree, aside, layout, progress or SilentProgress())
+        laid.run(jobs)
         undo.pop_all()
     replace(aside, target)
     fsync_dir(target.parent)
-    return lost
+    return LaidOut(laid.lost, laid.known())
 
 
 def _forget(aside: Path) -> None:
     # Failing at that changes nothing: the next restore removes it before its first byte.
     with suppress(OperationError):
         remove_tree(aside)
-
-
-def _lay_aside(
-    repository: Repository, tree: Tree, aside: Path, jobs: int | None, progress: Progress
-) -> Mapping[str, str]:
-    make_dirs(aside, _PRIVATE)
-    for folder in sorted({folder.path for folder in tree.folders} - {""}):
-        make_dirs(aside / folder, _PRIVATE)
-    with synced(aside, [aside / row.path for row in tree.files]):
-        lost = _write_all(repository, tree.files, aside, jobs, progress)
-        if lost:
-            _fill_gaps(aside, lost)
-    for gap in lost:
-        remove(aside / gap)
-    for row in sorted(tree.folders, key=lambda row: row.path, reverse=True):
-        dress_folder(aside / row.path, row.mode, row.mtime_ns)
-    return lost
-
-
-def _fill_gaps(aside: Path, lost: Mapping[str, str]) -> None:
-    # The sync is of a fixed list of files, and a lost one was never written.
-    for path in lost:
-        write_new(aside / path, b"", mode=0o600, sync=False)
 
 
 def _require_sound(tree: Tree) -> None:
@@ -92,74 +86,78 @@ def _require_sound(tree: Tree) -> None:
         raise UsageError(f"the snapshot holds a path that leaves the store: {strange!r}")
 
 
-def _write_all(
-    repository: Repository,
-    files: Sequence[FileRow],
-    aside: Path,
-    jobs: int | None,
-    progress: Progress,
-) -> dict[str, str]:
-    progress.start("restoring", len(files))
-    lost: dict[str, str] = {}
-    shards = [files[start : start + SHARD] for start in range(0, len(files), SHARD)]
-    if len(files) < PROCESSES_PAY_FROM or (jobs or usable_cores()) < 2:  # noqa: PLR2004
-        for shard in shards:
-            lost |= write_rows(repository, aside, shard)
-            progress.advance(len(shard))
-        return lost
-    with executor_for(len(files), jobs) as executor:
-        for found, shard in zip(
-            _spread(executor, repository.place, aside, shards), shards, strict=True
-        ):
-            lost |= found
-            progress.advance(len(shard))
-    return lost
+class _Laying:
+    """The tree laid out in ``aside``, and what the workers learn of it."""
+
+    def __init__(
+        self,
+        repository: Repository,
+        tree: Tree,
+        aside: Path,
+        layout: Layout | None,
+        progress: Progress,
+    ) -> None:
+        self._repository, self._tree, self._aside = repository, tree, aside
+        self._layout, self._progress = layout, progress
+        self.lost: dict[str, str] = {}
+        self._files: dict[str, EntityFile] = {}
+        self._tables: dict[int, GrowingTable] = {}
+
+    def run(self, jobs: int | None) -> None:
+        """Write everything durably."""
+        folders = sorted(self._tree.folders, key=lambda row: row.path)
+        make_dirs(self._aside, _PRIVATE)
+        for row in folders:
+            if row.path:
+                make_dirs(self._aside / row.path, _PRIVATE)
+        standing = [f"{self._aside}/{row.path}" for row in self._tree.files]
+        with synced(self._aside, standing):
+            self._write(jobs)
+            for path in self.lost:
+                remove(self._aside / path)
+                standing.remove(f"{self._aside}/{path}")
+        for row in reversed(folders):
+            dress_folder(self._aside / row.path, row.mode, row.mtime_ns)
+
+    def _write(self, jobs: int | None) -> None:
+        files = self._tree.files
+        self._progress.start("restoring", len(files))
+        if len(files) < PROCESSES_PAY_FROM or (jobs or usable_cores()) < 2:  # noqa: PLR2004
+            for shard in _shards(files):
+                self._take(lay_rows(self._repository, self._aside, self._layout, shard), shard)
+            return
+        with executor_for(len(files), jobs) as executor:
+            self._write_by(executor)
+
+    def _write_by(self, executor: Executor) -> None:
+        lay = partial(lay_shard, self._repository.place, self._aside, self._layout)
+        # Large files first, for nothing should wait for them alone in the end.
+        ordered: list[Sequence[FileRow]] = [
+            [row] for row in self._tree.files if row.size >= WHOLE_BELOW
+        ]
+        ordered += _shards([row for row in self._tree.files if row.size < WHOLE_BELOW])
+        waiting = {executor.submit(lay, shard): shard for shard in ordered}
+        for done in as_completed(list(waiting)):
+            self._take(done.result(), waiting.pop(done))
+
+    def _take(self, laid: Laid, shard: Sequence[FileRow]) -> None:
+        self.lost |= laid.lost
+        self._files |= {file.path: file for file in laid.facts.files}
+        for dim, (paths, rows) in laid.facts.blocks.items():
+            if dim not in self._tables:
+                self._tables[dim] = GrowingTable(dim)
+            self._tables[dim].extend(paths, rows)
+        self._progress.advance(len(shard))
+
+    def known(self) -> Known:
+        """What was learned of the entity files, but for those too young to show a later change."""
+        before = time.time_ns() - SETTLED_NS
+        files = {p: file for p, file in self._files.items() if file.stat.mtime_ns < before}
+        return Known(files, {dim: table.table() for dim, table in self._tables.items()})
 
 
-def _spread(
-    executor: Executor, place: Place, aside: Path, shards: Sequence[Sequence[FileRow]]
-) -> Iterator[Mapping[str, str]]:
-    yield from executor.map(partial(write_shard, place, aside), shards)
-
-
-def write_shard(place: Place, aside: Path, rows: Sequence[FileRow]) -> Mapping[str, str]:
-    """In a worker: write the files of ``rows``; those lost, and why."""
-    repository = _opened.get(place.where)
-    if repository is None:
-        repository = _opened[place.where] = Repository.open(place)
-    return write_rows(repository, aside, rows)
-
-
-def write_rows(repository: Repository, aside: Path, rows: Sequence[FileRow]) -> Mapping[str, str]:
-    """Write the files of ``rows`` below ``aside``, not synced; those lost, and why."""
-    lost: dict[str, str] = {}
-    for row in rows:
-        path = aside / row.path
-        try:
-            digest = write_new(
-                path,
-                _content(repository, row),
-                mode=row.safe_mode,
-                mtime_ns=row.mtime_ns,
-                sync=False,
-            )
-        except LostObjectError as error:
-            lost[row.path] = error.message
-            continue
-        if digest != row.sha256:
-            remove(path)
-            lost[row.path] = "its bytes are not those that were stored"
-    return lost
-
-
-def _content(repository: Repository, row: FileRow) -> bytes | Callable[[BinaryIO], None]:
-    if row.size < _WHOLE_BELOW:
-        return b"".join(repository.stream(row.object))
-
-    def send(out: BinaryIO) -> None:
-        out.writelines(repository.stream(row.object))
-
-    return send
+def _shards(files: Sequence[FileRow]) -> Sequence[Sequence[FileRow]]:
+    return [files[start : start + SHARD] for start in range(0, len(files), SHARD)]
 
 
 def is_new(target: Path) -> bool:

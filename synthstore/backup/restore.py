@@ -127,28 +127,33 @@ class _Job:
         if self.options.dry_run:
             return report
         target = await asyncio.to_thread(self.target.resolve)
-        lost = await asyncio.to_thread(
-            lay_out, self.repository, self.tree, target, self.options.jobs, self.progress
+        kind = SUPPORTED.get(self.snapshot.layout)
+        # No need to recognise it: the same bytes had this layout when the snapshot was taken.
+        layout = kind() if kind is not None else None
+        laid = await asyncio.to_thread(
+            lay_out,
+            self.repository,
+            self.tree,
+            target,
+            layout,
+            jobs=self.options.jobs,
+            progress=self.progress,
         )
-        findings = await self._verified(target)
+        findings = await self._verified(target, layout, laid.known) if layout is not None else ()
         return replace(
             report,
-            files=len(self.tree.files) - len(lost),
-            lost=lost,
+            files=len(self.tree.files) - len(laid.lost),
+            lost=laid.lost,
             findings=findings,
             elapsed_seconds=self.clock.elapsed(),
         )
 
-    async def _verified(self, target: Path) -> tuple[Finding, ...]:
+    async def _verified(self, target: Path, layout: Layout, known: Known) -> tuple[Finding, ...]:
         """What is wrong with the new store though nothing of the kind was in the source."""
-        kind = SUPPORTED.get(self.snapshot.layout)
-        if kind is None:
-            return ()
-        layout = await asyncio.to_thread(recognise, target, self.snapshot.layout)
         # What a library had not folded when the snapshot was taken, whoever opens it settles.
-        seen = await look(target, layout, replace(self._look, held=True), self.progress)
-        known = self.snapshot.findings
-        return tuple(one for one in seen.findings if one.code not in known)
+        seen = await look(target, layout, replace(self._look, held=True), self.progress, known)
+        there = self.snapshot.findings
+        return tuple(one for one in seen.findings if one.code not in there)
 
     @property
     def _look(self) -> LookOptions:

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from synthstore.errors import RefusedError
-from synthstore.model.embedding import FloatMatrix, FloatVector
+from synthstore.model.embedding import FloatVector
 from synthstore.model.facts import EntityFile
 from synthstore.model.ids import EntityRef
 from synthstore.model.paths import folder_of
@@ -21,6 +21,7 @@ from synthstore.repair.plan import IndexWish
 from synthstore.repair.planning import Planned, plan_repair
 from synthstore.repair.sources import Source
 from synthstore.repair.wishes import Wishes
+from synthstore.scan.growing import GrowingTable
 from synthstore.scan.inventory import EmbeddingTable, Inventory
 
 FOLLOWING = (
@@ -29,8 +30,6 @@ FOLLOWING = (
 )  # fmt: skip
 """What is mended around placed entities, so that rows and vectors follow their files."""
 
-_FIRST_ROWS = 256
-
 
 class Placed:
     """Entity files that a run is to put in place, as a scan will see them."""
@@ -38,7 +37,7 @@ class Placed:
     def __init__(self) -> None:
         self.files: dict[str, EntityFile] = {}
         """By path."""
-        self._rows: dict[int, _Rows] = {}
+        self._rows: dict[int, GrowingTable] = {}
 
     def add(self, file: EntityFile, vector: FloatVector | None) -> None:
         """Note one whole file, and its embedding where that is valid."""
@@ -46,7 +45,7 @@ class Placed:
         if vector is not None:
             rows = self._rows.get(file.dim)
             if rows is None:
-                rows = self._rows[file.dim] = _Rows(file.dim)
+                rows = self._rows[file.dim] = GrowingTable(file.dim)
             rows.add(file.path, vector)
 
     @property
@@ -57,26 +56,6 @@ class Placed:
     def tables(self) -> dict[int, EmbeddingTable]:
         """Their embeddings by dimension."""
         return {dim: rows.table() for dim, rows in self._rows.items()}
-
-
-class _Rows:
-    """A matrix that grows in place: copies of many vectors are what memory runs out on."""
-
-    def __init__(self, dim: int) -> None:
-        self._paths: list[str] = []
-        self._matrix: FloatMatrix = np.zeros((_FIRST_ROWS, dim), dtype=np.float32)
-
-    def add(self, path: str, vector: FloatVector) -> None:
-        count, dim = len(self._paths), self._matrix.shape[1]
-        if count == len(self._matrix):
-            # No view of it is out yet, and so large an array is moved by the kernel, not copied:
-            # it may grow in small steps, for what it has too much is memory all the same.
-            self._matrix.resize((count + max(count // 8, _FIRST_ROWS), dim), refcheck=False)
-        self._matrix[count] = vector
-        self._paths.append(path)
-
-    def table(self) -> EmbeddingTable:
-        return EmbeddingTable(tuple(self._paths), self._matrix[: len(self._paths)])
 
 
 @dataclass(frozen=True, slots=True)

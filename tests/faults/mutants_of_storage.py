@@ -10,14 +10,17 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from synthstore.backup import prune, restore
-from synthstore.backup.laying import write_rows
+from synthstore.backup.decoding import lay_rows
+from synthstore.backup.laying import LaidOut
 from synthstore.files import durable, putting
 from synthstore.files.lock import Lock
+from synthstore.layout.base import Layout
 from synthstore.progress import Progress
 from synthstore.repository.manifest import Tree
 from synthstore.repository.packs import PackIndex
 from synthstore.repository.place import PACKS, SNAPSHOTS, LocalPlace
 from synthstore.repository.vault import Repository
+from synthstore.scan.known import NOTHING
 from synthstore.store.changes import ChangeLog, Deed, Logged
 from tests.faults.actions import Action
 from tests.faults.mutants import LIBRARY, put_in_place_of
@@ -116,11 +119,11 @@ def restore_in_place() -> None:
     """Fill the new directory under its own name."""
 
     def lay_out(
-        repository: Repository, tree: Tree, target: Path, _: int | None, __: Progress
-    ) -> Mapping[str, str]:
+        repository: Repository, tree: Tree, target: Path, layout: Layout | None, **_: object
+    ) -> LaidOut:
         for folder in ("", *(row.path for row in tree.folders)):
             (target / folder).mkdir(parents=True, exist_ok=True)
-        return write_rows(repository, target, tree.files)
+        return LaidOut(lay_rows(repository, target, layout, tree.files).lost, NOTHING)
 
     put_in_place_of(restore, "lay_out", lay_out)
 
