@@ -64,7 +64,7 @@ class _Out(io.RawIOBase):
         if not whole.nbytes:
             return 0
         with told(self._shown) if self._shown is not None else contextlib.nullcontext():
-            _write_whole(self._fd, whole.cast("B"))
+            write_whole(self._fd, whole.cast("B"))
         return whole.nbytes
 
 
@@ -150,14 +150,15 @@ def write_new(
 
 def _fill(fd: int, content: Content, sha256: str | None) -> str:
     if isinstance(content, bytes):
-        _write_whole(fd, memoryview(content))
+        write_whole(fd, memoryview(content))
         return sha256 or hashlib.sha256(content).hexdigest()
     with _Sink(fd) as sink:
         content(cast("BinaryIO", sink))
         return sink.hexdigest()
 
 
-def _write_whole(fd: int, left: memoryview) -> None:
+def write_whole(fd: int, left: memoryview) -> None:
+    """Write all of ``left``, however little the system takes at a time."""
     while left:
         left = left[os.write(fd, left) :]
 

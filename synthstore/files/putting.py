@@ -14,13 +14,16 @@ from itertools import groupby
 from pathlib import Path
 
 from synthstore.errors import OperationError, PermissionDeniedError
-from synthstore.files.durable import discard, told, write_new
-from synthstore.files.failure import access_remedy
+from synthstore.files.durable import discard, dress, told, write_new, write_whole
+from synthstore.files.failure import access_remedy, failure
 from synthstore.files.space import require_writable
 from synthstore.files.syncing import sync_file_system
-from synthstore.files.walk import open_folder
+from synthstore.files.walk import open_folder, stat_of
+from synthstore.model.facts import Stat
 from synthstore.model.paths import folder_of
 
+_NEW = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+_PRIVATE = 0o600
 _ALONE = 4
 """Fewer files than this are cheaper to sync one by one."""
 
@@ -52,6 +55,46 @@ def put_files(root: Path, files: Sequence[Put]) -> None:
     for folder, group in groupby(ordered, key=lambda file: folder_of(file.path)):
         with _opened(root, folder) as fd:
             _put_into(fd, root / folder, list(group))
+
+
+def write_proved(path: str, content: bytes, attire: Attire, mtime_ns: int | None = None) -> Stat:
+    """Write a file that must not exist yet, and read it back; its status.
+
+    Neither it nor its folder is synced; it is gone again if anything fails.
+    """
+    try:
+        fd = os.open(path, _NEW, _PRIVATE)
+    except OSError as error:
+        raise failure(error, path, "write") from error
+    try:
+        return _proved(fd, path, content, attire, mtime_ns)
+    except BaseException as error:
+        discard(path)
+        if isinstance(error, OSError):
+            raise failure(error, path, "write") from error
+        raise
+    finally:
+        os.close(fd)
+
+
+def _proved(fd: int, path: str, content: bytes, attire: Attire, mtime_ns: int | None) -> Stat:
+    write_whole(fd, memoryview(content))
+    dress(fd, attire.mode, attire.uid, attire.gid)
+    if mtime_ns is not None:
+        os.utime(fd, ns=(mtime_ns, mtime_ns))
+    if not _reads_back(fd, content):
+        raise OperationError(f"{path} reads back wrong", hint="check the disk, then try again")
+    return stat_of(os.fstat(fd))
+
+
+def _reads_back(fd: int, content: bytes) -> bool:
+    found = os.pread(fd, len(content) + 1, 0)
+    if len(found) == len(content):
+        return found == content
+    # One call moves at most 2 GB.
+    while len(found) < len(content) and (more := os.pread(fd, len(content) + 1, len(found))):
+        found += more
+    return found == content
 
 
 def take_file(root: Path, path: str) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import signal
+import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor
 from contextlib import contextmanager
@@ -57,10 +58,25 @@ def processes(workers: int) -> Executor:
     with _server():
         # Never fork: this process has threads by now, and a forked lock may never be freed.
         context = get_context("forkserver")
-        # Facts make no cycles, and a worker lives for one scan.
-        executor = ProcessPoolExecutor(workers, mp_context=context, initializer=gc.disable)
+        executor = ProcessPoolExecutor(workers, mp_context=context, initializer=_begin)
         executor.submit(usable_cores)
     return executor
+
+
+def _begin() -> None:
+    """Set a worker up: facts make no cycles, and it lives for one scan."""
+    gc.disable()
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    """End when the program does, even where it is killed: the queue of calls tells nothing then."""
+    from multiprocessing import parent_process  # noqa: PLC0415
+
+    parent = parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 @contextmanager

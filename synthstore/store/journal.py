@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import MAXYEAR, UTC, datetime, timedelta
 from pathlib import Path
@@ -191,12 +191,13 @@ def _spelt_item(item: Item) -> dict[str, object]:
 
 
 def _spelt_copy(copy: Copy | None) -> dict[str, object] | None:
-    return None if copy is None else {name: getattr(copy, name) for name in copy.__slots__}
+    return None if copy is None else copy._asdict()
 
 
 def _known(kind: type, document: Mapping[str, object]) -> dict[str, Any]:
     """The fields of ``kind``; keys that a later version added are passed over."""
-    known = {key: document[key] for key in kind.__slots__ if key in document}  # type: ignore[attr-defined]
+    fields: Sequence[str] = getattr(kind, "_fields", ()) or getattr(kind, "__slots__", ())
+    known = {key: document[key] for key in fields if key in document}
     for key, value in known.items():
         if not isinstance(value, _TYPES.get(key, object)) or isinstance(value, bool):
             raise TypeError(f"{key} is mistyped")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from synthstore.files.durable import Content
 from synthstore.layout.base import OWN_FOLDER
@@ -13,6 +14,32 @@ from synthstore.model.paths import confined
 
 ENTITY, INDEX, MAPPING, CATALOG, REMOVAL = range(5)
 """The order in which a plan is applied: what others refer to comes first, and goes last."""
+
+NO_SLOT = -1
+"""Of a path for which nothing is staged."""
+
+
+class Copy(NamedTuple):
+    """One version of a file: its identity, and what else is kept of it."""
+
+    sha256: str
+    size: int
+    mode: int
+    uid: int
+    gid: int
+    mtime_ns: int
+
+    @classmethod
+    def of(cls, sha256: str, stat: Stat) -> Copy:
+        """The version with these bytes and this status."""
+        return cls(sha256, stat.size, stat.mode, stat.uid, stat.gid, stat.mtime_ns)
+
+
+class Staged(NamedTuple):
+    """New bytes that were put into the run's folder before, and proved."""
+
+    slot: int
+    copy: Copy
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +50,7 @@ class Change:
     """Store-relative, POSIX."""
     old: str | None
     """sha256 (hex) of what must be there now; None: nothing may be there."""
-    content: Content | None
+    content: Content | Staged | None
     """The new bytes; None: the file goes."""
     order: int
     """ENTITY, INDEX, MAPPING, CATALOG or REMOVAL."""
@@ -53,6 +80,8 @@ class Change:
         """Expected size of the new file, which replaces one of ``before`` bytes."""
         if isinstance(self.content, bytes):
             return len(self.content)
+        if isinstance(self.content, Staged):
+            return self.content.copy.size
         told: int | None = getattr(self.content, "size", self.size)
         return before if told is None else told
 
@@ -63,23 +92,6 @@ class FilesChanged(Exception):  # noqa: N818 - no failure: the caller plans anew
     def __init__(self, paths: Sequence[str]) -> None:
         super().__init__(f"{len(paths)} files changed since they were read")
         self.paths = tuple(paths)
-
-
-@dataclass(frozen=True, slots=True)
-class Copy:
-    """One version of a file: its identity, and what else is kept of it."""
-
-    sha256: str
-    size: int
-    mode: int
-    uid: int
-    gid: int
-    mtime_ns: int
-
-    @classmethod
-    def of(cls, sha256: str, stat: Stat) -> Copy:
-        """The version with these bytes and this status."""
-        return cls(sha256, stat.size, stat.mode, stat.uid, stat.gid, stat.mtime_ns)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +141,7 @@ def require_inside(plan: Plan) -> None:
         _require_path(path)
 
 
-def require_sound(changes: Sequence[Change], seen: set[str]) -> None:
+def require_sound(changes: Sequence[Change], seen: dict[str, int]) -> None:
     """Raise ValueError for changes that no run may hold: a mistake of the caller.
 
     ``seen`` are the paths of the run's earlier changes; theirs come to it.
@@ -138,4 +150,4 @@ def require_sound(changes: Sequence[Change], seen: set[str]) -> None:
         _require_path(change.path)
         if change.path in seen:
             raise ValueError(f"changed twice in one run: {change.path!r}")
-        seen.add(change.path)
+        seen[change.path] = NO_SLOT

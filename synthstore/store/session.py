@@ -212,8 +212,9 @@ class Session:
     ) -> RunResult:
         """As ``run``, for changes that come batch by batch, so that never all of them are held.
 
-        Each batch is staged before the next one is asked for, which may look at it by ``staged``;
-        the store is untouched until all are. What ``batches`` raises ends the run without a trace.
+        Each batch is staged before the next one is asked for, which may look at it, and stage files
+        of its own, by ``making``; the store is untouched until all are. What ``batches`` raises
+        ends the run without a trace.
         """
         with self._running:
             return self._run(Intent(command, dict(note or {}), undoes, ()), batches, progress)
@@ -241,9 +242,12 @@ class Session:
         self._retire()
         return _result(plan.items, done)
 
-    def staged(self, path: str) -> bytes | None:
-        """The new bytes that the run in the making has for ``path`` by now."""
-        return None if self._preparing is None else self._preparing.staged(path)
+    @property
+    def making(self) -> Preparation:
+        """The run in the making, for whoever makes its batches; ValueError where none is."""
+        if self._preparing is None:
+            raise ValueError("no run is in the making")
+        return self._preparing
 
     @property
     def custody(self) -> Custody:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shlex
 from collections.abc import Container, Iterable, Iterator, Sequence
@@ -9,22 +10,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from synthstore.errors import OperationError, PermissionDeniedError
-from synthstore.files.durable import (
-    copier,
-    fsync_dir,
-    hash_file,
-    synced,
-    write_new,
-)
+from synthstore.files.durable import copier, fsync_dir, hash_file, write_new
 from synthstore.files.failure import owner_name
+from synthstore.files.flushing import Flush
 from synthstore.files.inside import Found, Tree, split
+from synthstore.files.putting import Attire, write_proved
 from synthstore.files.space import require_room
 from synthstore.files.walk import IrregularFileError, stat_of
 from synthstore.layout.base import OWN_FOLDER
 from synthstore.progress import Progress
 from synthstore.store.admission import PRIVATE_FILE, Custody
 from synthstore.store.journal import RunFolder
-from synthstore.store.plan import Change, Copy, FilesChanged, Item
+from synthstore.store.plan import Change, Copy, FilesChanged, Item, Staged
 
 _RECORD_BYTES = 1024
 
@@ -46,6 +43,7 @@ class Stage:
     folder: RunFolder
     custody: Custody
     progress: Progress
+    flush: Flush
 
 
 def survey(tree: Tree, changes: Sequence[Change], first: int = 0) -> list[Wish]:
@@ -55,13 +53,17 @@ def survey(tree: Tree, changes: Sequence[Change], first: int = 0) -> list[Wish]:
     standing = {folder for folder in folders if tree.has_folder(folder)}
     blocked = {folder for folder in folders if _obstacle(tree, folder)}
     wishes = [
-        Wish(slot, change, _found(tree, change.path, standing))
-        for slot, change in enumerate(changes, first)
+        Wish(_slot(change, n), change, _found(tree, change.path, standing))
+        for n, change in enumerate(changes, first)
     ]
     moved = [wish.change.path for wish in wishes if _moved(wish, blocked)]
     if moved:
         raise FilesChanged(moved)
     return wishes
+
+
+def _slot(change: Change, free: int) -> int:
+    return change.content.slot if isinstance(change.content, Staged) else free
 
 
 def _found(tree: Tree, path: str, standing: Container[str]) -> Found:
@@ -103,7 +105,7 @@ def _sizes(root: Path, wishes: Sequence[Wish]) -> Iterator[int]:
     device = (root / OWN_FOLDER).stat().st_dev
     for wish in wishes:
         before = wish.found.stat.size if wish.found.stat else 0
-        if wish.change.content is not None:
+        if not isinstance(wish.change.content, Staged | None):
             yield wish.change.size_after(before)
         if wish.found.stat and (wish.found.stat.nlink > 1 or wish.found.device != device):
             yield before
@@ -133,14 +135,13 @@ def require_access(tree: Tree, wishes: Sequence[Wish]) -> None:
 
 
 def stage(at: Stage, wishes: Sequence[Wish]) -> tuple[Item, ...]:
-    """Write, sync and read back the new files, keep the old ones; the items to commit, unsorted.
+    """Write and read back the new files, keep the old ones; the items to commit, unsorted.
 
-    Raises FilesChanged where a pre-image is not what the plan was made for.
+    The new ones are durable once ``at.flush`` has finished. Raises FilesChanged where a pre-image
+    is not what the plan was made for.
     """
-    for folder in (at.folder.new, at.folder.old):
-        if not folder.is_dir():
-            at.custody.make_private(folder)
-    news = _write_new(at, [wish for wish in wishes if wish.change.content is not None])
+    news = {w.slot: _write_one(at, w) for w in wishes if w.change.content is not None}
+    at.flush.written(sum(copy.size for copy in news.values()))
     olds = _keep_old(at, [wish for wish in wishes if wish.change.old is not None])
     _quarantine(at, [wish for wish in wishes if wish.change.quarantine and wish.slot in olds])
     items = (
@@ -159,36 +160,49 @@ def _changing(folder: RunFolder, items: Iterable[Item]) -> Iterator[Item]:
             folder.forget(item.slot)
 
 
-def _write_new(at: Stage, wishes: Sequence[Wish]) -> dict[int, Copy]:
-    folder = at.folder.new
-    paths = [f"{folder}/{wish.slot}" for wish in wishes]
-    with synced(folder, paths):
-        digests = [_write_one(at, wish, path) for wish, path in zip(wishes, paths, strict=True)]
-    copies = {}
-    for wish, path, digest in zip(wishes, paths, digests, strict=True):
-        if hash_file(path) != digest:
-            raise OperationError(f"{path} reads back wrong", hint="check the disk, then try again")
-        copies[wish.slot] = Copy.of(digest, stat_of(os.lstat(path)))
-    return copies
-
-
-def _write_one(at: Stage, wish: Wish, path: str) -> str:
+def _write_one(at: Stage, wish: Wish) -> Copy:
+    """The new file of ``wish``, proved to be in place."""
     at.progress.advance(1)
+    content = wish.change.content
+    if isinstance(content, Staged):
+        return content.copy
+    path = f"{at.folder.new}/{wish.slot}"
+    attire = _attire(at, wish)
+    if isinstance(content, bytes):
+        digest = hashlib.sha256(content).hexdigest()
+        if wish.change.sha256 not in (None, digest):
+            raise _wrong(path)
+        return Copy.of(digest, write_proved(path, content, attire, wish.change.mtime_ns))
+    digest = write_new(
+        path,
+        content or b"",
+        mode=attire.mode,
+        uid=attire.uid,
+        gid=attire.gid,
+        mtime_ns=wish.change.mtime_ns,
+        sync=False,
+    )
+    if hash_file(path) != digest:
+        raise _wrong(path)
+    return Copy.of(digest, stat_of(os.lstat(path)))
+
+
+def _wrong(path: str) -> OperationError:
+    return OperationError(f"{path} reads back wrong", hint="check the disk, then try again")
+
+
+def _attire(at: Stage, wish: Wish) -> Attire:
+    """As the change has it, else as the file that it replaces, else as the store's folder."""
     change, before = wish.change, wish.found.stat
     mode, uid, gid = (
         (before.mode, before.uid, before.gid)
         if before is not None
         else (at.custody.file_mode, at.custody.uid, at.custody.gid)
     )
-    return write_new(
-        path,
-        change.content or b"",
-        mode=mode if change.mode is None else change.mode,
-        uid=uid if change.uid is None else change.uid,
-        gid=gid if change.gid is None else change.gid,
-        mtime_ns=change.mtime_ns,
-        sync=False,
-        sha256=change.sha256,
+    return Attire(
+        mode if change.mode is None else change.mode,
+        uid if change.uid is None else change.uid,
+        gid if change.gid is None else change.gid,
     )
 
 
@@ -196,7 +210,8 @@ def _keep_old(at: Stage, wishes: Sequence[Wish]) -> dict[int, Copy]:
     moved = [wish.change.path for wish in wishes if not _kept(at, wish)]
     if moved:
         raise FilesChanged(moved)
-    fsync_dir(at.folder.old)
+    if wishes:
+        fsync_dir(at.folder.old)
     return {
         wish.slot: Copy.of(wish.change.old, wish.found.stat)
         for wish in wishes

@@ -167,7 +167,7 @@ class Attempt:
         ref = EntityRef("memory", memory_id)
         path = self.intake.path_of(ref)
         if path is not None and self._session is not None:
-            staged = self._session.staged(path)
+            staged = self._session.making.staged(path)
             if staged is not None:
                 return staged
         standing = self._inventory.by_ref.get(ref)

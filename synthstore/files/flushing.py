@@ -1,0 +1,68 @@
+"""Many new files made durable together, the disk kept busy while the next ones are written."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+
+from synthstore.files.durable import told
+from synthstore.files.syncing import sync_file_system
+
+_FEW = 16
+"""Up to so many files are cheaper to sync one by one."""
+
+_WORTH = 32 << 20
+"""Bytes that are worth a flush before all are there."""
+
+
+class Flush:
+    """Makes what is written in ``folder`` durable; to be made before the first write.
+
+    Nothing is promised before ``finish``.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        with told(folder):
+            # Before the first write: syncfs tells only of errors since then.
+            self._fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        self._waiting = 0
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="synthstore-flush")
+        self._begun: list[Future[bool]] = []
+
+    def written(self, size: int) -> None:
+        """Note that there are ``size`` bytes more, which the disk may begin with."""
+        self._waiting += size
+        if self._waiting >= _WORTH and all(one.done() for one in self._begun):
+            self._waiting = 0
+            self._begun.append(self._thread.submit(sync_file_system, self._fd))
+
+    def close(self) -> None:
+        """Let go, finished or not."""
+        self._thread.shutdown()
+        os.close(self._fd)
+
+    def finish(self, names: Iterable[str]) -> None:
+        """Return once the files of these ``names`` are on the disk, and their names as well.
+
+        Raises OperationError where any of it was lost.
+        """
+        files = list(names)
+        with told(self._folder):
+            for one in self._begun:
+                one.result()
+            if len(files) <= _FEW or not sync_file_system(self._fd):
+                for name in files:
+                    self._sync(name)
+            os.fsync(self._fd)
+
+    def _sync(self, name: str) -> None:
+        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+        with told(self._folder / name):
+            fd = os.open(name, flags, dir_fd=self._fd)
+            try:
+                os.fsync(fd)
+            finally:
+                os.close(fd)
