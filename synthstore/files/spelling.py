@@ -11,7 +11,7 @@ import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
 import orjson
 
@@ -92,7 +92,7 @@ def _indent(raw: bytes) -> int | str | None:
 
 
 def dump(value: object, style: Style, *, finite: bool = False) -> bytes:
-    """Spell ``value`` in ``style``.
+    """Spell ``value`` in ``style``; an array of numbers is spelt as a list of them.
 
     What orjson cannot write (integers beyond 64 bits, NaN, lone surrogates) is spelt by ``json``
     with the same indent, never changed. ``finite`` says that no number of it is NaN or infinite,
@@ -109,7 +109,7 @@ def _by_orjson(value: object, style: Style, *, finite: bool) -> bytes | None:
     indent = orjson.OPT_INDENT_2 if style.indent else 0
     newline = orjson.OPT_APPEND_NEWLINE if style.newline else 0
     try:
-        text = orjson.dumps(value, option=indent | newline)
+        text = orjson.dumps(value, option=indent | newline | orjson.OPT_SERIALIZE_NUMPY)
     except orjson.JSONEncodeError:
         return None
     # orjson writes NaN as null without a word.
@@ -126,9 +126,17 @@ def _holds_non_finite(value: object) -> bool:
     return isinstance(value, float) and not math.isfinite(value)
 
 
+def _as_list(array: Any) -> object:
+    return array.tolist()
+
+
 def _by_json(value: object, style: Style) -> bytes:
     text = json.dumps(
-        value, indent=style.indent, ensure_ascii=style.ascii_only, separators=style.separators
+        value,
+        indent=style.indent,
+        ensure_ascii=style.ascii_only,
+        separators=style.separators,
+        default=_as_list,
     )
     try:
         return text.encode("utf-8")

@@ -28,6 +28,7 @@ from synthstore.scan.inventory import Inventory
 from synthstore.scan.pool import PROCESSES_PAY_FROM, executor_for, usable_cores
 from synthstore.store.admission import PRIVATE_FILE, PRIVATE_FOLDER
 from synthstore.store.backups import Copies, keep_own_copy
+from synthstore.store.berths import Berth
 from synthstore.store.runs import CATALOG, Change
 from synthstore.store.session import RunResult, Session
 from synthstore.transfer.checking import (
@@ -41,15 +42,14 @@ from synthstore.transfer.checking import (
     prepare,
     reject_line,
 )
-from synthstore.transfer.formats.base import Found, Row
 from synthstore.transfer.hopping import Stop
 from synthstore.transfer.intake import Intake, OnConflict
-from synthstore.transfer.sources import Source, portions
+from synthstore.transfer.portions import Portion
+from synthstore.transfer.sources import Source
 
 SHOWN_REFUSALS = 1_000
 """Refused rows whose reasons are held for the report; all are counted."""
 
-_PORTION_ROWS, _PORTION_BYTES = 100, 4 << 20
 _BATCH_ROWS, _BATCH_BYTES = 1_000, 64 << 20
 _AHEAD = 2
 """Portions a worker that may wait, judged, for those before them."""
@@ -84,7 +84,15 @@ class Refusal:
 class Attempt:
     """One pass over all rows."""
 
-    def __init__(self, plan: Plan, inventory: Inventory, progress: Progress, stop: Stop) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        inventory: Inventory,
+        progress: Progress,
+        stop: Stop,
+        *,
+        session: Session | None = None,
+    ) -> None:
         self.refused = 0
         self.refusals: list[Refusal] = []
         self.cut = False
@@ -92,9 +100,12 @@ class Attempt:
         self._plan, self._inventory = plan, inventory
         self._progress, self._stop = progress, stop
         access = _access(plan, inventory)
-        self._terms = Terms(plan.layout, access, plan.embed, keep=plan.rejects is not None)
-        self.intake = Intake(plan.root, inventory, access, plan.on_conflict, self._refuse)
-        self._session: Session | None = None
+        keep = plan.rejects is not None
+        self._terms = Terms(str(plan.root), plan.layout, access, plan.embed, keep=keep)
+        self.intake = Intake(
+            plan.root, inventory, access, plan.on_conflict, self._refuse, session=session
+        )
+        self._session = session
         self._rejects: BinaryIO | None = None
         self._closing = ExitStack()
 
@@ -105,8 +116,7 @@ class Attempt:
             pass
 
     def run(self, session: Session) -> RunResult:
-        """Import as one run; raises FilesChanged with nothing changed."""
-        self._session = session
+        """Import as one run of ``session``; raises FilesChanged with nothing changed."""
         with closing(self._batches()) as batches:
             return session.run_batches("import", batches)
 
@@ -121,8 +131,8 @@ class Attempt:
 
     def _entities(self) -> Iterator[Change]:
         waiting: list[Waiting] = []
-        with closing(self._plan.source.rows()) as rows:
-            for outcome in self._outcomes(rows):
+        with closing(self._plan.source.portions()) as portions:
+            for outcome in self._outcomes(portions):
                 if isinstance(outcome, Waiting):
                     waiting.append(outcome)
                 else:
@@ -141,26 +151,32 @@ class Attempt:
         elif isinstance(outcome, Refused):
             self._refuse(outcome)
 
-    def _outcomes(self, rows: Iterable[Found]) -> Iterator[Outcome]:
+    def _outcomes(self, portions: Iterable[Portion]) -> Iterator[Outcome]:
         """Every row judged, in order, by several workers where that pays."""
         large = self._plan.source.large
         self._progress.start("importing", 0, "rows")
         with executor_for(PROCESSES_PAY_FROM if large else 1, self._plan.jobs) as executor:
-            for outcomes in self._ahead(executor, rows):
+            for outcomes in self._ahead(executor, portions):
                 self._stop.heed()
                 self._progress.advance(len(outcomes))
                 yield from outcomes
 
-    def _ahead(self, executor: Executor, rows: Iterable[Found]) -> Iterator[Sequence[Outcome]]:
+    def _ahead(self, executor: Executor, portions: Iterable[Portion]) -> Iterator[list[Outcome]]:
         window = _AHEAD * (self._plan.jobs or usable_cores())
-        waiting: deque[tuple[Sequence[Found], Future[list[Outcome]]]] = deque()
-        for portion in portions(rows, _PORTION_ROWS, _PORTION_BYTES):
-            whole = [found for found in portion if isinstance(found, Row)]
-            waiting.append((portion, executor.submit(prepare, self._terms, whole)))
+        waiting: deque[Future[list[Outcome]]] = deque()
+        for portion in portions:
+            berth = self._berth(portion)
+            waiting.append(executor.submit(prepare, self._terms, portion, berth))
             if len(waiting) > window:
-                yield _joined(*waiting.popleft())
+                yield waiting.popleft().result()
         while waiting:
-            yield _joined(*waiting.popleft())
+            yield waiting.popleft().result()
+
+    def _berth(self, portion: Portion) -> Berth | None:
+        """Where a worker may put the files of a portion; None where nothing is to be written."""
+        if self._session is None:
+            return None
+        return self._session.making.berth(portion.count, portion.size)
 
     def _memory(self, memory_id: str) -> bytes | None:
         """The bytes that a memory's file will have."""
@@ -233,18 +249,7 @@ def _batched(changes: Iterable[Change]) -> Iterator[list[Change]]:
 
 
 def _size(change: Change) -> int:
-    return len(change.content) if isinstance(change.content, bytes) else 0
-
-
-def _joined(portion: Sequence[Found], future: Future[list[Outcome]]) -> list[Outcome]:
-    """What became of each row, those that could not even be read in their place."""
-    judged = iter(future.result())
-    return [
-        next(judged)
-        if isinstance(found, Row)
-        else Refused(found.number, found.reason, found.text, found.cut)
-        for found in portion
-    ]
+    return change.size_after(0)
 
 
 def _access(plan: Plan, inventory: Inventory) -> Stat:

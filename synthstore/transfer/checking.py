@@ -7,24 +7,31 @@ never quotes a row: it is shown, and written to logs.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+import os
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from synthstore.errors import UsageError
-from synthstore.files.jsonio import Parsed, ParseFailure, Style, dump, parse
+import numpy as np
+
+from synthstore.errors import OperationError, UsageError
+from synthstore.files.jsonio import Parsed, ParseFailure, Style, dump, parse, parse_numbers
+from synthstore.files.putting import Attire
 from synthstore.layout.base import Layout
 from synthstore.layout.detect import SUPPORTED
 from synthstore.layout.lucidia import Lucidia
 from synthstore.layout.native import Native
-from synthstore.model.embedding import EmbeddingState, FloatVector
+from synthstore.model.embedding import EmbeddingState
 from synthstore.model.facts import EntityFile, Stat
 from synthstore.model.ids import EntityRef, Kind, id_problem
 from synthstore.scan.shard import DEFAULT_CAPS
+from synthstore.store.berths import Berth
 from synthstore.store.entity import Hashed, judge_document
+from synthstore.store.plan import Staged
 from synthstore.transfer.crossing import Lookup, document_of, needs_memories
-from synthstore.transfer.formats.base import Row
+from synthstore.transfer.formats.base import Found, Row
 from synthstore.transfer.making import embedding_for
+from synthstore.transfer.portions import Portion
 from synthstore.transfer.records import (
     Record,
     RecordError,
@@ -37,6 +44,7 @@ from synthstore.transfer.records import (
 MADE = "synthstore_embedding"
 """The key in a memory's metadata that says that its embedding was made for tests."""
 
+_EMBEDDING = "embedding"
 _NUMBER = (int, float)
 _TYPES: Mapping[str, tuple[type, ...]] = {
     "content": (str,),
@@ -60,6 +68,7 @@ _FORBIDDEN = ("duplicate keys", "lone surrogate", "nested deeper")
 class Terms:
     """What rows are brought to, and by which rules."""
 
+    root: str
     layout: Layout
     access: Stat
     """Mode and owner of files that replace none."""
@@ -74,9 +83,11 @@ class Ready(NamedTuple):
 
     number: int
     ref: EntityRef
-    content: bytes
+    content: bytes | Staged
+    """Staged where no file stands in its place yet, as far as the worker could see."""
     file: EntityFile
-    vector: FloatVector | None
+    vector: bytes | None
+    """The valid embedding, float32: an array would cost more to hand on than to make."""
     source: bytes | None = None
     """The row itself, where a later look may still refuse it."""
 
@@ -102,9 +113,38 @@ class Waiting:
 Outcome = Ready | Refused | Waiting
 
 
-def prepare(terms: Terms, rows: Sequence[Row]) -> list[Outcome]:
-    """What becomes of each row."""
-    return [_outcome(terms, row, None) for row in rows]
+def prepare(terms: Terms, portion: Portion, berth: Berth | None = None) -> list[Outcome]:
+    """What becomes of each row; new files are written into the ``berth``, which has room for all.
+
+    What cannot be written is handed on, so that whoever asked meets the error himself.
+    """
+    if berth is None:
+        return [_judged(terms, found) for found in portion.found()]
+    with berth.area.held():
+        return [
+            _staged(terms, berth, slot, _judged(terms, found))
+            for slot, found in enumerate(portion.found(), berth.first)
+        ]
+
+
+def _judged(terms: Terms, found: Found) -> Outcome:
+    if isinstance(found, Row):
+        return _outcome(terms, found, None)
+    return Refused(found.number, found.reason, found.text, found.cut)
+
+
+def _staged(terms: Terms, berth: Berth, slot: int, outcome: Outcome) -> Outcome:
+    if not isinstance(outcome, Ready) or not isinstance(outcome.content, bytes):
+        return outcome
+    file, access = outcome.file, terms.access
+    if file.sha256 is None or os.path.lexists(f"{terms.root}/{file.path}"):
+        return outcome
+    attire = Attire(access.mode, access.uid, access.gid)
+    try:
+        staged = berth.area.write(slot, outcome.content, file.sha256, attire)
+    except OperationError:
+        return outcome
+    return outcome._replace(content=staged)
 
 
 def finish(terms: Terms, waiting: Waiting, memories: Lookup) -> Outcome:
@@ -133,7 +173,8 @@ def source_of(row: Row) -> bytes:
 
 def _read(terms: Terms, row: Row, memories: Lookup | None) -> Outcome:
     parsed = _parsed(row)
-    record = _made_whole(terms, _plain(require_record(parsed.value), terms.layout))
+    record = _listed(require_record(parsed.value), terms.layout)
+    record = _made_whole(terms, _plain(record, terms.layout))
     ref = EntityRef(record["kind"], record["id"])
     problem = id_problem(ref.id, kind=ref.kind, native=terms.layout.name == Native.name)
     if problem is not None:
@@ -149,7 +190,7 @@ def _parsed(row: Row) -> Parsed:
     if not isinstance(row.value, bytes):
         return Parsed(row.value)
     try:
-        parsed = parse(row.value)
+        parsed = _by_numbers(row.value)
     except ParseFailure as error:
         raise _BadRowError(f"is no JSON: {error}") from None
     if parsed.nan:
@@ -158,6 +199,26 @@ def _parsed(row: Row) -> Parsed:
         if reason.startswith(_FORBIDDEN):
             raise _BadRowError(f"could not be written again: {reason}")
     return parsed
+
+
+def _by_numbers(raw: bytes) -> Parsed:
+    """As ``parse``; an embedding may come as an array, where that is spelt as its list would be."""
+    parsed = parse_numbers(raw, _EMBEDDING)
+    numbers = parsed.value.get(_EMBEDDING) if isinstance(parsed.value, dict) else None
+    if isinstance(numbers, np.ndarray) and (np.trunc(numbers) == numbers).any():
+        # It may have been an integer, and must not become a float.
+        return parse(raw)
+    return parsed
+
+
+def _listed(record: Record, layout: Layout) -> Record:
+    """The record, its embedding as a list unless it goes into the document as it is."""
+    numbers = record.get(_EMBEDDING)
+    if not isinstance(numbers, np.ndarray):
+        return record
+    if same_layout(record, layout) and record["kind"] == "memory":
+        return record
+    return {**record, _EMBEDDING: numbers.tolist()}
 
 
 def _plain(record: Record, layout: Layout) -> Record:
@@ -175,7 +236,8 @@ def _plain(record: Record, layout: Layout) -> Record:
 
 def _made_whole(terms: Terms, record: Record) -> Record:
     """The record with the embedding that it is to be given."""
-    if not terms.embed or record["kind"] != "memory" or record.get("embedding"):
+    given = record.get(_EMBEDDING)
+    if not terms.embed or record["kind"] != "memory" or isinstance(given, np.ndarray) or given:
         return record
     metadata = record.get("metadata")
     if not isinstance(metadata, dict | None) or not isinstance(record.get("content"), str):
@@ -183,7 +245,7 @@ def _made_whole(terms: Terms, record: Record) -> Record:
     made = f"hash:{terms.embed}, made for tests"
     return {
         **record,
-        "embedding": embedding_for(record["content"], terms.embed),
+        _EMBEDDING: embedding_for(record["content"], terms.embed),
         "metadata": {**(metadata or {}), MADE: made},
     }
 
@@ -216,8 +278,9 @@ def _ready(terms: Terms, row: Row, ref: EntityRef, parsed: Parsed) -> Ready:
     if file.record is not None:
         # As many of them are held as there are rows, and new rows name the hash of the file.
         file = file._replace(record=file.record._replace(content_sha256=None))
+    numbers = vector.tobytes() if vector is not None else None
     source = source_of(row) if terms.keep else None
-    return Ready(row.number, ref, content, file, vector, source)
+    return Ready(row.number, ref, content, file, numbers, source)
 
 
 def memory_documents(get: Callable[[str], bytes | None]) -> Lookup:

@@ -173,7 +173,7 @@ class _Job:
             inventory = await self._scan()
 
             def work(stop: Stop, seen: Inventory = inventory) -> tuple[Attempt, RunResult]:
-                attempt = Attempt(self.plan, seen, self.progress, stop)
+                attempt = Attempt(self.plan, seen, self.progress, stop, session=session)
                 return attempt, attempt.run(session)
 
             try:

@@ -8,6 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
+
 from synthstore.errors import ConflictError, OperationError
 from synthstore.files.jsonio import Parsed, ParseFailure, dump, parse, style_of
 from synthstore.files.walk import read_file
@@ -16,7 +18,8 @@ from synthstore.model.facts import EntityFile, FileStatus, PartStatus, Stat
 from synthstore.model.ids import EntityRef
 from synthstore.repair.placing import Placed
 from synthstore.scan.inventory import Inventory
-from synthstore.store.runs import ENTITY, Change
+from synthstore.store.plan import ENTITY, Change, Staged
+from synthstore.store.session import Session
 from synthstore.transfer.checking import Ready, Refused
 
 OnConflict = Literal["skip", "replace", "newer", "fail"]
@@ -34,11 +37,13 @@ class Intake:
         access: Stat,
         on_conflict: OnConflict,
         refuse: Callable[[Refused], None],
+        *,
+        session: Session | None,
     ) -> None:
         self.placed = Placed()
         self.inserted = self.updated = self.skipped = 0
         self._root, self._inventory, self._access = root, inventory, access
-        self._on_conflict, self._refuse = on_conflict, refuse
+        self._on_conflict, self._refuse, self._session = on_conflict, refuse, session
         self._dim = _dimension(inventory)
         self._places: dict[EntityRef, str] = {}
         self._blocked = {stray.path: stray.what for stray in inventory.strays}
@@ -52,12 +57,13 @@ class Intake:
         reason = self._reason(ready, standing)
         if reason is not None:
             self._refuse(Refused(ready.number, reason, ready.source))
+            self._unload(ready)
             return None
         self._places[ready.ref] = standing.path if standing is not None else ready.file.path
         if standing is None:
             self.inserted += 1
             return self._change(ready.file, ready, ready.content, None)
-        return self._meet(ready, standing)
+        return self._meet(ready, self._unloaded(ready), standing)
 
     def handed_over(self) -> Placed:
         """All that was taken; nothing of it is held here any more, so that nothing can be taken."""
@@ -67,6 +73,21 @@ class Intake:
     def path_of(self, ref: EntityRef) -> str | None:
         """Where the file of an entity is, or goes, of which a row was; None where none was."""
         return self._places.get(ref)
+
+    def _unload(self, ready: Ready) -> None:
+        """Remove the file that a worker staged for a row that needs none."""
+        if isinstance(ready.content, Staged) and self._session is not None:
+            self._session.making.forget(ready.content.slot)
+
+    def _unloaded(self, ready: Ready) -> bytes:
+        """The bytes of the row's file, of which nothing is staged any more."""
+        if isinstance(ready.content, bytes):
+            return ready.content
+        if self._session is None:
+            raise ValueError("nothing is staged without a session")
+        content = self._session.making.content(ready.content.slot)
+        self._unload(ready)
+        return content
 
     def _standing(self, ready: Ready) -> EntityFile | None:
         bearing = self._inventory.by_ref.get(ready.ref, ())
@@ -98,12 +119,12 @@ class Intake:
 
     # Where the store has one of this id
 
-    def _meet(self, ready: Ready, standing: EntityFile) -> Change | None:
+    def _meet(self, ready: Ready, content: bytes, standing: EntityFile) -> Change | None:
         if self._on_conflict == "skip" or not self._may(ready, standing):
             self.skipped += 1
             return None
         old = self._read(standing)
-        new = parse(ready.content)
+        new = parse(content)
         if old is not None and _same(old[1], new):
             self.skipped += 1
             return None
@@ -112,7 +133,6 @@ class Intake:
                 f"row {ready.number}: the store has another {ready.ref.kind} {ready.ref.id}",
                 hint="--on-conflict skip, replace or newer says what becomes of it",
             )
-        content = ready.content
         if old is not None:
             content = dump(new.value, style_of(old[0], old[1].value), finite=True)
         self.updated += 1
@@ -139,9 +159,10 @@ class Intake:
             return None
 
     def _change(
-        self, file: EntityFile, ready: Ready, content: bytes, standing: EntityFile | None
+        self, file: EntityFile, ready: Ready, content: bytes | Staged, standing: EntityFile | None
     ) -> Change:
-        self.placed.add(file, ready.vector)
+        vector = np.frombuffer(ready.vector, np.float32) if ready.vector is not None else None
+        self.placed.add(file, vector)
         if standing is not None:
             return Change(file.path, standing.sha256, content, ENTITY, sha256=file.sha256)
         access = self._access

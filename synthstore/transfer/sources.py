@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import stat
 from abc import ABC, abstractmethod
-from collections.abc import Generator, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Generator, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, ClassVar
@@ -14,8 +14,10 @@ from typing import BinaryIO, ClassVar
 from synthstore.files.durable import told
 from synthstore.transfer.formats import FORMATS, named, told_by
 from synthstore.transfer.formats.base import Format, Found, Row
-from synthstore.transfer.formats.packing import Stream, suffix_of
+from synthstore.transfer.formats.jsonl import JsonLines
+from synthstore.transfer.formats.packing import Stream, is_packed, suffix_of
 from synthstore.transfer.making import sample
+from synthstore.transfer.portions import Portion, chunks, held
 
 _PEEK = 64
 MANY = 4_000
@@ -38,6 +40,11 @@ class Source(ABC):
     @abstractmethod
     def rows(self) -> Generator[Found]:
         """The rows, each read when it is asked for; close the iterator early to let go."""
+
+    def portions(self) -> Generator[Portion]:
+        """The rows, cut into what one worker is to do at a time."""
+        with closing(self.rows()) as rows:
+            yield from held(rows)
 
     @property
     @abstractmethod
@@ -82,6 +89,23 @@ class FileSource(Source):
         """The rows of the file."""
         with self._opened() as file:
             yield from _rows(file, self._format())
+
+    def portions(self) -> Generator[Portion]:
+        """The rows; those of plain JSON Lines are left to the workers to read."""
+        with self._opened() as file:
+            cut = chunks(file, self.path) if self._is_plain(file) else None
+            if cut is not None:
+                yield from cut
+                return
+        yield from super().portions()
+
+    def _is_plain(self, file: BinaryIO) -> bool:
+        """Whether it is a regular file, not compressed, with a record a line."""
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            return False
+        beginning = os.pread(file.fileno(), _PEEK, 0)
+        form = self._format() or told_by(beginning)
+        return isinstance(form, JsonLines) and not is_packed(beginning)
 
     @contextmanager
     def _opened(self) -> Iterator[BinaryIO]:
@@ -148,18 +172,3 @@ def _rows(file: BinaryIO, form: Format | None) -> Generator[Found]:
     form = form or told_by(stream.peek(_PEEK)[:_PEEK])
     form.require()
     yield from form.read(stream)
-
-
-def portions(found: Iterable[Found], rows: int, size: int) -> Iterator[list[Found]]:
-    """Runs of at most ``rows`` rows, ended early once they have ``size`` bytes."""
-    portion: list[Found] = []
-    held = 0
-    for one in found:
-        portion.append(one)
-        if isinstance(one, Row) and isinstance(one.value, bytes):
-            held += len(one.value)
-        if len(portion) >= rows or held >= size:
-            yield portion
-            portion, held = [], 0
-    if portion:
-        yield portion

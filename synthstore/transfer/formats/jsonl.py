@@ -15,6 +15,7 @@ from synthstore.transfer.formats.packing import Stream
 from synthstore.transfer.records import Record
 
 _LINE = Style("orjson", None)
+TOO_LONG = f"is longer than {MAX_ROW} bytes"
 _BOM = b"\xef\xbb\xbf"
 
 
@@ -58,16 +59,22 @@ class JsonLines(Format):
             number += 1
             if len(line) > MAX_ROW:
                 _skip_line(stream)
-                yield Unread(number, f"is longer than {MAX_ROW} bytes")
+                yield Unread(number, TOO_LONG)
                 continue
-            text = line.removeprefix(_BOM if number == 1 else b"").strip()
-            cut = not line.endswith(b"\n") and _is_torn(text)
-            if cut:
-                yield Unread(number, CUT, text, cut=True)
-            elif text:
-                yield Row(number, text)
+            for one in row_in(number, line, ended=line.endswith(b"\n")):
+                cut = isinstance(one, Unread)
+                yield one
         if stream.damage is not None and not cut:
             yield Unread(number + 1, stream.damage, cut=True)
+
+
+def row_in(number: int, line: bytes, *, ended: bool) -> Iterator[Found]:
+    """The row in a line, unless it is blank; one that is not ``ended`` may be torn."""
+    text = line.removeprefix(_BOM if number == 1 else b"").strip()
+    if not ended and _is_torn(text):
+        yield Unread(number, CUT, text, cut=True)
+    elif text:
+        yield Row(number, text)
 
 
 class _Lines:

@@ -127,6 +127,11 @@ class _Blocks(io.RawIOBase):
         return plain
 
 
+def is_packed(first: bytes) -> bool:
+    """Whether a file that begins with ``first`` is compressed."""
+    return _decompressor(first) is not None
+
+
 def _decompressor(first: bytes) -> Callable[[], _Decompressor] | None:
     if first.startswith(_GZIP):
         return lambda: zlib.decompressobj(_BOTH_HEADERS)
