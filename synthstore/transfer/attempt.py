@@ -31,6 +31,7 @@ from synthstore.store.backups import Copies, keep_own_copy
 from synthstore.store.berths import Berth
 from synthstore.store.runs import CATALOG, Change
 from synthstore.store.session import RunResult, Session
+from synthstore.transfer.beginning import begin, is_bare
 from synthstore.transfer.checking import (
     Outcome,
     Ready,
@@ -196,17 +197,22 @@ class Attempt:
 
     def _parts(self) -> Sequence[Change]:
         """Catalog, index and mappings, once all files are known."""
-        root, placed = self._plan.root, self.intake.handed_over()
-        changes: Sequence[Change] = ()
-        if placed.files:
-            planned = plan_around(root, self._inventory, placed)
-            changes, self.bytes = planned.changes, self.bytes + planned.bytes_needed
-        elif self._plan.new and self._plan.layout.name == Native.name:
-            # A Memory Core's empty catalog says nothing of its layout: none is begun with it.
-            changes = (self._empty_catalog(),)
+        changes = self._around()
+        self.bytes += sum(map(_size, changes))
         if self._session is not None and any(change.order == CATALOG for change in changes):
             keep_own_copy(self._session, self._plan.layout, self._plan.copies)
         return changes
+
+    def _around(self) -> Sequence[Change]:
+        layout, placed = self._plan.layout, self.intake.handed_over()
+        if placed.files and is_bare(self._inventory):
+            return tuple(begin(layout, placed, self._terms.access))
+        if placed.files:
+            return plan_around(self._plan.root, self._inventory, placed).changes
+        if self._plan.new and layout.name == Native.name:
+            # A Memory Core's empty catalog says nothing of its layout: none is begun with it.
+            return (self._empty_catalog(),)
+        return ()
 
     def _empty_catalog(self) -> Change:
         layout, access = self._plan.layout, self._terms.access
