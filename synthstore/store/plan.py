@@ -113,7 +113,7 @@ class Plan:
     run: str
     command: str
     started_at: str
-    items: tuple[Item, ...]
+    items: Sequence[Item]
     """In the order in which they are applied."""
     made: tuple[str, ...] = ()
     """Folders that the run makes, outermost first."""

@@ -17,8 +17,9 @@ from synthstore.files.walk import read_file
 from synthstore.progress import Progress
 from synthstore.store.admission import Custody
 from synthstore.store.berths import Berth, StagingArea, wait_for_writers
+from synthstore.store.items import Items
 from synthstore.store.journal import RunFolder, next_run, run_folders
-from synthstore.store.plan import NO_SLOT, Change, Item, Plan, require_sound
+from synthstore.store.plan import NO_SLOT, Change, Plan, require_sound
 from synthstore.store.staging import (
     Stage,
     Wish,
@@ -79,15 +80,17 @@ class Preparation:
 
         None, and no trace, where no byte would change.
         """
-        items: list[Item] = []
+        items = Items()
         made: set[str] = set()
         with Tree(self._root) as tree, self._undo, _closed(batches):
             for wishes in self._surveyed(tree, batches):
                 folder, flush = self._begin()
-                items += stage(Stage(tree, folder, self._custody, self._progress, flush), wishes)
+                at = Stage(tree, folder, self._custody, self._progress, flush)
+                items.extend(stage(at, wishes))
                 made |= missing_folders(tree, wishes)
                 news = (wish for wish in wishes if wish.change.content is not None)
                 self._slots.update((wish.change.path, wish.slot) for wish in news)
+                del wishes, news
             if not items:
                 return None
             folder, flush = self._begin()
@@ -117,13 +120,13 @@ class Preparation:
     def _name(self, now: datetime) -> str:
         return next_run((folder.run for folder in run_folders(self._root)), now)
 
-    def _plan(self, run: str, now: datetime, items: Iterable[Item], made: Iterable[str]) -> Plan:
+    def _plan(self, run: str, now: datetime, items: Items, made: Iterable[str]) -> Plan:
         intent = self._intent
         return Plan(
             run=run,
             command=intent.command,
             started_at=f"{now:%Y-%m-%dT%H:%M:%S.%fZ}",
-            items=tuple(sorted(items, key=lambda item: item.order)),
+            items=items.in_order(),
             made=tuple(sorted(made)),
             dropped=intent.emptied
             or (made_folders(self._root, intent.undoes) if intent.undoes else ()),
@@ -143,6 +146,8 @@ class Preparation:
             check_room(self._root, wishes)
             if wishes:
                 yield wishes
+            # Nothing of a batch is held while the next one is made.
+            del batch, changes, wishes
 
 
 @contextmanager

@@ -128,7 +128,7 @@ class Attempt:
                 self._stop.heed()
                 self.bytes += sum(_size(change) for change in batch)
                 yield batch
-            yield self._parts()
+            yield from self._parts()
 
     def _entities(self) -> Iterator[Change]:
         waiting: list[Waiting] = []
@@ -195,24 +195,25 @@ class Attempt:
         except (FileNotFoundError, SynthstoreError):
             return None
 
-    def _parts(self) -> Sequence[Change]:
+    def _parts(self) -> Iterator[Sequence[Change]]:
         """Catalog, index and mappings, once all files are known."""
-        changes = self._around()
-        self.bytes += sum(map(_size, changes))
-        if self._session is not None and any(change.order == CATALOG for change in changes):
-            keep_own_copy(self._session, self._plan.layout, self._plan.copies)
-        return changes
+        for changes in self._around():
+            self.bytes += sum(map(_size, changes))
+            if self._session is not None and any(change.order == CATALOG for change in changes):
+                keep_own_copy(self._session, self._plan.layout, self._plan.copies)
+            yield changes
+            del changes  # before the next ones are made: vectors of many files take much room
 
-    def _around(self) -> Sequence[Change]:
-        layout, placed = self._plan.layout, self.intake.handed_over()
-        if placed.files and is_bare(self._inventory):
-            return tuple(begin(layout, placed, self._terms.access))
-        if placed.files:
-            return plan_around(self._plan.root, self._inventory, placed).changes
-        if self._plan.new and layout.name == Native.name:
+    def _around(self) -> Iterator[Sequence[Change]]:
+        layout, empty = self._plan.layout, not self.intake.placed.files
+        if not empty and is_bare(self._inventory):
+            yield from begin(layout, self.intake.handed_over(), self._terms.access)
+        elif not empty:
+            placed = self.intake.handed_over()
+            yield plan_around(self._plan.root, self._inventory, placed).changes
+        elif self._plan.new and layout.name == Native.name:
             # A Memory Core's empty catalog says nothing of its layout: none is begun with it.
-            return (self._empty_catalog(),)
-        return ()
+            yield (self._empty_catalog(),)
 
     def _empty_catalog(self) -> Change:
         layout, access = self._plan.layout, self._terms.access

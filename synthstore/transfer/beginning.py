@@ -6,7 +6,7 @@ Where nothing stands, nothing is to be kept, compared or mended. It comes to the
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -31,19 +31,25 @@ def is_bare(inventory: Inventory) -> bool:
     return missing and not (inventory.files or inventory.strays or inventory.access)
 
 
-def begin(layout: Layout, placed: Placed, access: Stat) -> Iterator[Change]:
+def begin(layout: Layout, placed: Placed, access: Stat) -> Iterator[Sequence[Change]]:
     """Index, mapping and catalog of the files ``placed``, whose embeddings are of one dimension.
 
-    The facts of the files are let go on the way: of many, not all this is held at once.
+    All that is ``placed`` is let go on the way. They come one by one: the vectors of many files,
+    and their rows, take too much room to be held together.
     """
-    for table in placed.tables().values():
-        names, index = _index(layout, placed.files, table)
-        yield _new(layout.faiss_path, index, INDEX, access)
+    files = placed.files
+    tables = placed.tables()
+    del placed
+    while tables:
+        names, index = _index(layout, files, tables.popitem()[1])
+        yield (_new(layout.faiss_path, index, INDEX, access),)
+        del index
         native = layout.name == Native.name
         mapping = mapping_content(names, None, default="native" if native else "core")
         del names
-        yield _new(layout.mapping_paths[0], mapping, MAPPING, access)
-    yield _new(layout.catalog_path, _catalog(layout, placed.files), CATALOG, access)
+        yield (_new(layout.mapping_paths[0], mapping, MAPPING, access),)
+        del mapping
+    yield (_new(layout.catalog_path, _catalog(layout, files), CATALOG, access),)
 
 
 def _index(

@@ -45,7 +45,8 @@ class Intake:
         self._root, self._inventory, self._access = root, inventory, access
         self._on_conflict, self._refuse, self._session = on_conflict, refuse, session
         self._dim = _dimension(inventory)
-        self._places: dict[EntityRef, str] = {}
+        self._met: set[EntityRef] = set()
+        """Entities of the store of which a row was."""
         self._blocked = {stray.path: stray.what for stray in inventory.strays}
 
     def take(self, ready: Ready) -> Change | None:
@@ -59,20 +60,23 @@ class Intake:
             self._refuse(Refused(ready.number, reason, ready.source))
             self._unload(ready)
             return None
-        self._places[ready.ref] = standing.path if standing is not None else ready.file.path
         if standing is None:
             self.inserted += 1
             return self._change(ready.file, ready, ready.content, None)
+        self._met.add(ready.ref)
         return self._meet(ready, self._unloaded(ready), standing)
 
     def handed_over(self) -> Placed:
         """All that was taken; nothing of it is held here any more, so that nothing can be taken."""
-        placed, self.placed, self._places = self.placed, Placed(), {}
+        placed, self.placed = self.placed, Placed()
         return placed
 
     def path_of(self, ref: EntityRef) -> str | None:
-        """Where the file of an entity is, or goes, of which a row was; None where none was."""
-        return self._places.get(ref)
+        """Where a row put the file of an entity; None where none did."""
+        standing = self._inventory.by_ref.get(ref)
+        path = standing[0].path if standing else self._inventory.layout.path_for(ref)
+        placed = self.placed.files.get(path)
+        return path if placed is not None and placed.ref == ref else None
 
     def _unload(self, ready: Ready) -> None:
         """Remove the file that a worker staged for a row that needs none."""
@@ -96,9 +100,10 @@ class Intake:
     def _reason(self, ready: Ready, standing: EntityFile | None) -> str | None:
         """Why a row that is fine by itself cannot go in."""
         path = ready.file.path
-        if ready.ref in self._places:
+        placed = self.placed.files.get(path)
+        if ready.ref in self._met or (placed is not None and placed.ref == ready.ref):
             return "its id was in the input before"
-        if path in self.placed.files:
+        if placed is not None:
             return "its file would have the name of that of another row"
         if path in self._blocked:
             return f"a {self._blocked[path]} stands where its file belongs"

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from synthstore.store import applying, session, staging
 from synthstore.store.admission import Custody
+from synthstore.store.items import Items
 from synthstore.store.journal import COMMITTED, Done, RunFolder
 from synthstore.store.plan import CATALOG, REMOVAL, Copy, Item, Plan
 from synthstore.store.preparing import Preparation
@@ -133,9 +134,7 @@ def catalog_first() -> None:
 
 
 def _reorder(rank: Callable[[Item], bool]) -> None:
-    def plan(
-        self: Preparation, run: str, now: datetime, items: Iterable[Item], made: Iterable[str]
-    ) -> Plan:
+    def plan(self: Preparation, run: str, now: datetime, items: Items, made: Iterable[str]) -> Plan:
         right = _plan(self, run, now, items, made)
         return replace(right, items=tuple(sorted(right.items, key=rank)))
 
