@@ -113,6 +113,9 @@ async def import_(
     undo takes back, with rows and vectors, and the rest is told. The same file once more changes
     nothing.
     """
+    from synthstore.scan.workers import expect_rows  # noqa: PLC0415
+
+    expect_rows(file, sample, common.jobs, ["synthstore.transfer.checking"])
     from synthstore.transfer.importing import (  # noqa: PLC0415
         ImportOptions,
         import_rows,

@@ -14,6 +14,9 @@ from pathlib import Path
 PROCESSES_PAY_FROM = 4_000
 """Below this many files, starting worker processes costs more than it saves."""
 
+LARGE_FILE = 64 << 20
+"""A file of rows from this size on holds about as much work."""
+
 _CATALOG = "memory_index.json"
 """As ``layout.base`` has it, which would import half of the program first."""
 
@@ -35,7 +38,24 @@ def expect(stores: Sequence[Path], jobs: int | None, modules: Sequence[str] = ()
     They need half a second, in which a command can import what it needs and list the store. A
     wrong guess costs only time. ``modules`` are what the workers need besides.
     """
-    if (jobs or usable_cores()) > 1 and any(map(_is_large, stores)):
+    if any(map(_is_large, stores)):
+        _expect(jobs, modules)
+
+
+def expect_rows(
+    file: str | None, sample: int | None, jobs: int | None, modules: Sequence[str]
+) -> None:
+    """As ``expect``, for rows that come from a file, or are to be made."""
+    try:
+        large = file is not None and Path(file).stat().st_size > LARGE_FILE
+    except OSError:
+        large = False
+    if large or (sample or 0) > PROCESSES_PAY_FROM:
+        _expect(jobs, modules)
+
+
+def _expect(jobs: int | None, modules: Sequence[str]) -> None:
+    if (jobs or usable_cores()) > 1:
         from multiprocessing import forkserver  # noqa: PLC0415 - small stores need none
 
         with _server(modules):

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import BinaryIO, ClassVar
 
 from synthstore.files.durable import told
+from synthstore.scan.workers import LARGE_FILE, PROCESSES_PAY_FROM
 from synthstore.transfer.formats import FORMATS, named, told_by
 from synthstore.transfer.formats.base import Format, Found, Row
 from synthstore.transfer.formats.jsonl import JsonLines
@@ -20,10 +21,6 @@ from synthstore.transfer.making import sample
 from synthstore.transfer.portions import Portion, chunks, held
 
 _PEEK = 64
-MANY = 4_000
-"""A sample of more memories than this keeps several workers busy."""
-
-_LARGE = 64 << 20
 
 
 class Source(ABC):
@@ -83,7 +80,7 @@ class FileSource(Source):
         """By its size; a pipe may hold anything."""
         with told(self.path, "read"):
             status = self.path.stat()
-        return not stat.S_ISREG(status.st_mode) or status.st_size > _LARGE
+        return not stat.S_ISREG(status.st_mode) or status.st_size > LARGE_FILE
 
     def rows(self) -> Generator[Found]:
         """The rows of the file."""
@@ -159,7 +156,7 @@ class SampleSource(Source):
     @property
     def large(self) -> bool:
         """By their number."""
-        return self.n > MANY
+        return self.n > PROCESSES_PAY_FROM
 
     def rows(self) -> Generator[Found]:
         """The records, numbered from 1."""
