@@ -34,7 +34,7 @@ def write_out(
 def take_in(store: Path, source: Path | Source, **options: Any) -> ImportReport:
     """Import."""
     rows = FileSource(source) if isinstance(source, Path) else source
-    return asyncio.run(import_rows(store, rows, ImportOptions(jobs=1, **options)))
+    return asyncio.run(import_rows(store, rows, ImportOptions(**{"jobs": 1, **options})))
 
 
 def make_sample(store: Path, n: int = 30, dim: int = 8, seed: int = 1, **options: Any) -> Path:

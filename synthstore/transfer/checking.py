@@ -21,7 +21,7 @@ from synthstore.layout.base import Layout
 from synthstore.layout.detect import SUPPORTED
 from synthstore.layout.lucidia import Lucidia
 from synthstore.layout.native import Native
-from synthstore.model.embedding import EmbeddingState
+from synthstore.model.embedding import EmbeddingState, FloatVector
 from synthstore.model.facts import EntityFile, Stat
 from synthstore.model.ids import EntityRef, Kind, id_problem
 from synthstore.scan.shard import DEFAULT_CAPS
@@ -90,6 +90,10 @@ class Ready(NamedTuple):
     """The valid embedding, float32: an array would cost more to hand on than to make."""
     source: bytes | None = None
     """The row itself, where a later look may still refuse it."""
+
+    def array(self) -> FloatVector | None:
+        """The valid embedding."""
+        return None if self.vector is None else np.frombuffer(self.vector, np.float32)
 
 
 @dataclass(frozen=True, slots=True)

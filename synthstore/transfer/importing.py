@@ -187,7 +187,7 @@ class _Job:
 
     async def _scan(self) -> Inventory:
         if self.plan.new and not self.plan.root.exists():
-            return _nothing(self.plan.layout)
+            return nothing(self.plan.layout)
         options = ScanOptions(jobs=self.options.jobs)
         return await scan(self.plan.root, self.plan.layout, options, self.progress)
 
@@ -213,7 +213,7 @@ class _Job:
         )
 
 
-def _nothing(layout: Layout) -> Inventory:
+def nothing(layout: Layout) -> Inventory:
     """What a scan would see where nothing is."""
     return Inventory(
         layout=layout,

@@ -8,8 +8,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
-import numpy as np
-
 from synthstore.errors import ConflictError, OperationError
 from synthstore.files.jsonio import Parsed, ParseFailure, dump, parse, style_of
 from synthstore.files.walk import read_file
@@ -166,8 +164,7 @@ class Intake:
     def _change(
         self, file: EntityFile, ready: Ready, content: bytes | Staged, standing: EntityFile | None
     ) -> Change:
-        vector = np.frombuffer(ready.vector, np.float32) if ready.vector is not None else None
-        self.placed.add(file, vector)
+        self.placed.add(file, ready.array())
         if standing is not None:
             return Change(file.path, standing.sha256, content, ENTITY, sha256=file.sha256)
         access = self._access
