@@ -19,8 +19,8 @@ from synthstore.files import flushing
 from synthstore.files.flushing import Flush
 from synthstore.files.putting import Attire, write_proved
 from synthstore.store.berths import StagingArea, wait_for_writers
-from synthstore.store.items import Items
-from synthstore.store.plan import CATALOG, ENTITY, Change, Copy, Item, Staged
+from synthstore.store.items import Copy, Item, Items
+from synthstore.store.plan import CATALOG, ENTITY, Change, Staged
 from synthstore.store.session import Session
 from synthstore.store.undoing import undo_changes
 from tests.trees import sha_tree

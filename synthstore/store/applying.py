@@ -9,8 +9,9 @@ from synthstore.errors import OperationError
 from synthstore.files.durable import hash_file, remove_tree
 from synthstore.files.inside import Tree, split
 from synthstore.store.admission import Custody
+from synthstore.store.items import Item
 from synthstore.store.journal import Done, RunFolder
-from synthstore.store.plan import Item, Plan
+from synthstore.store.plan import Plan
 
 
 def complete(folder: RunFolder, plan: Plan, custody: Custody, *, again: bool = False) -> Done:
@@ -40,7 +41,7 @@ def _tidy(folder: RunFolder, plan: Plan, done: Done) -> None:
     """Remove what conflicts left staged; the run is done, so failing at that changes nothing."""
     left = frozenset(done.conflicts)
     with suppress(OperationError):
-        for item in plan.items:
+        for item in plan.items if left else ():
             if item.path in left:
                 folder.forget(item.slot)
         remove_tree(folder.new)
@@ -75,7 +76,7 @@ def _apply(folder: RunFolder, plan: Plan, custody: Custody, *, again: bool) -> D
 
 def _paths(plan: Plan) -> Iterator[str]:
     yield from plan.made
-    yield from (item.path for item in plan.items)
+    yield from plan.items.paths
 
 
 def _make(tree: Tree, path: str, custody: Custody) -> None:

@@ -16,7 +16,8 @@ from typing import NamedTuple
 
 from synthstore.files.durable import told
 from synthstore.files.putting import Attire, write_proved
-from synthstore.store.plan import Copy, Staged
+from synthstore.store.items import Copy
+from synthstore.store.plan import Staged
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 

@@ -4,11 +4,38 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
-from typing import overload
+from typing import NamedTuple, overload
 
-from synthstore.store.plan import Copy, Item
+from synthstore.model.facts import Stat
 
 _ABSENT = -1
+
+
+class Copy(NamedTuple):
+    """One version of a file: its identity, and what else is kept of it."""
+
+    sha256: str
+    size: int
+    mode: int
+    uid: int
+    gid: int
+    mtime_ns: int
+
+    @classmethod
+    def of(cls, sha256: str, stat: Stat) -> Copy:
+        """The version with these bytes and this status."""
+        return cls(sha256, stat.size, stat.mode, stat.uid, stat.gid, stat.mtime_ns)
+
+
+class Item(NamedTuple):
+    """One path of a committed plan."""
+
+    slot: int
+    """Names the item's files in the run's ``new`` and ``old`` folders."""
+    path: str
+    order: int
+    old: Copy | None
+    new: Copy | None
 
 
 class Items(Sequence[Item]):
@@ -29,11 +56,21 @@ class Items(Sequence[Item]):
             self._new.append(item.new)
             self._old.append(item.old)
 
-    def in_order(self) -> Sequence[Item]:
+    def in_order(self) -> Items:
         """The items in the order in which a plan is applied."""
         if all(map(int.__le__, self._orders, self._orders[1:])):
             return self
         return Items(sorted(self, key=lambda item: item.order))
+
+    @property
+    def paths(self) -> Sequence[str]:
+        """The path of each."""
+        return self._paths
+
+    @property
+    def old_bytes(self) -> int:
+        """Size of all pre-images."""
+        return self._old.bytes
 
     def __len__(self) -> int:
         return len(self._paths)
@@ -75,6 +112,10 @@ class _Copies:
         self._times.append(copy.mtime_ns)
         access = copy.mode, copy.uid, copy.gid
         self._access.append(self._shared.setdefault(access, access))
+
+    @property
+    def bytes(self) -> int:
+        return sum(self._sizes)
 
     def get(self, n: int) -> Copy | None:
         at = self._at[n]

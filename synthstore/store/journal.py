@@ -16,7 +16,8 @@ from synthstore.files.jsonio import ParseFailure, Style, dump, parse
 from synthstore.files.walk import list_folder, look, read_file
 from synthstore.layout.base import OWN_FOLDER
 from synthstore.store.admission import PRIVATE_FILE, Custody
-from synthstore.store.plan import Copy, Item, Plan, require_inside
+from synthstore.store.items import Copy, Item, Items
+from synthstore.store.plan import Plan, require_inside
 
 RUNS = f"{OWN_FOLDER}/runs"
 QUARANTINE = f"{OWN_FOLDER}/quarantine"
@@ -216,7 +217,7 @@ def _plan(document: Mapping[str, object]) -> Plan:
     plan = Plan(**_known(Plan, document))
     return replace(
         plan,
-        items=tuple(map(_item, cast("Iterable[dict[str, object]]", plan.items))),
+        items=Items(map(_item, cast("Iterable[dict[str, object]]", plan.items))),
     )
 
 

@@ -9,30 +9,14 @@ from typing import NamedTuple
 
 from synthstore.files.durable import Content
 from synthstore.layout.base import OWN_FOLDER
-from synthstore.model.facts import Stat
 from synthstore.model.paths import confined
+from synthstore.store.items import Copy, Items
 
 ENTITY, INDEX, MAPPING, CATALOG, REMOVAL = range(5)
 """The order in which a plan is applied: what others refer to comes first, and goes last."""
 
 NO_SLOT = -1
 """Of a path for which nothing is staged."""
-
-
-class Copy(NamedTuple):
-    """One version of a file: its identity, and what else is kept of it."""
-
-    sha256: str
-    size: int
-    mode: int
-    uid: int
-    gid: int
-    mtime_ns: int
-
-    @classmethod
-    def of(cls, sha256: str, stat: Stat) -> Copy:
-        """The version with these bytes and this status."""
-        return cls(sha256, stat.size, stat.mode, stat.uid, stat.gid, stat.mtime_ns)
 
 
 class Staged(NamedTuple):
@@ -95,25 +79,13 @@ class FilesChanged(Exception):  # noqa: N818 - no failure: the caller plans anew
 
 
 @dataclass(frozen=True, slots=True)
-class Item:
-    """One path of a committed plan."""
-
-    slot: int
-    """Names the item's files in the run's ``new`` and ``old`` folders."""
-    path: str
-    order: int
-    old: Copy | None
-    new: Copy | None
-
-
-@dataclass(frozen=True, slots=True)
 class Plan:
     """All that a run will do; what is in it is done, by this process or by the next."""
 
     run: str
     command: str
     started_at: str
-    items: Sequence[Item]
+    items: Items
     """In the order in which they are applied."""
     made: tuple[str, ...] = ()
     """Folders that the run makes, outermost first."""
@@ -125,7 +97,7 @@ class Plan:
     @property
     def bytes(self) -> int:
         """Size of the pre-images."""
-        return sum(item.old.size for item in self.items if item.old is not None)
+        return self.items.old_bytes
 
 
 def _require_path(path: str) -> None:
@@ -137,7 +109,7 @@ def _require_path(path: str) -> None:
 
 def require_inside(plan: Plan) -> None:
     """Raise ValueError for a plan that none of ours wrote: a copied store may hold anybody's."""
-    for path in (*(item.path for item in plan.items), *plan.made, *plan.dropped):
+    for path in (*plan.items.paths, *plan.made, *plan.dropped):
         _require_path(path)
 
 

@@ -34,7 +34,7 @@ from synthstore.store.journal import (
     Done,
     run_folders,
 )
-from synthstore.store.plan import Change, Item
+from synthstore.store.plan import Change, Plan
 from synthstore.store.preparing import Intent, Preparation, remove_run
 from synthstore.store.retention import (
     Pruned,
@@ -240,7 +240,7 @@ class Session:
             folder.seal()
         done = complete(folder, plan, custody)
         self._retire()
-        return _result(plan.items, done)
+        return _result(plan, done)
 
     @property
     def making(self) -> Preparation:
@@ -283,7 +283,7 @@ def _settle_runs(root: Path, custody: Custody) -> Iterator[RolledForward]:
             yield RolledForward(folder.run, done.command, done.conflicts, done.undoes)
 
 
-def _result(items: Sequence[Item], done: Done) -> RunResult:
+def _result(plan: Plan, done: Done) -> RunResult:
     left = frozenset(done.conflicts)
-    applied = tuple(item.path for item in items if item.path not in left)
+    applied = tuple(path for path in plan.items.paths if path not in left)
     return RunResult(done.run, applied, done.conflicts)

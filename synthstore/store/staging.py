@@ -20,8 +20,9 @@ from synthstore.files.walk import IrregularFileError, stat_of
 from synthstore.layout.base import OWN_FOLDER
 from synthstore.progress import Progress
 from synthstore.store.admission import PRIVATE_FILE, Custody
+from synthstore.store.items import Copy, Item
 from synthstore.store.journal import RunFolder
-from synthstore.store.plan import Change, Copy, FilesChanged, Item, Staged
+from synthstore.store.plan import Change, FilesChanged, Staged
 
 _RECORD_BYTES = 1024
 

@@ -12,8 +12,9 @@ from synthstore.errors import OperationError, RefusedError, UsageError
 from synthstore.files.durable import copier, hash_file
 from synthstore.files.inside import Found, Tree
 from synthstore.store.history import FOLD, RunInfo, list_runs
+from synthstore.store.items import Copy, Item
 from synthstore.store.journal import RunFolder, run_folders
-from synthstore.store.plan import ENTITY, REMOVAL, Change, Copy, Item
+from synthstore.store.plan import ENTITY, REMOVAL, Change
 
 
 def newest_undoable(root: Path) -> str:

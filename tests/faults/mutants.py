@@ -16,9 +16,9 @@ from pathlib import Path
 
 from synthstore.store import applying, session, staging
 from synthstore.store.admission import Custody
-from synthstore.store.items import Items
+from synthstore.store.items import Copy, Item, Items
 from synthstore.store.journal import COMMITTED, Done, RunFolder
-from synthstore.store.plan import CATALOG, REMOVAL, Copy, Item, Plan
+from synthstore.store.plan import CATALOG, REMOVAL, Plan
 from synthstore.store.preparing import Preparation
 from synthstore.store.session import RolledForward
 from synthstore.store.staging import Stage, Wish
@@ -136,7 +136,7 @@ def catalog_first() -> None:
 def _reorder(rank: Callable[[Item], bool]) -> None:
     def plan(self: Preparation, run: str, now: datetime, items: Items, made: Iterable[str]) -> Plan:
         right = _plan(self, run, now, items, made)
-        return replace(right, items=tuple(sorted(right.items, key=rank)))
+        return replace(right, items=Items(sorted(right.items, key=rank)))
 
     put_in_place_of(Preparation, "_plan", plan)
 
