@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Protocol
@@ -15,6 +16,7 @@ from synthstore.transfer.formats.jsonl import TOO_LONG, row_in
 
 _ROWS, _BYTES = 100, 4 << 20
 _CHUNK = 2 << 20
+_BLOCK = 1 << 17
 
 
 class Portion(Protocol):
@@ -79,15 +81,21 @@ class _Place:
     device: int
     inode: int
 
-    def read(self, offset: int, size: int) -> bytes:
-        with told(self.path, "read"):
-            fd = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
-            try:
-                status = os.fstat(fd)
-                same = (status.st_dev, status.st_ino) == (self.device, self.inode)
-                return os.pread(fd, size, offset) if same else b""
-            finally:
-                os.close(fd)
+    @contextmanager
+    def opened(self) -> Iterator[BinaryIO]:
+        """The file; raises OperationError where another one has taken its place."""
+        with told(self.path, "read"), open(self.path, "rb", _BLOCK) as file:  # noqa: PTH123 - a text
+            status = os.fstat(file.fileno())
+            if (status.st_dev, status.st_ino) != (self.device, self.inode):
+                raise self.changed()
+            yield file
+
+    def changed(self) -> OperationError:
+        """The error for bytes that are not those that were there."""
+        return OperationError(
+            f"{self.path} changed while it was read",
+            hint="import a file that nobody is writing to",
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,17 +112,18 @@ class Chunk:
 
     def found(self) -> Iterator[Found]:
         """The rows in it."""
-        text = self.place.read(self.offset, self.size)
-        # Only at line feeds: to bytes, other characters end lines as well.
-        lines = text.removesuffix(b"\n").split(b"\n")
-        if (len(text), len(lines)) != (self.size, self.count):
-            raise OperationError(
-                f"{self.place.path} changed while it was read",
-                hint="import a file that nobody is writing to",
-            )
-        for number, line in enumerate(lines, self.first):
-            ended = number < self.first + self.count - 1 or text.endswith(b"\n")
-            yield from row_in(number, line, ended=ended)
+        left = self.size
+        with self.place.opened() as file:
+            file.seek(self.offset)
+            # One by one: a line that was just read is still in the processor's cache.
+            for number in range(self.first, self.first + self.count):
+                line = file.readline(left)
+                if not line:
+                    raise self.place.changed()
+                left -= len(line)
+                yield from row_in(number, line, ended=line.endswith(b"\n"))
+        if left:
+            raise self.place.changed()
 
 
 def chunks(file: BinaryIO, path: Path) -> Iterator[Portion] | None:
