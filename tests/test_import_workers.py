@@ -8,7 +8,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 from synthstore.errors import DiskFullError, OperationError
 from synthstore.files import putting
+from synthstore.files.inside import Tree
 from synthstore.files.jsonio import Style, dump, parse
 from synthstore.layout.base import Layout
 from synthstore.layout.core import Core3, Core4
@@ -227,6 +228,31 @@ def test_a_killed_import_leaves_no_worker_and_no_trace(tmp_path: Path) -> None:
     assert report.inserted == 650
     assert [run.name for run in runs.iterdir()] == [report.run]
     assert look(store).clean
+
+
+@pytest.mark.parametrize("create", [False, True])
+def test_a_store_that_was_half_begun_is_completed(
+    tmp_path: Path, create: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows, store = tmp_path / "rows.jsonl", tmp_path / "store"
+    write_out(make_sample(tmp_path / "sample", n=9), rows)
+    with monkeypatch.context() as patch:
+        patch.setattr(Tree, "put", refuse_the_catalog(Tree.put))
+        with pytest.raises(OperationError):
+            take_in(store, rows, create=True)
+    assert not (store / "memory_index.json").exists()
+    report = take_in(store, rows, create=create)
+    assert (report.inserted, report.skipped, report.run) == (0, 9, None)
+    assert look(store).clean
+
+
+def refuse_the_catalog(put: Callable[[Tree, str, Path | str], None]) -> object:
+    def put_or_fail(tree: Tree, path: str, staged: Path | str) -> None:
+        if path == "memory_index.json":
+            raise OperationError("the power went")
+        put(tree, path, staged)
+
+    return put_or_fail
 
 
 def living(group: int) -> bool:

@@ -12,8 +12,8 @@ from pathlib import Path
 
 from synthstore.errors import NotAStoreError, OperationError, UsageError
 from synthstore.files.durable import make_dirs
-from synthstore.files.walk import list_folder
-from synthstore.layout.base import OWN_FOLDER, Layout
+from synthstore.files.walk import is_folder, list_folder, look
+from synthstore.layout.base import CATALOG_NAME, OWN_FOLDER, Layout
 from synthstore.layout.core import Core3, Core4
 from synthstore.layout.native import Native
 from synthstore.model.facts import CatalogFacts, IndexFacts, PartStatus
@@ -24,7 +24,7 @@ from synthstore.scan.scanner import ScanOptions, scan
 from synthstore.store.admission import PRIVATE_FOLDER
 from synthstore.store.backups import DEFAULT_COPIES, Copies
 from synthstore.store.evidence import recognise
-from synthstore.store.runs import FilesChanged
+from synthstore.store.runs import FilesChanged, unfinished_runs
 from synthstore.store.session import RunResult, Session
 from synthstore.transfer.attempt import Attempt, Plan, Refusal
 from synthstore.transfer.hopping import Stop, hop
@@ -96,6 +96,10 @@ async def import_rows(
     Raises UsageError, NotAStoreError, ConflictError, RefusedError, LockedError, OperationError.
     """
     clock = Clock()
+    if not options.dry_run and await asyncio.to_thread(_is_half_begun, store):
+        root = await asyncio.to_thread(store.absolute)
+        async with held(root, wait=options.lock_wait, command="import"):
+            pass  # to open it completes the run that was to begin the store
     plan = await asyncio.to_thread(_plan, store, source, options)
     job = _Job(str(store), plan, options, progress or SilentProgress(), clock)
     if options.dry_run:
@@ -145,7 +149,15 @@ def is_new(store: Path) -> bool:
     """Whether nothing stands there, or only what an import may have left that was cut off."""
     if not store.exists():
         return True
-    return store.is_dir() and all(e.path == OWN_FOLDER for e in list_folder(store, ""))
+    if not store.is_dir():
+        return False
+    return all(e.path == OWN_FOLDER for e in list_folder(store, "")) or _is_half_begun(store)
+
+
+def _is_half_begun(store: Path) -> bool:
+    """Whether an import that had committed to begin a store there was cut off."""
+    own = is_folder(store, OWN_FOLDER) and look(store, CATALOG_NAME) is None
+    return own and bool(unfinished_runs(store))
 
 
 @dataclass(frozen=True, slots=True)

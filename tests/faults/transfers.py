@@ -13,7 +13,7 @@ from synthstore.testing.stores import build, unit_vectors
 from tests.faults import accidents, products
 from tests.faults.checker import STORE, Judgement, at_once, photograph, states
 from tests.faults.scenario import Scenario, State, Step
-from tests.transfers import put_rows, rows_of, take_in
+from tests.transfers import make_sample, put_rows, rows_of, take_in, write_out
 from tests.trees import Tree
 
 _NEW = 6
@@ -86,6 +86,28 @@ def importing(layout: Name) -> Scenario:
     )
 
 
+def _rows_alone(store: Path) -> None:
+    """An empty folder, and beside it the rows of a store."""
+    store.mkdir(parents=True)
+    make_sample(store.with_name("sample"), n=_NEW)
+    write_out(store.with_name("sample"), _rows(store))
+
+
+def begin(store: Path) -> None:
+    """Import into a store that is begun with it."""
+    take_in(store, _rows(store), create=True)
+
+
+BEGINNING = Scenario(
+    command="import",
+    layout="begun",
+    build=_rows_alone,
+    act=begin,
+    sequels=((Step("import again", begin, State.AFTER), products.VERIFY, products.UNDO),),
+    inspect=partial(products.sound, "native"),
+)
+
+
 def migrating(layout: Name) -> Scenario:
     """Migrate a native store to a new place, into ``layout``."""
     again = Step("migrate again", partial(bring_again, layout), State.AFTER)
@@ -129,4 +151,4 @@ TURNING = Scenario(
 )
 
 _MAKERS = (importing, migrating)
-SCENARIOS = (*(make(layout) for make in _MAKERS for layout in products.LAYOUTS), TURNING)
+SCENARIOS = (*(make(layout) for make in _MAKERS for layout in products.LAYOUTS), BEGINNING, TURNING)
