@@ -101,8 +101,15 @@ class Attempt:
         self._plan, self._inventory = plan, inventory
         self._progress, self._stop = progress, stop
         access = _access(plan, inventory)
-        keep = plan.rejects is not None
-        self._terms = Terms(str(plan.root), plan.layout, access, plan.embed, keep=keep)
+        self._bare = is_bare(inventory)
+        self._terms = Terms(
+            str(plan.root),
+            plan.layout,
+            access,
+            plan.embed,
+            bare=self._bare,
+            keep=plan.rejects is not None,
+        )
         self.intake = Intake(
             plan.root, inventory, access, plan.on_conflict, self._refuse, session=session
         )
@@ -206,7 +213,7 @@ class Attempt:
 
     def _around(self) -> Iterator[Sequence[Change]]:
         layout, empty = self._plan.layout, not self.intake.placed.files
-        if not empty and is_bare(self._inventory):
+        if not empty and self._bare:
             yield from begin(layout, self.intake.handed_over(), self._terms.access)
         elif not empty:
             placed = self.intake.handed_over()

@@ -74,6 +74,8 @@ class Terms:
     """Mode and owner of files that replace none."""
     embed: int = 0
     """Numbers in the embedding that a memory without one gets; 0: none."""
+    bare: bool = False
+    """Whether nothing stands in the store yet, so that no file needs to be looked for."""
     keep: bool = False
     """Whether rows that are fine are kept too, since a later look may refuse them."""
 
@@ -141,7 +143,9 @@ def _staged(terms: Terms, berth: Berth, slot: int, outcome: Outcome) -> Outcome:
     if not isinstance(outcome, Ready) or not isinstance(outcome.content, bytes):
         return outcome
     file, access = outcome.file, terms.access
-    if file.sha256 is None or os.path.lexists(f"{terms.root}/{file.path}"):
+    if file.sha256 is None:
+        return outcome
+    if not terms.bare and os.path.lexists(f"{terms.root}/{file.path}"):
         return outcome
     attire = Attire(access.mode, access.uid, access.gid)
     try:
