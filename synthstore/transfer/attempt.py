@@ -41,11 +41,11 @@ from synthstore.transfer.checking import (
     finish,
     memory_documents,
     prepare,
-    reject_line,
 )
 from synthstore.transfer.hopping import Stop
 from synthstore.transfer.intake import Intake, OnConflict
 from synthstore.transfer.portions import Portion
+from synthstore.transfer.rejects import reject_line
 from synthstore.transfer.sources import Source
 
 SHOWN_REFUSALS = 1_000

@@ -303,20 +303,3 @@ def memory_documents(get: Callable[[str], bytes | None]) -> Lookup:
         return value if isinstance(value, dict) else None
 
     return look_up
-
-
-def reject_line(one: Refused) -> bytes:
-    """A refused row as one line of JSON: where it was, why it was refused, and itself."""
-    head = {"line": one.number, "reason": one.reason}
-    return dump({**head, **_quoted(one.source)}, Style("orjson", None)) + b"\n"
-
-
-def _quoted(source: bytes | None) -> dict[str, object]:
-    if source is None:
-        return {}
-    try:
-        parsed = parse(source)
-    except ParseFailure:
-        return {"text": source.decode("utf-8", "backslashreplace")}
-    whole = not parsed.nan and not parsed.rigid
-    return {"row": parsed.value} if whole else {"text": source.decode("utf-8", "backslashreplace")}
