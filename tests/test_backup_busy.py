@@ -76,12 +76,16 @@ def threads(files: int, jobs: int | None) -> Iterator[Executor]:
 
 
 @pytest.mark.parametrize("moves", [False, True])
+@pytest.mark.parametrize("together", [True, False])
 def test_a_look_while_files_are_read_counts_only_if_nothing_moved(
-    moves: bool, built: Built, place: LocalPlace, monkeypatch: pytest.MonkeyPatch
+    together: bool, moves: bool, built: Built, place: LocalPlace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     then = Glance(Verdict({"C001": 7}, 7, 12), {})
     monkeypatch.setattr("synthstore.backup.crew.PROCESSES_PAY_FROM", len(built.memories))
     monkeypatch.setattr("synthstore.backup.crew.executor_for", threads)
+    monkeypatch.setattr("synthstore.backup.crew.processes", ThreadPoolExecutor)
+    if not together:
+        monkeypatch.setattr("synthstore.backup.crew.TOGETHER_UP_TO", 0)
     monkeypatch.setattr(Judge, "glance_apart", lambda _: then)
     added = Meanwhile(lambda _: built.add_memory("late-comer"), times=int(moves))
     report = asyncio.run(backup(built.root, place, BackupOptions(jobs=2), added))

@@ -171,11 +171,13 @@ class Taker:
             for shard in shards:
                 yield from read_shard(str(self.root), self.layout, shard, self.writer)
         else:
-            yield from self._read_by(executor, shards)
+            yield from self._read_by(executor, shards, len(paths))
 
-    def _read_by(self, executor: Executor, shards: Iterator[Sequence[str]]) -> Iterator[Read]:
+    def _read_by(
+        self, executor: Executor, shards: Iterator[Sequence[str]], count: int
+    ) -> Iterator[Read]:
         # Of use only if nothing moves from here on, but then it need not be waited for.
-        self._glance = executor.submit(self.look)
+        self._glance = self.crew.beside(executor, count, self.look)
         waiting: deque[Future[Shard]] = deque()
         for shard in shards:
             waiting.append(executor.submit(pack_shard, str(self.root), self.layout, shard))
