@@ -38,8 +38,11 @@ from synthstore.store.entity import Hashed, judge_document
 WHOLE_BELOW = 8 << 20
 """Larger files go through in pieces."""
 
-_MARK: Final = 7_295_163_408_172_635_941
-"""Stands in for an embedding; a text that holds it by chance is parsed as it is."""
+_MARK: Final = 729_516_340_817_263_594
+"""Stands in for an embedding; a text that holds it by chance is parsed as it is.
+
+With a digit more it might be beyond 64 bits, which takes a closer look to tell.
+"""
 
 _SPACE = b" \t\r\n"
 
