@@ -5,9 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import BinaryIO
 
-import numpy as np
-import orjson
-
 from synthstore.files.jsonio import ParseFailure, Style, dump, parse
 from synthstore.files.passing import Passed
 from synthstore.transfer.formats.base import CUT, MAX_ROW, Format, Found, Row, Shape, Unread
@@ -24,14 +21,7 @@ def line_of(record: Record) -> bytes:
 
     An array of float64 is spelt as the list of its numbers is.
     """
-    try:
-        return orjson.dumps(record, option=orjson.OPT_SERIALIZE_NUMPY)
-    except orjson.JSONEncodeError:
-        return dump({key: _listed(value) for key, value in record.items()}, _LINE, finite=True)
-
-
-def _listed(value: object) -> object:
-    return value.tolist() if isinstance(value, np.ndarray) else value
+    return dump(record, _LINE, finite=True)
 
 
 class JsonLines(Format):
