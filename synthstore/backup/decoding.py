@@ -9,14 +9,12 @@ the text has them.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import accumulate, groupby
 from pathlib import Path
 from typing import BinaryIO, Final
-
-import numpy as np
 
 from synthstore.backup.listing import kind_at
 from synthstore.errors import OperationError
@@ -24,7 +22,6 @@ from synthstore.files.durable import hash_file, write_new
 from synthstore.files.jsonio import Parsed, ParseFailure, parse, parse_numbers
 from synthstore.files.walk import open_folder, read_at
 from synthstore.layout.base import Layout
-from synthstore.model.embedding import FloatVector
 from synthstore.model.facts import FileStatus, Stat
 from synthstore.model.paths import folder_of
 from synthstore.repository.codec import Style
@@ -32,7 +29,7 @@ from synthstore.repository.manifest import FileRow
 from synthstore.repository.place import Place
 from synthstore.repository.recipes import Rebuilt, Recipe
 from synthstore.repository.vault import LostObjectError, Repository
-from synthstore.scan.shard import DEFAULT_CAPS, Seen, ShardFacts
+from synthstore.scan.shard import DEFAULT_CAPS, Seen, ShardFacts, gathered
 from synthstore.store.entity import Hashed, judge_document
 
 WHOLE_BELOW = 8 << 20
@@ -81,19 +78,7 @@ def lay_rows(
         with open_folder(aside, folder) as fd:
             for row in group:
                 layer.lay(fd, row)
-    return Laid(layer.lost, _facts(layer.seen))
-
-
-def _facts(seen: Iterable[Seen]) -> ShardFacts:
-    files = tuple(file for file, _ in seen)
-    vectors: dict[int, tuple[list[str], list[FloatVector]]] = {}
-    for file, vector in seen:
-        if vector is not None:
-            paths, rows = vectors.setdefault(file.dim, ([], []))
-            paths.append(file.path)
-            rows.append(vector)
-    blocks = {dim: (tuple(paths), np.stack(rows)) for dim, (paths, rows) in vectors.items()}
-    return ShardFacts(files, blocks)
+    return Laid(layer.lost, gathered(layer.seen))
 
 
 class _Layer:

@@ -5,7 +5,7 @@ Everything here is a plain function of picklable values, so that any executor ca
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
@@ -38,6 +38,7 @@ __all__ = [
     "Seen",
     "ShardFacts",
     "facts_of",
+    "gathered",
     "read_shard",
 ]
 
@@ -94,9 +95,14 @@ def read_shard(
 
     The embeddings go to the ``shelf``, where one is given and takes them.
     """
+    return gathered(_read_all(Path(root), layout, candidates, caps), shelf)
+
+
+def gathered(seen: Iterable[Seen], shelf: Shelf | None = None) -> ShardFacts:
+    """Files with their embeddings, as the facts of one shard."""
     files: list[EntityFile] = []
     found: dict[int, tuple[list[str], list[FloatVector]]] = {}
-    for file, vector in _read_all(Path(root), layout, candidates, caps):
+    for file, vector in seen:
         files.append(file)
         if vector is not None:
             paths, vectors = found.setdefault(file.dim, ([], []))
