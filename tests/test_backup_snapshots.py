@@ -206,7 +206,7 @@ def test_workers_pack_what_is_new_and_no_more(
     settle(built.root)
     monkeypatch.setattr("synthstore.scan.pool.PROCESSES_PAY_FROM", 1)
     monkeypatch.setattr("synthstore.backup.crew.PROCESSES_PAY_FROM", 1)
-    monkeypatch.setattr("synthstore.backup.taking.SHARD", 7)
+    monkeypatch.setattr("synthstore.scan.pool.SHARD", 7)
     first = back_up(built.root, place, jobs=2)
     for name in built.memories:
         built.edit(name, lambda document: document.update(content="told anew"))

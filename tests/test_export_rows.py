@@ -137,7 +137,7 @@ def written(store: Path, file: Path, jobs: int) -> bytes:
 def test_processes_write_the_same_bytes(
     form: str, reached: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(conveying, "SHARD", 7)
+    monkeypatch.setattr(pool, "SHARD", 7)
     store = make_sample(tmp_path / "store", n=60)
     alone = written(store, tmp_path / f"alone.{form}", jobs=1)
     monkeypatch.setattr(pool, "PROCESSES_PAY_FROM", 1)

@@ -30,7 +30,7 @@ from synthstore.repository.manifest import FileRow, Tree
 from synthstore.repository.vault import Repository
 from synthstore.scan.growing import GrowingTable
 from synthstore.scan.known import SETTLED_NS, Known
-from synthstore.scan.pool import PROCESSES_PAY_FROM, SHARD, executor_for, usable_cores
+from synthstore.scan.pool import PROCESSES_PAY_FROM, executor_for, shards, usable_cores
 
 _PRIVATE = 0o700
 
@@ -123,7 +123,7 @@ class _Laying:
         files = self._tree.files
         self._progress.start("restoring", len(files))
         if len(files) < PROCESSES_PAY_FROM or (jobs or usable_cores()) < 2:  # noqa: PLR2004
-            for shard in _shards(files):
+            for shard in shards(files):
                 self._take(lay_rows(self._repository, self._aside, self._layout, shard), shard)
             return
         with executor_for(len(files), jobs) as executor:
@@ -135,7 +135,7 @@ class _Laying:
         ordered: list[Sequence[FileRow]] = [
             [row] for row in self._tree.files if row.size >= WHOLE_BELOW
         ]
-        ordered += _shards([row for row in self._tree.files if row.size < WHOLE_BELOW])
+        ordered += shards([row for row in self._tree.files if row.size < WHOLE_BELOW])
         waiting = {executor.submit(lay, shard): shard for shard in ordered}
         for done in as_completed(list(waiting)):
             self._take(done.result(), waiting.pop(done))
@@ -154,10 +154,6 @@ class _Laying:
         before = time.time_ns() - SETTLED_NS
         files = {p: file for p, file in self._files.items() if file.stat.mtime_ns < before}
         return Known(files, {dim: table.table() for dim, table in self._tables.items()})
-
-
-def _shards(files: Sequence[FileRow]) -> Sequence[Sequence[FileRow]]:
-    return [files[start : start + SHARD] for start in range(0, len(files), SHARD)]
 
 
 def is_new(target: Path) -> bool:

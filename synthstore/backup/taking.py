@@ -44,7 +44,7 @@ from synthstore.progress import Progress
 from synthstore.repository.manifest import FileRow, Tree
 from synthstore.repository.vault import Repository
 from synthstore.repository.writing import Writer
-from synthstore.scan.pool import SHARD
+from synthstore.scan.pool import shards
 from synthstore.store.journal import RUNS, WRITE_LOCK
 from synthstore.store.runs import unfinished_runs
 from synthstore.store.session import CHANGE_WAIT
@@ -165,21 +165,18 @@ class Taker:
         return True
 
     def _read_small(self, paths: Sequence[str]) -> Iterator[Read]:
-        shards = (paths[start : start + SHARD] for start in range(0, len(paths), SHARD))
         executor = self.crew.for_files(len(paths))
         if executor is None:
-            for shard in shards:
+            for shard in shards(paths):
                 yield from read_shard(str(self.root), self.layout, shard, self.writer)
         else:
-            yield from self._read_by(executor, shards, len(paths))
+            yield from self._read_by(executor, paths)
 
-    def _read_by(
-        self, executor: Executor, shards: Iterator[Sequence[str]], count: int
-    ) -> Iterator[Read]:
+    def _read_by(self, executor: Executor, paths: Sequence[str]) -> Iterator[Read]:
         # Of use only if nothing moves from here on, but then it need not be waited for.
-        self._glance = self.crew.beside(executor, count, self.look)
+        self._glance = self.crew.beside(executor, len(paths), self.look)
         waiting: deque[Future[Shard]] = deque()
-        for shard in shards:
+        for shard in shards(paths):
             waiting.append(executor.submit(pack_shard, str(self.root), self.layout, shard))
             if len(waiting) > _AHEAD * self.crew.size:
                 yield from self._stored(waiting.popleft().result())

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import contextmanager
+from typing import TypeVar
 
 from synthstore.scan.cluster import dask_executor
-from synthstore.scan.shard import Candidate
 from synthstore.scan.workers import PROCESSES_PAY_FROM, processes, usable_cores
+
+T = TypeVar("T")
 
 __all__ = ["PROCESSES_PAY_FROM", "SHARD", "executor_for", "shards", "usable_cores"]
 
@@ -16,10 +18,10 @@ SHARD = 250
 """Files per shard: large enough to hide the hop, small enough to keep workers level."""
 
 
-def shards(candidates: Sequence[Candidate]) -> Iterator[Sequence[Candidate]]:
-    """Cut the candidates into runs of ``SHARD``."""
-    for start in range(0, len(candidates), SHARD):
-        yield candidates[start : start + SHARD]
+def shards(files: Sequence[T]) -> Iterator[Sequence[T]]:
+    """Cut the files, whatever stands for them, into runs of ``SHARD``."""
+    for start in range(0, len(files), SHARD):
+        yield files[start : start + SHARD]
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from typing import TypeVar
 from synthstore.files.passing import Passed, Tray, lay_out
 from synthstore.files.sharing import Address
 from synthstore.progress import Progress
-from synthstore.scan.pool import SHARD
+from synthstore.scan.pool import shards
 from synthstore.transfer.reading import (
     FileName,
     Portion,
@@ -27,12 +27,6 @@ Shard = Sequence[FileName]
 
 _AHEAD = 2
 """Shards a worker that may wait, read, for those before them."""
-
-
-def shards(files: Shard) -> Iterator[Shard]:
-    """Cut files into runs of ``SHARD``."""
-    for start in range(0, len(files), SHARD):
-        yield files[start : start + SHARD]
 
 
 class Trays(AbstractContextManager["Trays"]):

@@ -15,10 +15,10 @@ from synthstore.files.passing import Passed
 from synthstore.layout.base import Layout
 from synthstore.model.ids import EntityRef, Kind
 from synthstore.progress import Progress, SilentProgress
-from synthstore.scan.pool import executor_for, usable_cores
+from synthstore.scan.pool import executor_for, shards, usable_cores
 from synthstore.store.admission import PRIVATE_FILE
 from synthstore.store.evidence import recognise
-from synthstore.transfer.conveying import Conveyor, Trays, shards
+from synthstore.transfer.conveying import Conveyor, Trays
 from synthstore.transfer.formats import format_of
 from synthstore.transfer.formats.base import ANY_SHAPE, Format, Shape
 from synthstore.transfer.formats.packing import packed, suffix_of
