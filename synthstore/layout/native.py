@@ -171,7 +171,7 @@ class Native(Layout):
 
         What the file does not say, or not readably, contradicts nothing.
         """
-        return () if _repeats(row, file) else disagreeing(row.raw, _claims(file))
+        return disagreeing(row.raw, _claims(file))
 
     def write_catalog(
         self, old: Catalog | None, rows: Mapping[EntityRef, Mapping[str, object]]
@@ -233,20 +233,6 @@ def _row(kind: Kind, entity_id: str, raw: object) -> Row:
         content_hash=found.get("content_hash"),
         deleted_at=found.get("deleted_at"),
         problems=problems,
-    )
-
-
-def _repeats(row: Row, file: EntityFile) -> bool:
-    """Whether a memory's row is its file's to the letter, so that nothing need be understood."""
-    record = file.record
-    return (
-        record is not None
-        and file.kind == "memory"
-        and row.path == file.path
-        and row.score == record.score
-        and type(row.score) is type(record.score)
-        and (row.created_at, row.updated_at) == (record.created_at, record.updated_at)
-        and type(row.created_at) is type(row.updated_at) is str
     )
 
 
