@@ -83,8 +83,13 @@ def _proved(fd: int, path: str, content: bytes, attire: Attire, mtime_ns: int | 
     if mtime_ns is not None:
         os.utime(fd, ns=(mtime_ns, mtime_ns))
     if not _reads_back(fd, content):
-        raise OperationError(f"{path} reads back wrong", hint="check the disk, then try again")
+        raise reads_back_wrong(path)
     return stat_of(os.fstat(fd))
+
+
+def reads_back_wrong(path: Path | str) -> OperationError:
+    """The error for a file that does not hold what was written to it."""
+    return OperationError(f"{path} reads back wrong", hint="check the disk, then try again")
 
 
 def _reads_back(fd: int, content: bytes) -> bool:

@@ -14,7 +14,7 @@ from synthstore.files.durable import copier, fsync_dir, hash_file, write_new
 from synthstore.files.failure import owner_name
 from synthstore.files.flushing import Flush
 from synthstore.files.inside import Found, Tree, split
-from synthstore.files.putting import Attire, write_proved
+from synthstore.files.putting import Attire, reads_back_wrong, write_proved
 from synthstore.files.space import require_room
 from synthstore.files.walk import IrregularFileError, stat_of
 from synthstore.layout.base import OWN_FOLDER
@@ -172,7 +172,7 @@ def _write_one(at: Stage, wish: Wish) -> Copy:
     if isinstance(content, bytes):
         digest = hashlib.sha256(content).hexdigest()
         if wish.change.sha256 not in (None, digest):
-            raise _wrong(path)
+            raise reads_back_wrong(path)
         return Copy.of(digest, write_proved(path, content, attire, wish.change.mtime_ns))
     digest = write_new(
         path,
@@ -184,12 +184,8 @@ def _write_one(at: Stage, wish: Wish) -> Copy:
         sync=False,
     )
     if hash_file(path) != digest:
-        raise _wrong(path)
+        raise reads_back_wrong(path)
     return Copy.of(digest, stat_of(os.lstat(path)))
-
-
-def _wrong(path: str) -> OperationError:
-    return OperationError(f"{path} reads back wrong", hint="check the disk, then try again")
 
 
 def _attire(at: Stage, wish: Wish) -> Attire:
