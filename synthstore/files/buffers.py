@@ -72,8 +72,10 @@ def _parse_by_buffer(raw: bytes, key: str) -> Parsed | None:
         return None
     start = opening.end() - 1
     end = raw.find(b"]", start) + 1
-    found = _numbers(raw[start:end])
-    if found is None:
+    text = raw[start:end]
+    found = numbers(text, fast=True)
+    # It ends with the first bracket that closes, so that only an object can be nested in it.
+    if found is None or not len(found) or b"{" in text:
         return None
     try:
         rest = parse(raw[:start] + _STAND_IN_BYTES + raw[end:])
@@ -90,17 +92,6 @@ def _parse_by_buffer(raw: bytes, key: str) -> Parsed | None:
 def _opening(key: str) -> re.Pattern[bytes]:
     """Where a list begins under ``key``."""
     return re.compile(rb'"%s"[ \t\n\r]*:[ \t\n\r]*\[' % re.escape(key).encode())
-
-
-def _numbers(raw: bytes) -> Doubles | None:
-    """The numbers of a list, if it has some and nothing else."""
-    try:
-        value: Any = _parsers().parser.parse(raw)
-        found = np.frombuffer(value.as_buffer(of_type="d"), dtype=np.float64)
-    except (ValueError, TypeError, RuntimeError):
-        return None
-    # What is nested comes out flat, but for keys and empty things, which the length tells.
-    return found if len(found) == len(value) > 0 and b":" not in raw else None
 
 
 def _parsers() -> _Local:
