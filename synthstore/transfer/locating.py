@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from synthstore.errors import PermissionDeniedError, SynthstoreError
-from synthstore.files.failure import failure
-from synthstore.files.walk import open_folder, read_file
+from synthstore.files.walk import list_folder, read_file
 from synthstore.layout.base import Layout
 from synthstore.model.ids import Kind
 from synthstore.scan.listing import KIND_OF_PLACE
@@ -62,28 +60,16 @@ class _Names:
 
     def look_into(self, root: Path, folder: str, layout: Layout) -> None:
         """Take the names of ``folder``; links are never followed, and no file is opened."""
-        prefix = folder + "/" if folder else ""
         try:
-            for name in _regular(root, folder):
-                kind = KIND_OF_PLACE.get(layout.place(prefix + name))
-                if kind is not None:
-                    self.files.append(FileName(prefix + name, kind))
+            for entry in list_folder(root, folder, names_only=True):
+                kind = KIND_OF_PLACE.get(layout.place(entry.path))
+                if kind is not None and entry.kind == "file":
+                    self.files.append(FileName(entry.path, kind))
                     self.places.add((kind, folder))
         except PermissionDeniedError as error:
             if not folder:
                 raise
             self.problems.append(Problem(folder, error.message))
-
-
-def _regular(root: Path, folder: str) -> Iterator[str]:
-    """Names of the regular files in a folder, which need not be there."""
-    try:
-        with open_folder(root, folder, listing=True) as fd, os.scandir(fd) as entries:
-            yield from (entry.name for entry in entries if entry.is_file(follow_symlinks=False))
-    except FileNotFoundError:
-        return
-    except OSError as error:
-        raise failure(error, root / folder, "read") from error
 
 
 def _told(root: Path, layout: Layout, *, in_root: bool) -> tuple[frozenset[str], frozenset[str]]:
