@@ -34,7 +34,10 @@ def main() -> NoReturn:
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     # Facts, rows and findings make no cycles, and to look for some among millions takes seconds.
     gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS)
-    sys.exit(run(sys.argv[1:]))
+    code = run(sys.argv[1:])
+    # The interpreter would go through all that is left once more, only to let the system have it.
+    gc.freeze()
+    sys.exit(code)
 
 
 def run(args: Sequence[str]) -> int:
