@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import ClassVar
 
 from synthstore.model.catalog import Catalog, Row
-from synthstore.model.facts import EntityFile, Record
+from synthstore.model.facts import EntityFile, FileStatus, Record
 from synthstore.model.ids import EntityRef, Kind
 
 CATALOG_NAME = "memory_index.json"
@@ -59,6 +59,8 @@ class Layout(ABC):
     """Where copies of the catalog may stand: paths with ``*`` in folder or name."""
     positional: ClassVar[bool] = False
     """Whether a bare index with positional ids is this layout's own way (core-2)."""
+    plain_kinds: ClassVar[Mapping[str, Kind]] = {}
+    """Folders in which ``place`` makes each file of a plain name an entity of one kind."""
     for_library: ClassVar[bool] = True
     """Whether a library may hold such a store open: it adds vectors by id, one at a time."""
 
@@ -80,6 +82,10 @@ class Layout(ABC):
     def names(self, path: str, entity_id: str) -> bool:
         """Whether the name of ``path`` is the one that ``entity_id`` gets here."""
         return self.id_from_path(path) == entity_id
+
+    def all_named(self, paths: Sequence[str], refs: Sequence[EntityRef]) -> bool:
+        """Whether each path's name is that of its entity."""
+        return all(self.names(path, ref.id) for path, ref in zip(paths, refs, strict=True))
 
     def embedding_key(self, kind: Kind) -> str:
         """The key of an entity document that holds its embedding."""
@@ -138,6 +144,11 @@ class Layout(ABC):
 
         content_hash is not one of them; times are compared as instants.
         """
+
+    def rows_agree(self, rows: Sequence[Row], files: Sequence[EntityFile]) -> bool:
+        """Whether no row has problems with its file, so far as that is whole."""
+        pairs = zip(rows, files, strict=True)
+        return not any(f.status is FileStatus.WHOLE and self.row_problems(r, f) for r, f in pairs)
 
     @abstractmethod
     def write_catalog(

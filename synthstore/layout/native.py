@@ -9,11 +9,8 @@ from typing import ClassVar
 from synthstore.layout.base import CATALOG_NAME, CatalogShapeError, Layout, Place
 from synthstore.layout.fields import (
     Fields,
-    Reader,
     count,
     digest,
-    number,
-    scalar,
     sorted_out,
     text,
 )
@@ -25,7 +22,8 @@ from synthstore.layout.names import (
     is_side,
     stem,
 )
-from synthstore.layout.rows import disagreeing, in_old_order
+from synthstore.layout.native_rows import ROW_READERS, read_rows
+from synthstore.layout.rows import disagreeing, in_old_order, repeats
 from synthstore.model.catalog import Catalog, Row
 from synthstore.model.facts import EntityFile, Record
 from synthstore.model.ids import EntityRef, Kind
@@ -43,16 +41,6 @@ _SECTIONS: Mapping[Kind, str] = _FOLDERS
 _COUNTS: Mapping[Kind, str] = {"memory": "memory_count", "assembly": "assembly_count"}
 _ID_KEYS: Mapping[Kind, str] = {"memory": "memory_id", "assembly": "assembly_id"}
 
-_ROW_READERS: Mapping[str, Reader] = {
-    "filepath": text,
-    "created_at": scalar,
-    "updated_at": scalar,
-    "quickrecal_score": number,
-    "member_count": count,
-    "content_hash": digest,
-    "deleted_at": text,
-}
-
 
 class Native(Layout):
     """Layout ``native``."""
@@ -65,6 +53,7 @@ class Native(Layout):
     factory = "IDMap2,Flat"
     metric = "ip"
     has_content_hash = True
+    plain_kinds: ClassVar[Mapping[str, Kind]] = {"memories": "memory", "assemblies": "assembly"}
     backup_patterns = ("backups/index/*.json", ".synthstore/index_backups/*.json")
 
     _parts: ClassVar[frozenset[str]] = frozenset(
@@ -89,6 +78,11 @@ class Native(Layout):
     def path_for(self, ref: EntityRef) -> str:
         """Where this layout puts an entity's file."""
         return f"{_FOLDERS[ref.kind]}/{ref.id}{SUFFIX}"
+
+    def all_named(self, paths: Sequence[str], refs: Sequence[EntityRef]) -> bool:
+        """Whether each path's name is that of its entity."""
+        usual = [f"{_FOLDERS[kind]}/{entity_id}{SUFFIX}" for kind, entity_id in refs]
+        return usual == paths or super().all_named(paths, refs)
 
     def id_from_path(self, path: str) -> str:
         """The id that a file's name stands for."""
@@ -142,8 +136,8 @@ class Native(Layout):
         """
         if not isinstance(document.get("memories"), dict):
             raise CatalogShapeError("its key memories is missing or no object")
-        rows = [_row("memory", *item) for item in _section(document, "memory").items()]
-        rows += [_row("assembly", *item) for item in _section(document, "assembly").items()]
+        rows = read_rows("memory", _section(document, "memory"))
+        rows += read_rows("assembly", _section(document, "assembly"))
         return Catalog(tuple(rows), document, _version(document), tuple(_count_problems(document)))
 
     def row_for(
@@ -158,7 +152,7 @@ class Native(Layout):
         that is right but for having no hash at all stays as it is.
         """
         raw = dict(old.raw) if old is not None else {}
-        bad = sorted_out(raw, _ROW_READERS)[1]
+        bad = sorted_out(raw, ROW_READERS)[1]
         row = {key: value for key, value in raw.items() if key not in bad}
         claims = _claims(file)
         row.update((key, claims[key]) for key in disagreeing(row, claims))
@@ -172,6 +166,10 @@ class Native(Layout):
         What the file does not say, or not readably, contradicts nothing.
         """
         return disagreeing(row.raw, _claims(file))
+
+    def rows_agree(self, rows: Sequence[Row], files: Sequence[EntityFile]) -> bool:
+        """Whether no row has problems with its file, so far as that is whole."""
+        return all(map(repeats, rows, files)) or super().rows_agree(rows, files)
 
     def write_catalog(
         self, old: Catalog | None, rows: Mapping[EntityRef, Mapping[str, object]]
@@ -209,31 +207,6 @@ def _content_sha256(document: Mapping[str, object]) -> str | None:
 def _section(document: Mapping[str, object], kind: Kind) -> Mapping[str, object]:
     found = document.get(_SECTIONS[kind])
     return found if isinstance(found, dict) else {}
-
-
-def _row(kind: Kind, entity_id: str, raw: object) -> Row:
-    if not isinstance(raw, dict):
-        return Row(kind, entity_id, None, {}, problems=("is no object",))
-    found, malformed = sorted_out(raw, _ROW_READERS)
-    problems = tuple(f"{key} is mistyped" for key in malformed)
-    if raw.get("filepath") is None:
-        problems += ("filepath is missing",)
-    if kind == "memory" and raw.get("content_hash") is None:
-        # Without it, bit rot in the file would go unseen from now on.
-        problems += ("content_hash is missing",)
-    return Row(
-        kind,
-        entity_id,
-        found.get("filepath"),
-        raw,
-        created_at=found.get("created_at"),
-        updated_at=found.get("updated_at"),
-        score=found.get("quickrecal_score"),
-        member_count=found.get("member_count"),
-        content_hash=found.get("content_hash"),
-        deleted_at=found.get("deleted_at"),
-        problems=problems,
-    )
 
 
 def _claims(file: EntityFile) -> dict[str, object]:

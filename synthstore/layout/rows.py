@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from synthstore.layout.fields import number, same_score, scalar
 from synthstore.model.catalog import Row
+from synthstore.model.facts import EntityFile
 from synthstore.model.times import in_seconds, same_time
 
 _PATHS = frozenset({"filepath", "path"})
@@ -41,6 +42,21 @@ def disagreeing(
         for key, claim in claims.items()
         if not (_same(raw.get(key), claim) or _agree(key, raw.get(key), claim, any_unit))
     )
+
+
+def repeats(row: Row, file: EntityFile) -> bool:
+    """Whether a row is spelt as its whole file in all that a native row repeats.
+
+    If so they agree; other spellings may agree as well.
+    """
+    record = file.record
+    if record is None or row.path != file.path or row.score != record.score:
+        return False
+    if not isinstance(row.created_at, str) or not isinstance(row.updated_at, str):
+        return False
+    members = None if file.kind == "memory" else len(record.members)
+    times = row.created_at == record.created_at and row.updated_at == record.updated_at
+    return times and row.member_count == members
 
 
 def _same(listed: object, claim: object) -> bool:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from operator import itemgetter
 from pathlib import Path
 
 from synthstore.errors import PermissionDeniedError
 from synthstore.files.failure import access_remedy, owner_name
 from synthstore.files.walk import NOT_LOOKED_AT, Entry, list_folder, look
 from synthstore.layout.base import CATALOG_NAME, Layout, Place
+from synthstore.layout.names import is_plain_name
 from synthstore.model.facts import Stray, StrayKind
 from synthstore.model.ids import Kind
 from synthstore.scan.inventory import AccessProblem
@@ -51,9 +53,14 @@ def list_store(root: Path, layout: Layout, *, names_only: bool = False) -> Listi
             listing.folders[folder] = _is_folder(root, folder, layout, listing)
             if not listing.folders[folder]:
                 continue
+        kind = layout.plain_kinds.get(folder)
         for entry in _entries(root, folder, listing, names_only=names_only):
-            _sort_out(root, layout, entry, listing)
-    listing.candidates.sort(key=lambda candidate: candidate.path)
+            path, what, stat = entry
+            if kind is not None and what == "file" and is_plain_name(path[len(folder) + 1 :]):
+                listing.candidates.append(Candidate(path, kind, stat))
+            else:
+                _sort_out(root, layout, entry, listing)
+    listing.candidates.sort(key=itemgetter(0))
     listing.strays.sort(key=lambda stray: stray.path)
     return listing
 
