@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from synthstore.checks.finding import Finding, Subject
 from synthstore.checks.found import finding
 from synthstore.checks.frozen import drifts, frozen_paths, frozen_refs
-from synthstore.checks.standing import Claim, Fate, rows_of, standing
+from synthstore.checks.pairing import rows_of
+from synthstore.checks.standing import Claim, Fate, standing
 from synthstore.model.facts import EntityFile, FileStatus, PartStatus
 from synthstore.model.paths import confined
 from synthstore.scan.inventory import Inventory

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
 from synthstore.checks.catalogue import twin
 from synthstore.checks.finding import Finding, Severity
 from synthstore.checks.found import finding, once
 from synthstore.checks.frozen import drifts, frozen_paths, frozen_refs
+from synthstore.checks.sound import PLAIN_ID
 from synthstore.checks.standing import Fate, lost_folders, standing
 from synthstore.model.facts import EntityFile, FileStatus, PartStatus
 from synthstore.model.ids import EntityRef, id_problem
 from synthstore.scan.inventory import Inventory
-
-_PLAIN_ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,199}")
-"""Ids that need no closer look: nearly all."""
 
 
 @once
@@ -216,7 +213,7 @@ def ids_not_allowed(inventory: Inventory) -> Iterator[Finding]:
     """M012: ids, in files or rows, that no file name can carry safely; each once."""
     stand, native = standing(inventory), inventory.layout.name == "native"
     for ref in stand.known:
-        if _PLAIN_ID.fullmatch(ref.id) or ref in stand.doomed:
+        if PLAIN_ID.fullmatch(ref.id) or ref in stand.doomed:
             continue
         problem = id_problem(ref.id, kind=ref.kind, native=native)
         if problem is not None:

@@ -24,7 +24,8 @@ from synthstore.checks.found import once
 from synthstore.checks.standing import standing
 from synthstore.model.embedding import EmbeddingState, FloatVector
 from synthstore.model.facts import MappingFacts
-from synthstore.model.ids import EntityRef, numeric_id, vector_id
+from synthstore.model.ids import EntityRef, vector_id
+from synthstore.model.numbers import numeric_ids
 from synthstore.scan.inventory import Inventory
 
 SEQUENTIAL_BELOW = 2**32
@@ -137,7 +138,7 @@ def owners(inventory: Inventory) -> Ownership:
     ids = inventory.index.ids
     numbers = () if ids is None else tuple(ids.tolist())
     names = _names(standing(inventory).known)
-    by_md5 = {numeric_id(name): ref for name, ref in names.items()} if numbers else {}
+    by_md5 = dict(zip(numeric_ids(names).tolist(), names.values(), strict=True)) if numbers else {}
     owner_of: dict[int, EntityRef | None] = {n: by_md5.get(n) for n in numbers}
     if not inventory.index.has_ids:
         _settle_by_equality(inventory, numbers, names, owner_of)

@@ -13,6 +13,7 @@ from synthstore.checks import (
     entities,
     mappings,
     references,
+    sound,
     structure,
     vectors,
 )
@@ -28,11 +29,18 @@ _NO_IDS: frozenset[str] = frozenset()
 _NO_SEVERITIES: Mapping[str, Severity] = {}
 
 
+def _never(_: Inventory) -> bool:
+    """No proof."""
+    return False
+
+
 class Rule(NamedTuple):
     """A pure function from an inventory to findings, and the codes that it can give."""
 
     codes: tuple[str, ...]
     run: Callable[[Inventory], Iterable[Finding]]
+    silent: Callable[[Inventory], bool] = _never
+    """A proof that it finds nothing; where it fails, the rule may find nothing all the same."""
 
 
 def _both(code: str) -> tuple[str, str]:
@@ -49,51 +57,51 @@ RULES: tuple[Rule, ...] = (
     Rule(("S006",), structure.names_refused_elsewhere),
     Rule(("S007",), structure.hard_links),
     Rule(("S008",), structure.nested_stores),
-    Rule(("S009",), structure.lost_entity_folders),
+    Rule(("S009",), structure.lost_entity_folders, sound.paired),
     Rule(("C001",), catalog.catalog_missing),
     Rule(("C002",), catalog.catalog_unreadable),
-    Rule(("C003",), catalog.malformed_rows),
+    Rule(("C003",), catalog.malformed_rows, sound.paired),
     Rule(("C004",), catalog.wrong_counts),
-    Rule(("C005",), catalog.paths_outside),
-    Rule(("C006",), catalog.files_listed_twice),
-    Rule(("C007",), catalog.rows_disagreeing),
-    Rule(("C008",), catalog.hashes_out_of_date),
-    Rule(("C009",), catalog.unfinished_deletions),
-    Rule(_both("M001"), entities.files_missing),
-    Rule(_both("M002"), entities.files_not_listed),
-    Rule(_both("M003"), entities.files_torn),
-    Rule(_both("M004"), entities.bit_rot),
-    Rule(_both("M005"), entities.ids_differing),
-    Rule(_both("M006"), entities.ids_claimed_twice),
-    Rule(_both("M007"), entities.fields_missing),
+    Rule(("C005",), catalog.paths_outside, sound.paired),
+    Rule(("C006",), catalog.files_listed_twice, sound.paired),
+    Rule(("C007",), catalog.rows_disagreeing, sound.agreeing),
+    Rule(("C008",), catalog.hashes_out_of_date, sound.agreeing),
+    Rule(("C009",), catalog.unfinished_deletions, sound.paired),
+    Rule(_both("M001"), entities.files_missing, sound.paired),
+    Rule(_both("M002"), entities.files_not_listed, sound.paired),
+    Rule(_both("M003"), entities.files_torn, sound.paired),
+    Rule(_both("M004"), entities.bit_rot, sound.agreeing),
+    Rule(_both("M005"), entities.ids_differing, sound.named),
+    Rule(_both("M006"), entities.ids_claimed_twice, sound.paired),
+    Rule(_both("M007"), entities.fields_missing, sound.paired),
     Rule(_both("M008"), entities.fields_out_of_range),
-    Rule(_both("M009"), entities.files_empty),
-    Rule(_both("M010"), entities.files_rigid),
-    Rule(_both("M011"), entities.files_oversize),
-    Rule(_both("M012"), entities.ids_not_allowed),
+    Rule(_both("M009"), entities.files_empty, sound.paired),
+    Rule(_both("M010"), entities.files_rigid, sound.paired),
+    Rule(_both("M011"), entities.files_oversize, sound.paired),
+    Rule(_both("M012"), entities.ids_not_allowed, sound.named),
     Rule(("A020",), references.members_dangling),
     Rule(("A021",), references.composites_differing),
     Rule(("A022",), references.merges_looping),
     Rule(("A023",), references.members_as_strings),
-    Rule(("E001",), embeddings.embeddings_missing),
-    Rule(("E002",), embeddings.embeddings_of_other_dimension),
-    Rule(("E003",), embeddings.embeddings_not_finite),
-    Rule(("E004",), embeddings.embeddings_zero),
+    Rule(("E001",), embeddings.embeddings_missing, sound.embedded),
+    Rule(("E002",), embeddings.embeddings_of_other_dimension, sound.embedded),
+    Rule(("E003",), embeddings.embeddings_not_finite, sound.embedded),
+    Rule(("E004",), embeddings.embeddings_zero, sound.embedded),
     Rule(("E005",), embeddings.norms_mixed),
     Rule(("E006",), embeddings.models_mixed),
     Rule(("V001",), vectors.index_missing),
     Rule(("V002",), vectors.index_unreadable),
-    Rule(("V003",), vectors.entities_without_vector),
-    Rule(("V004",), vectors.orphan_vectors),
-    Rule(("V005",), vectors.stale_vectors),
+    Rule(("V003",), vectors.entities_without_vector, sound.numbered),
+    Rule(("V004",), vectors.orphan_vectors, sound.numbered),
+    Rule(("V005",), vectors.stale_vectors, sound.equal),
     Rule(("V006",), mappings.mappings_unusable),
-    Rule(("V007",), mappings.mappings_disagreeing),
-    Rule(("V008",), mappings.numbers_twice_in_index),
-    Rule(("V008",), mappings.numbers_twice_in_mappings),
+    Rule(("V007",), mappings.mappings_disagreeing, sound.mapped),
+    Rule(("V008",), mappings.numbers_twice_in_index, sound.numbered),
+    Rule(("V008",), mappings.numbers_twice_in_mappings, sound.mapped),
     Rule(("V009",), vectors.dimensions_tied),
     Rule(("V009",), vectors.index_of_other_dimension),
     Rule(("V010",), vectors.index_positional),
-    Rule(("V011",), vectors.vectors_not_finite),
+    Rule(("V011",), vectors.vectors_not_finite, sound.equal),
 )
 
 
@@ -116,7 +124,7 @@ def check(
     found = (
         finding
         for rule in RULES
-        if not wanted.isdisjoint(rule.codes)
+        if not wanted.isdisjoint(rule.codes) and not rule.silent(inventory)
         for finding in rule.run(inventory)
         if finding.code in wanted and (not ids or speaks_of(finding, *ids))
     )

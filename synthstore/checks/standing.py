@@ -5,14 +5,16 @@ Repair builds on the same answers, so that what it does agrees with what the rul
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import chain
+from operator import attrgetter
 from typing import NamedTuple
 
 from synthstore.checks.found import once
+from synthstore.checks.pairing import Pairs, pairs_of, rows_of
 from synthstore.model.catalog import Row
 from synthstore.model.facts import EntityFile, FileStatus
 from synthstore.model.ids import EntityRef
@@ -68,10 +70,16 @@ class Standing:
     """Hurt files by the entity that a row, else the file's own id, else its name gives them."""
     bears: Mapping[str, EntityRef]
     """The entity that each file is taken for."""
-    claims: tuple[Claim, ...]
-    """One for each row of the catalog, in its order."""
+    listed: Sequence[EntityRef]
+    """The entity of each row."""
     doomed: frozenset[EntityRef]
     """Entities whose deletion began (C009), or that our own log says were deleted."""
+    make_claims: Callable[[], Iterable[Claim]]
+
+    @cached_property
+    def claims(self) -> tuple[Claim, ...]:
+        """One for each row of the catalog, in its order."""
+        return tuple(self.make_claims())
 
     @cached_property
     def claim_of(self) -> Mapping[EntityRef, Claim]:
@@ -87,7 +95,7 @@ class Standing:
     @cached_property
     def known(self) -> frozenset[EntityRef]:
         """Entities that have a file or a row."""
-        return frozenset(chain(self.claim_of, self.bears.values(), self.doomed))
+        return frozenset(chain(self.listed, self.bears.values(), self.doomed))
 
     @cached_property
     def heir_of(self) -> Mapping[EntityRef, EntityRef]:
@@ -102,6 +110,25 @@ class Standing:
 @once
 def standing(inventory: Inventory) -> Standing:
     """Bring rows and files together; without a readable catalog there are only files."""
+    pairs = pairs_of(inventory)
+    return _of_all(inventory) if pairs is None else _of_pairs(inventory, pairs)
+
+
+def _of_pairs(inventory: Inventory, pairs: Pairs) -> Standing:
+    """What ``_of_all`` comes to, where each row stands for its file."""
+    bears = dict(zip(map(attrgetter("path"), pairs.files), pairs.refs, strict=True))
+
+    def claims() -> Iterator[Claim]:
+        by_path = inventory.by_path
+        for row in rows_of(inventory):
+            path = row.path or ""
+            yield Claim(row, bears[path], Fate.STANDS, path, by_path[path])
+
+    files = dict(zip(pairs.refs, pairs.files, strict=True))
+    return Standing(files, {}, {}, bears, pairs.refs, frozenset(), claims)
+
+
+def _of_all(inventory: Inventory) -> Standing:
     rows = rows_of(inventory)
     by_path = inventory.by_path
     # A path that a file has is confined: most rows need no closer look.
@@ -114,15 +141,9 @@ def standing(inventory: Inventory) -> Standing:
     hurt = {bears[f.path]: f for f in reversed(inventory.files) if f.status in _HURT}
     keepers = {path: _keeper(bears[path], named) for path, named in naming.shared(bears)}
     look = _LookUp(by_path, bears, files, hurt, keepers, row_of, inventory.closed)
-    claims = tuple(map(look.claim, rows, refs, paths))
     doomed = inventory.deleted.union(row.ref for row in rows if row.deleted_at is not None)
-    return Standing(files, losers, hurt, bears, claims, doomed)
-
-
-def rows_of(inventory: Inventory) -> tuple[Row, ...]:
-    """The catalog's rows; none where it is missing or unreadable."""
-    catalog = inventory.catalog.catalog
-    return () if catalog is None else catalog.rows
+    claims = partial(map, look.claim, rows, refs, paths)
+    return Standing(files, losers, hurt, bears, refs, doomed, claims)
 
 
 @once

@@ -116,8 +116,10 @@ def _unreadable(file: EntityFile) -> Finding:
 
 def name_collisions(inventory: Inventory) -> Iterator[Finding]:
     """S006: entity files of one folder whose names are one name on some other system."""
-    folded = [_folded(file.path) for file in inventory.files]
-    times = Counter(folded) if len(set(folded)) < len(folded) else {}
+    folded = [p.lower() if (p := f.path).isascii() else _folded(p) for f in inventory.files]
+    if len(set(folded)) == len(folded):
+        return
+    times = Counter(folded)
     groups: dict[str, list[str]] = {key: [] for key, count in times.items() if count > 1}
     for key, file in zip(folded, inventory.files, strict=True):
         if key in groups:
@@ -152,8 +154,6 @@ def names_refused_elsewhere(inventory: Inventory) -> Iterator[Finding]:
 
 
 def _folded(path: str) -> str:
-    if path.isascii():
-        return path.lower()
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", path).casefold())
 
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from synthstore.checks.comparing import is_normalised
 from synthstore.checks.ownership import owners
-from synthstore.checks.standing import rows_of
+from synthstore.checks.pairing import rows_of
 from synthstore.files.durable import Content, copier
 from synthstore.files.jsonio import Style, dump, parse, style_of
 from synthstore.files.walk import read_file

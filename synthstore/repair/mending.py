@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from synthstore.checks.catalogue import twin
-from synthstore.checks.standing import rows_of
+from synthstore.checks.pairing import rows_of
 from synthstore.checks.structure import FRESH_NS
 from synthstore.files.jsonio import Style, dump, splice_field
 from synthstore.layout.base import Place

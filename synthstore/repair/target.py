@@ -6,7 +6,8 @@ written depends on nothing but the store's own bytes: no clock, no chance.
 
 from __future__ import annotations
 
-from synthstore.checks.standing import lost_folders, rows_of
+from synthstore.checks.pairing import rows_of
+from synthstore.checks.standing import lost_folders
 from synthstore.model.facts import FileStatus
 from synthstore.model.ids import EntityRef
 from synthstore.model.paths import folder_of

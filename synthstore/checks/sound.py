@@ -1,0 +1,165 @@
+"""Proofs that there is nothing to find, for the cost of looking at whole columns.
+
+Most stores are sound, and a rule would say so one entity at a time. Each proof holds for a store as
+a whole, and stands for the rules that could find nothing then; where it fails, they are run.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import compress
+from operator import attrgetter
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from synthstore.checks import blocks
+from synthstore.checks.blocks import Positions
+from synthstore.checks.found import once
+from synthstore.checks.pairing import Pairs, pairs_of
+from synthstore.model.embedding import EmbeddingState, IdArray
+from synthstore.model.facts import EntityFile, PartStatus
+from synthstore.model.ids import EntityRef, id_problem, vector_id
+from synthstore.model.numbers import numeric_ids
+from synthstore.scan.inventory import Inventory
+
+PLAIN_ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,199}")
+"""Ids that need no closer look: nearly all."""
+
+
+class _Vectors(NamedTuple):
+    """Entities and the vectors of an index, one to one."""
+
+    names: Mapping[str, int]
+    """The number of each vector by its name."""
+    files: Sequence[EntityFile]
+    """Of the entities that have a vector, in the order of ``at``."""
+    at: Positions
+    """The position of each one's vector."""
+
+
+@once
+def paired(inventory: Inventory) -> bool:
+    """Whether rows and files are one to one, and each is well-formed."""
+    return pairs_of(inventory) is not None
+
+
+@once
+def named(inventory: Inventory) -> bool:
+    """Whether each file also has the name that its id gets, and every id is allowed."""
+    pairs = pairs_of(inventory)
+    if pairs is None or any(_problems(pairs.refs, native=inventory.layout.name == "native")):
+        return False
+    return inventory.layout.all_named(list(map(attrgetter("path"), pairs.files)), pairs.refs)
+
+
+def _problems(refs: Sequence[EntityRef], *, native: bool) -> Iterator[str | None]:
+    plain = map(PLAIN_ID.fullmatch, map(attrgetter("id"), refs))
+    odd = (ref for ref, match in zip(refs, plain, strict=True) if match is None)
+    return (id_problem(ref.id, kind=ref.kind, native=native) for ref in odd)
+
+
+@once
+def agreeing(inventory: Inventory) -> bool:
+    """Whether each row also says what its file does, the hash of its bytes among it."""
+    pairs = pairs_of(inventory)
+    if pairs is None or not _have_bytes(pairs):
+        return False
+    return inventory.layout.rows_agree(pairs.rows, pairs.files)
+
+
+def _have_bytes(pairs: Pairs) -> bool:
+    """Whether each file, if it was read, is what its row's hash is of."""
+    listed = list(map(attrgetter("content_hash"), pairs.rows))
+    if listed == list(map(attrgetter("sha256"), pairs.files)):
+        return True
+    found = zip(listed, pairs.files, strict=True)
+    return all(f.record is None or h in (f.sha256, f.record.content_sha256, None) for h, f in found)
+
+
+@once
+def embedded(inventory: Inventory) -> bool:
+    """Whether each file of a pair has a valid embedding of the store's dimension."""
+    pairs = pairs_of(inventory)
+    return pairs is not None and bool(_usual(pairs, inventory.dimension).all())
+
+
+@once
+def numbered(inventory: Inventory) -> bool:
+    """Whether each vector has an entity's number, and whoever ought to have one has just one."""
+    return _vectors(inventory) is not None
+
+
+@once
+def equal(inventory: Inventory) -> bool:
+    """Whether each vector also is the embedding of its entity, bit by bit, as far as was read."""
+    vectors, index = _vectors(inventory), inventory.index
+    if vectors is None or inventory.quick:
+        return vectors is not None
+    table = inventory.tables.get(index.dim)
+    if index.vectors is None or table is None or not index.exact:
+        return False
+    paths = tuple(map(attrgetter("path"), vectors.files))
+    rows = np.arange(len(paths))
+    if paths != table.paths:
+        rows = np.array([table.row_of[path] for path in paths], dtype=np.intp)
+    return bool(blocks.equal(index.vectors, vectors.at, table.matrix, rows).all())
+
+
+@once
+def mapped(inventory: Inventory) -> bool:
+    """Whether the mappings name just these vectors, and each number is one."""
+    vectors = _vectors(inventory)
+    return vectors is not None and all(
+        mapping.entries == vectors.names and not mapping.duplicate_keys and not mapping.bad_entries
+        for mapping in inventory.mappings
+    )
+
+
+@once
+def _vectors(inventory: Inventory) -> _Vectors | None:
+    """The vectors of the index, if they are those of entities that ought to have one each.
+
+    A quick look knows no embeddings: there each may have one.
+    """
+    index, pairs = inventory.index, pairs_of(inventory)
+    if pairs is None or index.status is not PartStatus.OK or index.ids is None:
+        return None
+    if inventory.dimension not in (None, index.dim) or not index.has_ids:
+        return None
+    names = list(map(vector_id, pairs.refs))
+    numbers = numeric_ids(names)
+    at = _positions(numbers, index.ids)
+    if at is None or len(set(names)) < len(names):
+        return None
+    have = at >= 0
+    if not inventory.quick and not np.array_equal(have, _usual(pairs, index.dim)):
+        return None
+    named = dict(zip(compress(names, have), numbers[have].tolist(), strict=True))
+    return _Vectors(named, list(compress(pairs.files, have)), at[have])
+
+
+def _positions(numbers: IdArray, ids: IdArray) -> Positions | None:
+    """Where each number stands in ``ids``, -1 where it does not.
+
+    None if one stands twice, or if there is an id that is none of the numbers.
+    """
+    order = np.argsort(numbers)
+    found = np.searchsorted(numbers, ids, sorter=order)
+    if len(numbers) == 0 or (found == len(numbers)).any():
+        return None if len(ids) else np.full(len(numbers), -1, dtype=np.intp)
+    owner = order[found]
+    if not np.array_equal(numbers[owner], ids):
+        return None
+    at = np.full(len(numbers), -1, dtype=np.intp)
+    at[owner] = np.arange(len(ids))
+    several = int((at >= 0).sum()) < len(ids) or len(np.unique(numbers)) < len(numbers)
+    return None if several else at
+
+
+def _usual(pairs: Pairs, dim: int | None) -> npt.NDArray[np.bool_]:
+    """Which files have a valid embedding of dimension ``dim``."""
+    valid = EmbeddingState.VALID
+    return np.array([f.embedding is valid and f.dim == dim for f in pairs.files], dtype=np.bool_)

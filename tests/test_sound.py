@@ -1,0 +1,127 @@
+"""A rule that is proven silent finds nothing; what is known of pairs is what is known of all."""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from synthstore.checks import sound, standing
+from synthstore.checks.pairing import pairs_of
+from synthstore.checks.registry import RULES
+from synthstore.errors import NewerFormatError, NotAStoreError
+from synthstore.model.ids import EntityRef, numeric_id
+from synthstore.model.numbers import _reduced, numeric_ids
+from synthstore.scan.inventory import Inventory
+from synthstore.scan.scanner import ScanOptions, scan
+from synthstore.store.evidence import recognise
+from synthstore.testing.damages import DAMAGES, Damage
+from synthstore.testing.spelling import Name
+from synthstore.testing.stores import build
+from tests.layouts import NATIVE
+from tests.test_properties import Accident, accidents, hurt_all
+
+LAYOUTS: tuple[Name, ...] = ("native", "core-4", "core-3")
+CASES = [
+    pytest.param(damage, layout, id=f"{damage.name}-{layout}")
+    for damage in DAMAGES
+    for layout in damage.layouts
+    if damage.user == "any"
+]
+PROOFS = (
+    sound.paired,
+    sound.named,
+    sound.agreeing,
+    sound.embedded,
+    sound.numbered,
+    sound.equal,
+    sound.mapped,
+)
+LOOKS = {"full": ScanOptions(jobs=1), "quick": ScanOptions(jobs=1, quick=True)}
+
+
+def seen(root: Path, options: ScanOptions) -> Inventory:
+    """One scan."""
+    return asyncio.run(scan(root, recognise(root), options))
+
+
+def require_silence(inventory: Inventory) -> None:
+    """Run all that is proven silent on an inventory that nothing is proven of."""
+    bare = replace(inventory)
+    for proof in (pairs_of, *PROOFS):
+        vars(bare)[f"{proof.__module__}.{proof.__qualname__}"] = None
+    for rule in RULES:
+        if rule.silent(inventory):
+            assert list(rule.run(bare)) == [], rule.codes
+    brought, compared = standing.standing(inventory), standing.standing(bare)
+    for part in ("standing_file", "losers", "hurt", "bears", "doomed", "known", "claim_of"):
+        assert getattr(brought, part) == getattr(compared, part), part
+    assert brought.claims == compared.claims
+
+
+@pytest.mark.parametrize("how", LOOKS)
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_all_is_proven_of_a_healthy_store(layout: Name, how: str, tmp_path: Path) -> None:
+    inventory = seen(build(layout, tmp_path / "store").root, LOOKS[how])
+    held = {proof.__name__ for proof in PROOFS if proof(inventory)}
+    quick = {"embedded"} if how == "quick" else set()
+    assert held == {proof.__name__ for proof in PROOFS} - quick
+    require_silence(inventory)
+
+
+@pytest.mark.parametrize(("damage", "layout"), CASES)
+def test_proofs_hold_on_hurt_stores(damage: Damage, layout: Name, tmp_path: Path) -> None:
+    built = build(layout, tmp_path / "store")
+    damage.apply(built)
+    for options in (*LOOKS.values(), ScanOptions(jobs=1, subset=(1, 2))):
+        require_silence(seen(built.root, options))
+
+
+@given(accident=accidents())
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+def test_proofs_hold_after_any_accident(accident: Accident) -> None:
+    layout, damages = accident
+    with tempfile.TemporaryDirectory() as folder:
+        built = build(layout, Path(folder) / "store")
+        hurt_all(built, damages)
+        for options in LOOKS.values():
+            try:
+                require_silence(seen(built.root, options))
+            except (NewerFormatError, NotAStoreError):
+                return
+
+
+@given(names=st.lists(st.text(st.characters(exclude_categories=()))))
+def test_numbers_of_many_are_those_of_each(names: list[str]) -> None:
+    assert numeric_ids(names).tolist() == [numeric_id(name) for name in names]
+
+
+@given(number=st.one_of(st.integers(0, 2**64 - 1), st.sampled_from([2**63 - 1, 2**63, 2**64 - 1])))
+def test_numbers_are_reduced_at_their_edges(number: int) -> None:
+    assert int(_reduced(np.array([number], dtype=np.uint64))[0]) == number % (2**63 - 1)
+
+
+@given(
+    numbers=st.lists(st.integers(0, 9), max_size=8),
+    ids=st.lists(st.integers(0, 9), max_size=8),
+)
+def test_positions_are_one_to_one_or_none(numbers: list[int], ids: list[int]) -> None:
+    found = sound._positions(np.array(numbers, dtype=np.int64), np.array(ids, dtype=np.int64))
+    once = len(set(ids)) == len(ids) and len(set(numbers)) == len(numbers)
+    if not once or not set(ids) <= set(numbers):
+        assert found is None
+    else:
+        assert found is not None
+        assert found.tolist() == [ids.index(n) if n in ids else -1 for n in numbers]
+
+
+def test_a_name_is_that_of_the_id() -> None:
+    ref = EntityRef("memory", "a")
+    assert NATIVE.all_named(["memories/a.json"], [ref])
+    assert not NATIVE.all_named(["memories/b.json"], [ref])
