@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from synthstore.checks import sound, standing
-from synthstore.checks.pairing import pairs_of
+from synthstore.checks.pairing import pairs_of, rows_of
 from synthstore.checks.registry import RULES
 from synthstore.errors import NewerFormatError, NotAStoreError
 from synthstore.model.ids import EntityRef, numeric_id
@@ -56,6 +56,7 @@ def require_silence(inventory: Inventory) -> None:
     bare = replace(inventory)
     for proof in (pairs_of, *PROOFS):
         vars(bare)[f"{proof.__module__}.{proof.__qualname__}"] = None
+    vars(bare)[f"{sound.__name__}.{sound.agreed.__qualname__}"] = {}
     for rule in RULES:
         if rule.silent(inventory):
             assert list(rule.run(bare)) == [], rule.codes
@@ -63,6 +64,14 @@ def require_silence(inventory: Inventory) -> None:
     for part in ("standing_file", "losers", "hurt", "bears", "doomed", "known", "claim_of"):
         assert getattr(brought, part) == getattr(compared, part), part
     assert brought.claims == compared.claims
+
+
+def require_rows_kept(inventory: Inventory) -> None:
+    """A row that agrees with its file is the row that the file deserves, order and all."""
+    rows = rows_of(inventory)
+    for path, row in sound.agreed(inventory).items():
+        fresh = inventory.layout.row_for(inventory.by_path[path], row, rows)
+        assert list(fresh.items()) == list(row.raw.items())
 
 
 @pytest.mark.parametrize("how", LOOKS)
@@ -73,6 +82,7 @@ def test_all_is_proven_of_a_healthy_store(layout: Name, how: str, tmp_path: Path
     quick = {"embedded"} if how == "quick" else set()
     assert held == {proof.__name__ for proof in PROOFS} - quick
     require_silence(inventory)
+    require_rows_kept(inventory)
 
 
 @pytest.mark.parametrize(("damage", "layout"), CASES)
@@ -80,7 +90,9 @@ def test_proofs_hold_on_hurt_stores(damage: Damage, layout: Name, tmp_path: Path
     built = build(layout, tmp_path / "store")
     damage.apply(built)
     for options in (*LOOKS.values(), ScanOptions(jobs=1, subset=(1, 2))):
-        require_silence(seen(built.root, options))
+        inventory = seen(built.root, options)
+        require_silence(inventory)
+        require_rows_kept(inventory)
 
 
 @given(accident=accidents())
@@ -92,7 +104,9 @@ def test_proofs_hold_after_any_accident(accident: Accident) -> None:
         hurt_all(built, damages)
         for options in LOOKS.values():
             try:
-                require_silence(seen(built.root, options))
+                inventory = seen(built.root, options)
+                require_silence(inventory)
+                require_rows_kept(inventory)
             except (NewerFormatError, NotAStoreError):
                 return
 

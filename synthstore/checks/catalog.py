@@ -8,6 +8,7 @@ from synthstore.checks.finding import Finding, Subject
 from synthstore.checks.found import finding
 from synthstore.checks.frozen import drifts, frozen_paths, frozen_refs
 from synthstore.checks.pairing import rows_of
+from synthstore.checks.sound import agreed
 from synthstore.checks.standing import Claim, Fate, standing
 from synthstore.model.facts import EntityFile, FileStatus, PartStatus
 from synthstore.model.paths import confined
@@ -133,11 +134,13 @@ def rows_disagreeing(inventory: Inventory) -> Iterator[Finding]:
 
 
 def _comparable(inventory: Inventory) -> Iterator[tuple[Claim, EntityFile]]:
-    stand = standing(inventory)
+    stand, settled = standing(inventory), agreed(inventory)
     drifting = (drift.claim.ref for drift in drifts(inventory))
     out = stand.doomed.union(frozen_refs(inventory), drifting)
     for claim in stand.claims:
         file = claim.file
+        if claim.fate is Fate.STANDS and settled.get(claim.path or "") is claim.row:
+            continue
         if file is None or claim.fate not in _FOLLOWED or claim.ref in out:
             continue
         if not claim.row.problems and file.path not in stand.losers:

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from synthstore.checks.found import once
-from synthstore.checks.sound import agreeing
+from synthstore.checks.sound import agreed, agreeing
 from synthstore.checks.standing import Claim, Fate, standing
 from synthstore.model.catalog import Row
 from synthstore.model.facts import EntityFile, FileStatus
@@ -55,8 +55,9 @@ def frozen_refs(inventory: Inventory) -> frozenset[EntityRef]:
 
 
 def _hashed(inventory: Inventory) -> Iterator[tuple[Claim, EntityFile]]:
+    settled = agreed(inventory)
     for claim in standing(inventory).claims:
-        if claim.row.content_hash is None:
+        if claim.row.content_hash is None or settled.get(claim.path or "") is claim.row:
             continue
         file = _hashed_file(inventory, claim)
         if file is not None:

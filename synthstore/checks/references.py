@@ -6,20 +6,14 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from graphlib import CycleError, TopologicalSorter
 
-import numpy as np
-import numpy.typing as npt
-
+from synthstore.checks.composites import Composite, unlike
 from synthstore.checks.finding import Finding
 from synthstore.checks.found import finding, once
 from synthstore.checks.frozen import frozen_refs
 from synthstore.checks.standing import standing
-from synthstore.model.embedding import EmbeddingState, FloatMatrix, FloatVector
 from synthstore.model.facts import EntityFile, FileStatus, Record
 from synthstore.model.ids import EntityRef
-from synthstore.scan.inventory import Inventory
-
-LEAST_COSINE = 0.999
-"""Between a composite embedding and the mean of its members."""
+from synthstore.scan.inventory import EmbeddingTable, Inventory
 
 
 @once
@@ -69,49 +63,37 @@ def composites_differing(inventory: Inventory) -> Iterator[Finding]:
     Ignores assemblies with a member that is missing, frozen, without a valid embedding, or of
     another dimension.
     """
-    for ref, file, record in _assemblies(inventory):
-        composite = inventory.vector_of(file.path)
-        members = _member_embeddings(inventory, record, file.dim)
-        if composite is None or members is None:
-            continue
-        cosine = _likeness(composite, members)
-        if cosine < LEAST_COSINE:
+    for table in inventory.tables.values():
+        found = list(_composites(inventory, table))
+        for at, cosine in unlike(table.matrix, [composite for _, _, composite in found]):
+            ref, file, composite = found[at]
             yield finding(
                 "A021",
                 ref,
                 file.path,
                 "its composite embedding is not the mean of its members' embeddings",
-                evidence={"cosine": round(cosine, 6), "members": len(members)},
+                evidence={"cosine": round(cosine, 6), "members": len(composite.members)},
             )
 
 
-def _likeness(composite: FloatVector, members: FloatMatrix) -> float:
-    cosine = _cosine(composite, members.mean(axis=0, dtype=np.float64))
-    if cosine >= LEAST_COSINE:
-        return cosine
-    directions = members / np.linalg.norm(members, axis=1, keepdims=True)
-    return max(cosine, _cosine(composite, directions.mean(axis=0, dtype=np.float64)))
+def _composites(
+    inventory: Inventory, table: EmbeddingTable
+) -> Iterator[tuple[EntityRef, EntityFile, Composite]]:
+    """Composites in ``table`` of which all members have an embedding there."""
+    assemblies = [found for found in _assemblies(inventory) if found[1].path in table.row_of]
+    rows = _rows_of_memories(inventory, table) if assemblies else {}
+    for ref, file, record in assemblies:
+        members = [row for member in record.members if (row := rows.get(member)) is not None]
+        if members and len(members) == len(record.members):
+            yield ref, file, Composite(table.row_of[file.path], members)
 
 
-def _member_embeddings(inventory: Inventory, record: Record, dim: int) -> FloatMatrix | None:
-    """The members' valid embeddings, shape (members, dim); None if one lacks."""
-    table, files = inventory.tables.get(dim), standing(inventory).standing_file
-    frozen = frozen_refs(inventory)
-    rows = []
-    for member in record.members:
-        ref = EntityRef("memory", member)
-        file = files.get(ref)
-        if table is None or file is None or file.dim != dim or ref in frozen:
-            return None
-        if file.embedding is not EmbeddingState.VALID:
-            return None
-        rows.append(table.row_of[file.path])
-    return table.matrix[rows] if table is not None and rows else None
-
-
-def _cosine(one: npt.NDArray[np.floating], other: npt.NDArray[np.floating]) -> float:
-    lengths = float(np.linalg.norm(one)) * float(np.linalg.norm(other))
-    return float(np.dot(one, other)) / lengths if lengths else 0.0
+def _rows_of_memories(inventory: Inventory, table: EmbeddingTable) -> dict[str, int]:
+    """The rows in ``table`` of the memories that stand, by their ids; not those frozen."""
+    frozen, row_of = frozen_refs(inventory), table.row_of
+    files = standing(inventory).standing_file.items()
+    memories = ((ref, row_of.get(file.path)) for ref, file in files if ref.kind == "memory")
+    return {ref.id: row for ref, row in memories if row is not None and ref not in frozen}
 
 
 def merges_looping(inventory: Inventory) -> Iterator[Finding]:

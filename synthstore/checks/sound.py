@@ -18,9 +18,11 @@ import numpy.typing as npt
 from synthstore.checks import blocks
 from synthstore.checks.blocks import Positions
 from synthstore.checks.found import once
-from synthstore.checks.pairing import Pairs, pairs_of
+from synthstore.checks.pairing import Pairs, pairs_of, rows_of
+from synthstore.layout.base import Layout
+from synthstore.model.catalog import Row
 from synthstore.model.embedding import EmbeddingState, IdArray
-from synthstore.model.facts import EntityFile, PartStatus
+from synthstore.model.facts import EntityFile, FileStatus, PartStatus
 from synthstore.model.ids import EntityRef, id_problem, vector_id
 from synthstore.model.numbers import numeric_ids
 from synthstore.scan.inventory import Inventory
@@ -65,18 +67,39 @@ def _problems(refs: Sequence[EntityRef], *, native: bool) -> Iterator[str | None
 def agreeing(inventory: Inventory) -> bool:
     """Whether each row also says what its file does, the hash of its bytes among it."""
     pairs = pairs_of(inventory)
-    if pairs is None or not _have_bytes(pairs):
+    if pairs is None:
         return False
-    return inventory.layout.rows_agree(pairs.rows, pairs.files)
+    read = ((row, file) for row, file in zip(pairs.rows, pairs.files, strict=True) if file.record)
+    return all(_say_the_same(inventory.layout, row, file) for row, file in read)
 
 
-def _have_bytes(pairs: Pairs) -> bool:
-    """Whether each file, if it was read, is what its row's hash is of."""
-    listed = list(map(attrgetter("content_hash"), pairs.rows))
-    if listed == list(map(attrgetter("sha256"), pairs.files)):
-        return True
-    found = zip(listed, pairs.files, strict=True)
-    return all(f.record is None or h in (f.sha256, f.record.content_sha256, None) for h, f in found)
+def _say_the_same(layout: Layout, row: Row, file: EntityFile) -> bool:
+    record, listed = file.record, row.content_hash
+    if record is None or listed not in (file.sha256, record.content_sha256, None):
+        return False
+    return layout.agrees(row, file)
+
+
+@once
+def agreed(inventory: Inventory) -> Mapping[str, Row]:
+    """Rows that are well-formed and say what the whole file at their path says, by that path.
+
+    Nothing is to be found or mended in such a row itself.
+    """
+    by_path = inventory.by_path
+    return {
+        row.path: row
+        for row in rows_of(inventory)
+        if row.path is not None and _is_agreed(inventory.layout, row, by_path.get(row.path))
+    }
+
+
+def _is_agreed(layout: Layout, row: Row, file: EntityFile | None) -> bool:
+    if file is None or file.status is not FileStatus.WHOLE or file.record is None:
+        return False
+    malformed = row.problems or row.deleted_at is not None
+    same = row.kind == file.kind and row.id == file.record.id
+    return same and not malformed and _say_the_same(layout, row, file)
 
 
 @once

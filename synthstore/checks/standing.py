@@ -71,7 +71,7 @@ class Standing:
     bears: Mapping[str, EntityRef]
     """The entity that each file is taken for."""
     listed: Sequence[EntityRef]
-    """The entity of each row."""
+    """The entities of all rows."""
     doomed: frozenset[EntityRef]
     """Entities whose deletion began (C009), or that our own log says were deleted."""
     make_claims: Callable[[], Iterable[Claim]]

@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import ClassVar
 
 from synthstore.model.catalog import Catalog, Row
-from synthstore.model.facts import EntityFile, FileStatus, Record
+from synthstore.model.facts import EntityFile, Record
 from synthstore.model.ids import EntityRef, Kind
 
 CATALOG_NAME = "memory_index.json"
@@ -145,10 +145,9 @@ class Layout(ABC):
         content_hash is not one of them; times are compared as instants.
         """
 
-    def rows_agree(self, rows: Sequence[Row], files: Sequence[EntityFile]) -> bool:
-        """Whether no row has problems with its file, so far as that is whole."""
-        pairs = zip(rows, files, strict=True)
-        return not any(f.status is FileStatus.WHOLE and self.row_problems(r, f) for r, f in pairs)
+    def agrees(self, row: Row, file: EntityFile) -> bool:
+        """Whether the row has no problems with the whole ``file``."""
+        return not self.row_problems(row, file)
 
     @abstractmethod
     def write_catalog(

@@ -167,9 +167,9 @@ class Native(Layout):
         """
         return disagreeing(row.raw, _claims(file))
 
-    def rows_agree(self, rows: Sequence[Row], files: Sequence[EntityFile]) -> bool:
-        """Whether no row has problems with its file, so far as that is whole."""
-        return all(map(repeats, rows, files)) or super().rows_agree(rows, files)
+    def agrees(self, row: Row, file: EntityFile) -> bool:
+        """Whether the row has no problems with the whole ``file``."""
+        return repeats(row, file) or not self.row_problems(row, file)
 
     def write_catalog(
         self, old: Catalog | None, rows: Mapping[EntityRef, Mapping[str, object]]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Iterable
+from operator import itemgetter
 from typing import Literal, NamedTuple
 
 Kind = Literal["memory", "assembly"]
@@ -20,6 +22,13 @@ class EntityRef(NamedTuple):
 
     kind: Kind
     id: str
+
+
+def in_order(refs: Iterable[EntityRef]) -> list[EntityRef]:
+    """The refs sorted, as ``sorted`` does it: a text at a time compares faster than a pair."""
+    ordered = sorted(refs, key=itemgetter(1))
+    ordered.sort(key=itemgetter(0))
+    return ordered
 
 
 def id_problem(entity_id: str, *, kind: Kind = "memory", native: bool = True) -> str | None:

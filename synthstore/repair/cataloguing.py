@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from synthstore.checks.catalogue import twin
 from synthstore.checks.finding import Subject
 from synthstore.checks.report import LOST, Action
+from synthstore.checks.sound import agreed
 from synthstore.model.catalog import Row
 from synthstore.model.facts import EntityFile, PartStatus
 from synthstore.model.ids import EntityRef
@@ -27,6 +28,7 @@ class _Cataloguer:
         self.layout = basis.inventory.layout
         self.wishes = basis.wishes
         self.found = basis.inventory.catalog
+        self.agreed = agreed(basis.inventory)
         self.rows: dict[EntityRef, Mapping[str, object]] = {}
         self.actions: list[Action] = []
         self.gone = 0
@@ -94,6 +96,8 @@ class _Cataloguer:
         return self.entities.files.get(ref) if ref is not None else None
 
     def _row_of(self, file: EntityFile, row: Row) -> Mapping[str, object]:
+        if self.agreed.get(file.path) is row and file.path not in self.entities.contents:
+            return row.raw
         stale = dict(self._stale(file, row))
         whys = (why for code, why in stale.items() if self.wishes.wants(code, row.id, file.path))
         wanted = list(dict.fromkeys(whys))

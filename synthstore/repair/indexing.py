@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -16,8 +15,9 @@ from synthstore.checks.ownership import SEQUENTIAL_BELOW
 from synthstore.checks.report import Action
 from synthstore.model.embedding import EmbeddingState, FloatMatrix, FloatVector, IdArray
 from synthstore.model.facts import IndexFacts, PartStatus
-from synthstore.model.ids import EntityRef, numeric_id, vector_id
+from synthstore.model.ids import EntityRef, in_order, numeric_id, vector_id
 from synthstore.repair.mapping import stale_mappings
+from synthstore.repair.numbering import numbers_for
 from synthstore.repair.state import Basis, Entities, IndexTarget
 
 INDEX = "index"
@@ -276,6 +276,15 @@ class _Indexer:
         healed = self.entities.vectors.get(file.path)
         return healed if healed is not None else self.inventory.vector_of(file.path)
 
+    def _has_embedding(self, ref: EntityRef) -> bool:
+        file = self.entities.files.get(ref)
+        if file is None or file.embedding is not EmbeddingState.VALID or file.dim != self.dim:
+            return False
+        table = self.inventory.tables.get(self.dim)
+        return (table is not None and file.path in table.row_of) or (
+            file.path in self.entities.vectors
+        )
+
     def _scaled(self, embedding: FloatVector) -> FloatVector:
         if not self.normalised:
             return embedding
@@ -291,9 +300,11 @@ class _Indexer:
         # A new index keeps the order of the old one, so that the same vectors are the same bytes.
         place = {ref: n for n, ref in enumerate(self.basis.ownership.owners) if rebuild}
         last = len(place)
-        order = (lambda r: (place.get(r, last), r)) if place else None
-        for ref in sorted(self.entities.files.keys() - have, key=order):
-            if self._embedding(ref) is None:
+        refs = in_order(self.entities.files.keys() - have)
+        if place:
+            refs.sort(key=lambda ref: place.get(ref, last))
+        for ref in refs:
+            if not self._has_embedding(ref):
                 continue
             if rebuild or self.wishes.wants("V003", ref.id) or self._mended(ref):
                 missing.append(ref)
@@ -312,7 +323,8 @@ class _Indexer:
         joined = np.empty((len(vectors) + len(added), self.dim), dtype=np.float32)
         joined[: len(vectors)] = vectors
         self._fill(joined[len(vectors) :], added)
-        new_ids = self._numbers(added, set(ids.tolist()))
+        entries = {} if self._absent else self.basis.ownership.entries
+        new_ids = numbers_for(added, entries, ids)
         return np.concatenate([ids, new_ids]), joined
 
     def _fill(self, matrix: FloatMatrix, added: list[EntityRef]) -> None:
@@ -327,21 +339,6 @@ class _Indexer:
             embedding = self._embedding(ref)
             if embedding is not None:
                 matrix[row] = self._scaled(embedding)
-
-    def _numbers(self, added: list[EntityRef], taken: set[int]) -> IdArray:
-        """A numeric id for each new vector: the mapping's where that is a counted one, else md5."""
-        entries = self.basis.ownership.entries
-        claims = Counter(entries.values())
-        numbers = []
-        for ref in added:
-            name = vector_id(ref)
-            mapped = entries.get(name, -1)
-            counted = 0 <= mapped < SEQUENTIAL_BELOW and claims[mapped] == 1
-            keeps = counted and mapped not in taken and not self._absent
-            number = mapped if keeps else numeric_id(name)
-            taken.add(number)
-            numbers.append(number)
-        return np.array(numbers, dtype=np.int64)
 
     # The files
 

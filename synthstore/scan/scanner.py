@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass
+from itertools import compress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -180,8 +181,9 @@ def _todo(listing: Listing, options: ScanOptions, known: Known) -> _Todo:
     wanted = [c for c in listing.candidates if options.parses(c.path)]
     if not known.files:
         return _Todo(wanted, [])
-    fresh = [c for c in wanted if not known.has(c)]
-    return _Todo(fresh, [known.take([c for c in wanted if known.has(c)])])
+    same = list(map(known.has, wanted))
+    fresh = [candidate for candidate, is_known in zip(wanted, same, strict=True) if not is_known]
+    return _Todo(fresh, [known.take(list(compress(wanted, same)))])
 
 
 def _read_parts(root: Path, layout: Layout, *, quick: bool) -> _Parts:

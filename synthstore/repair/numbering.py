@@ -1,0 +1,32 @@
+"""Numeric ids for vectors that an index is to get."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from synthstore.checks.ownership import SEQUENTIAL_BELOW
+from synthstore.model.embedding import IdArray
+from synthstore.model.ids import EntityRef, numeric_id, vector_id
+from synthstore.model.numbers import numeric_ids
+
+
+def numbers_for(added: Sequence[EntityRef], entries: Mapping[str, int], old: IdArray) -> IdArray:
+    """A number for each of ``added``: the mapping's where that is a counted one, else md5's.
+
+    ``entries`` is the mapping that was believed, ``old`` what the index holds already.
+    """
+    if not entries:
+        return numeric_ids(map(vector_id, added))
+    taken, claims = set(old.tolist()), Counter(entries.values())
+    numbers = []
+    for ref in added:
+        name = vector_id(ref)
+        mapped = entries.get(name, -1)
+        counted = 0 <= mapped < SEQUENTIAL_BELOW and claims[mapped] == 1
+        number = mapped if counted and mapped not in taken else numeric_id(name)
+        taken.add(number)
+        numbers.append(number)
+    return np.array(numbers, dtype=np.int64)
