@@ -14,6 +14,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from synthstore.cli.shared import COMMON, SHARED, options_of
+from synthstore.cli.taking import take_plain_values
 from synthstore.config import COMMAND_LINE_ONLY, ConfigFile, parse_duration
 from synthstore.errors import InterruptedByUserError
 from synthstore.render.progress import NoProgress, line_progress
@@ -36,6 +37,11 @@ class Command(TyperCommand):
                 # --config has a variable for all commands too.
                 param.envvar = [own, "SYNTHSTORE_CONFIG"] if option == "config" else own
 
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Parse the command's options."""
+        take_plain_values(self.get_params(ctx))
+        return super().parse_args(ctx, args)
+
     def format_options(self, ctx: Any, formatter: Any) -> None:
         """Write the options under the headings that they name, the common ones last."""
         groups: dict[str, list[tuple[str, str]]] = {"Arguments": [], "Options": []}
@@ -49,6 +55,11 @@ class Command(TyperCommand):
 
 class Group(TyperGroup):
     """The program itself: its commands stand in groups too."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Parse the program's own options, and which command is meant."""
+        take_plain_values(self.get_params(ctx))
+        return super().parse_args(ctx, args)
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
         """Write the commands under the headings that they name."""
