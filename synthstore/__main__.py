@@ -1,8 +1,12 @@
 """``python -m synthstore``, and the program itself."""
 
+import gc
+import os
 import sys
 
-from synthstore.cli import suggest
+from synthstore.cli import ahead, suggest
+
+_OBJECTS_BETWEEN_COLLECTIONS = 2_000_000
 
 
 def main() -> None:
@@ -10,6 +14,11 @@ def main() -> None:
     if sys.argv[1:2] == [suggest.ASKED]:
         suggest.main(sys.argv[2:])
         return
+    # Facts, rows and findings make no cycles, and to look for some among millions takes seconds.
+    gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS)
+    # Else numpy starts threads that hardly anything uses, and that spin a while in each process.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    ahead.start(sys.argv[1:])
     from synthstore.cli.run import main as run  # noqa: PLC0415
 
     run()

@@ -21,7 +21,6 @@ from synthstore.errors import (
 from synthstore.render.screen import Screen, error_blocks
 
 _TRUE = frozenset({"1", "true", "t", "yes", "y", "on"})
-_OBJECTS_BETWEEN_COLLECTIONS = 2_000_000
 
 
 def main() -> NoReturn:
@@ -30,10 +29,6 @@ def main() -> NoReturn:
         # A locale without UTF-8 must not turn an odd id into a traceback.
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
-    # Else numpy starts threads that hardly anything uses, and that spin a while in each process.
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    # Facts, rows and findings make no cycles, and to look for some among millions takes seconds.
-    gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS)
     code = run(sys.argv[1:])
     # The interpreter would go through all that is left once more, only to let the system have it.
     gc.freeze()

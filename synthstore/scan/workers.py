@@ -7,9 +7,12 @@ import os
 import signal
 import threading
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Executor
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from concurrent.futures import Executor
 
 PROCESSES_PAY_FROM = 4_000
 """Below this many files, starting worker processes costs more than it saves."""
