@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from heapq import merge
 from pathlib import Path
 
 from synthstore.errors import PermissionDeniedError, SynthstoreError
@@ -14,7 +15,8 @@ from synthstore.layout.base import Layout
 from synthstore.model.ids import Kind
 from synthstore.scan.listing import KIND_OF_PLACE
 from synthstore.store.catalog import load_catalog, read_catalog
-from synthstore.transfer.reading import FileName, Problem, in_order, stem_key
+from synthstore.transfer.reading import FileName, Problem, stem_key
+from synthstore.transfer.records import KINDS
 from synthstore.transfer.selection import Selection
 
 _MARK = b"deleted_at"
@@ -37,39 +39,46 @@ def locate(root: Path, layout: Layout, selection: Selection) -> Located:
     names = _Names()
     for folder in dict.fromkeys(("", *layout.entity_folders)):
         names.look_into(root, folder, layout)
-    listed, going = _told(root, layout, in_root=any(not folder for _, folder in names.places))
-    wanted = [
-        one for one in names.files if one.path not in going and selection.wants_kind(one.kind)
-    ]
-    wanted.sort(key=in_order)
+    listed, going = _told(root, layout, in_root=any(not folder for _, folder in names.found))
+    wanted = list(names.in_order(selection))
+    if going:
+        wanted = [one for one in wanted if one.path not in going]
     plain, alike = (wanted, []) if names.differ else _parted(wanted)
     return Located(plain, alike, names.problems, listed)
 
 
 @dataclass(slots=True)
 class _Names:
-    files: list[FileName] = field(default_factory=list)
+    found: dict[tuple[Kind, str], list[FileName]] = field(default_factory=dict)
+    """Files by what they are and the folder that they are in, sorted."""
     problems: list[Problem] = field(default_factory=list)
-    places: set[tuple[Kind, str]] = field(default_factory=set)
-    """Which kinds are in which folders."""
 
     @property
     def differ(self) -> bool:
         """Whether no two files of a kind can have one name: they share a folder."""
-        return len({kind for kind, _ in self.places}) == len(self.places)
+        return len({kind for kind, _ in self.found}) == len(self.found)
+
+    def in_order(self, selection: Selection) -> Iterator[FileName]:
+        """The files of the kinds that are wanted, as ``reading.in_order`` has them."""
+        for kind in filter(selection.wants_kind, KINDS):
+            yield from merge(*(files for (of, _), files in self.found.items() if of == kind))
 
     def look_into(self, root: Path, folder: str, layout: Layout) -> None:
         """Take the names of ``folder``; links are never followed, and no file is opened."""
         try:
-            for entry in list_folder(root, folder, names_only=True):
-                kind = KIND_OF_PLACE.get(layout.place(entry.path))
-                if kind is not None and entry.kind == "file":
-                    self.files.append(FileName(entry.path, kind))
-                    self.places.add((kind, folder))
+            entries = list_folder(root, folder, names_only=True)
         except PermissionDeniedError as error:
             if not folder:
                 raise
             self.problems.append(Problem(folder, error.message))
+            return
+        paths = [entry.path for entry in entries if entry.kind == "file"]
+        kinds = [KIND_OF_PLACE.get(place) for place in map(layout.place, paths)]
+        for kind in KINDS:
+            of_kind = zip(paths, kinds, strict=True)
+            files = [FileName(path, kind) for path, other in of_kind if other == kind]
+            if files:
+                self.found[kind, folder] = files
 
 
 def _told(root: Path, layout: Layout, *, in_root: bool) -> tuple[frozenset[str], frozenset[str]]:

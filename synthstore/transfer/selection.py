@@ -6,9 +6,6 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Literal
 
-import jmespath
-from jmespath.exceptions import JMESPathError
-
 from synthstore.errors import UsageError
 from synthstore.model.ids import Kind
 from synthstore.transfer.records import Record
@@ -44,6 +41,8 @@ class Selection:
             return False
         if self.where is None:
             return True
+        from jmespath.exceptions import JMESPathError  # noqa: PLC0415 - most exports ask nothing
+
         try:
             return _says_something(_compiled(self.where).search(record))
         except JMESPathError:
@@ -76,6 +75,9 @@ def _without_vectors(member: object) -> object:
 
 @lru_cache(8)
 def _compiled(where: str) -> Any:
+    import jmespath  # noqa: PLC0415 - most exports ask nothing
+    from jmespath.exceptions import JMESPathError  # noqa: PLC0415
+
     try:
         return jmespath.compile(where)
     except JMESPathError as error:
