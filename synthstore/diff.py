@@ -19,7 +19,7 @@ from synthstore.progress import Progress
 from synthstore.repository.vault import Repository
 from synthstore.scan.listing import list_store
 from synthstore.store.evidence import recognise
-from synthstore.verify import find_root
+from synthstore.store.opening import find_root
 
 How = Literal["added", "removed", "changed"]
 

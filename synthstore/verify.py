@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import shlex
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,7 +14,7 @@ from synthstore.checks.finding import Finding, Severity
 from synthstore.checks.registry import check, speaks_of
 from synthstore.checks.report import Counts, Report
 from synthstore.checks.standing import standing
-from synthstore.errors import NotAStoreError, UsageError
+from synthstore.errors import UsageError
 from synthstore.files.walk import look as stat_path
 from synthstore.files.walk import stat_of
 from synthstore.layout.base import Layout
@@ -27,6 +25,7 @@ from synthstore.scan.known import NOTHING, Known
 from synthstore.scan.scanner import ScanOptions, scan
 from synthstore.scan.shard import DEFAULT_CAPS, Caps
 from synthstore.store.evidence import recognise
+from synthstore.store.opening import Clock, find_root
 
 if TYPE_CHECKING:
     from synthstore.repository.place import Place
@@ -219,31 +218,6 @@ def _fingerprint(root: Path, layout: Layout) -> tuple[object, ...]:
     return tuple(
         None if stat is None else (stat.inode, stat.size, stat.mtime_ns) for stat in (top, *stats)
     )
-
-
-class Clock:
-    """When a command began, and how long ago that was."""
-
-    def __init__(self) -> None:
-        self.started_at = datetime.now(UTC).isoformat(timespec="microseconds")[:-6] + "Z"
-        self._start = time.perf_counter()
-
-    def elapsed(self) -> float:
-        """Seconds since the start, to the millisecond."""
-        return round(time.perf_counter() - self._start, 3)
-
-
-def find_root(store: Path) -> Path:
-    """Resolve the path that the operator gave; only here may a link be followed."""
-    try:
-        root = store.resolve()
-    except RuntimeError:  # how Python 3.11 and 3.12 say it
-        hint = "give the store's storage_path directory"
-        raise NotAStoreError(f"{store} is a link in a circle", hint=hint) from None
-    if not root.is_dir():
-        what = "is not a directory" if root.exists() else "does not exist"
-        raise NotAStoreError(f"{store} {what}", hint="give the store's storage_path directory")
-    return root
 
 
 def known_key(finding: Finding) -> KnownKey:

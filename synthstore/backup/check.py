@@ -19,7 +19,7 @@ from synthstore.repository.packs import Blob, Kind, PackDamageError, PackIndex
 from synthstore.repository.place import PACKS, SNAPSHOTS, Place
 from synthstore.repository.recipes import RecipeError, read_recipe
 from synthstore.repository.vault import LostObjectError, Repository
-from synthstore.verify import Clock
+from synthstore.store.opening import Clock
 
 TRIES = 3
 """How often a repository that changes meanwhile is looked at."""

@@ -24,9 +24,10 @@ from synthstore.repository.vault import Repository
 from synthstore.scan.known import Known
 from synthstore.store.backups import DEFAULT_COPIES, Copies, keep_own_copy
 from synthstore.store.evidence import recognise
+from synthstore.store.opening import Clock, find_root
 from synthstore.store.runs import CATALOG, FilesChanged
 from synthstore.store.session import RunResult, Session
-from synthstore.verify import Clock, LookOptions, find_root, look
+from synthstore.verify import LookOptions, look
 
 TRIES = 3
 

@@ -29,7 +29,8 @@ from synthstore.repository.place import LocalPlace, Place
 from synthstore.repository.vault import LostObjectError, Repository
 from synthstore.repository.writing import Writer
 from synthstore.store.evidence import recognise
-from synthstore.verify import Clock, KnownKey, LookOptions, find_root
+from synthstore.store.opening import Clock, find_root
+from synthstore.verify import KnownKey, LookOptions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

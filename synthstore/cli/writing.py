@@ -26,7 +26,7 @@ async def warn_of_core(common: Common, store: Path, layout: str | None) -> None:
 
     from synthstore.store.evidence import recognise  # noqa: PLC0415
     from synthstore.store.journal import run_folders  # noqa: PLC0415
-    from synthstore.verify import find_root  # noqa: PLC0415
+    from synthstore.store.opening import find_root  # noqa: PLC0415
 
     root = find_root(store)
     common.call.before = frozenset(folder.run for folder in run_folders(root))

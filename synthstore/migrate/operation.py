@@ -32,7 +32,8 @@ from synthstore.progress import Progress, SilentProgress
 from synthstore.repair.holding import PAUSE_SECONDS
 from synthstore.store.evidence import recognise
 from synthstore.store.journal import LOCK
-from synthstore.verify import Clock, Look, LookOptions, find_root, look, next_command
+from synthstore.store.opening import Clock, find_root
+from synthstore.verify import Look, LookOptions, look, next_command
 
 _KEPT = "the source is as it was; what was made is left in {}"
 

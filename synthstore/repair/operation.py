@@ -22,15 +22,14 @@ from synthstore.repair.wishes import Wishes
 from synthstore.scan.known import Known
 from synthstore.store.backups import DEFAULT_COPIES, Copies, keep_own_copy
 from synthstore.store.evidence import recognise
+from synthstore.store.opening import Clock, find_root
 from synthstore.store.runs import CATALOG as CATALOG_ORDER
 from synthstore.store.runs import FilesChanged
 from synthstore.store.session import Session
 from synthstore.verify import (
-    Clock,
     Look,
     LookOptions,
     counts_of,
-    find_root,
     is_clean,
     is_complete,
     look,

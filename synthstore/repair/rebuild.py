@@ -15,7 +15,8 @@ from synthstore.repair.plan import IndexWish
 from synthstore.repair.wishes import Wishes
 from synthstore.store.backups import DEFAULT_COPIES, Copies
 from synthstore.store.evidence import recognise
-from synthstore.verify import Clock, LookOptions, find_root
+from synthstore.store.opening import Clock, find_root
+from synthstore.verify import LookOptions
 
 Part = Literal["memory-index", "vectors"]
 

@@ -11,6 +11,7 @@ from typing import Literal
 from synthstore.errors import InterruptedByUserError, RefusedError
 from synthstore.progress import Progress, SilentProgress
 from synthstore.repair.holding import held
+from synthstore.store.opening import find_root
 from synthstore.store.runs import (
     Change,
     FilesChanged,
@@ -21,7 +22,6 @@ from synthstore.store.runs import (
     undo_changes,
 )
 from synthstore.store.session import RolledForward, RunResult, Session
-from synthstore.verify import find_root
 
 __all__ = ["PruneReport", "RunInfo", "UndoReport", "UndoneFile", "prune", "runs", "undo"]
 

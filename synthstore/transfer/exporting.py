@@ -18,6 +18,7 @@ from synthstore.progress import Progress, SilentProgress
 from synthstore.scan.pool import executor_for, shards, usable_cores
 from synthstore.store.admission import PRIVATE_FILE
 from synthstore.store.evidence import recognise
+from synthstore.store.opening import Clock, find_root
 from synthstore.transfer.conveying import Conveyor, Trays
 from synthstore.transfer.formats import format_of
 from synthstore.transfer.formats.base import ANY_SHAPE, Format, Shape
@@ -36,7 +37,6 @@ from synthstore.transfer.reading import (
     survey_portion,
 )
 from synthstore.transfer.selection import Selection
-from synthstore.verify import Clock, find_root
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

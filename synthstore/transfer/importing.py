@@ -24,13 +24,13 @@ from synthstore.scan.scanner import ScanOptions, scan
 from synthstore.store.admission import PRIVATE_FOLDER
 from synthstore.store.backups import DEFAULT_COPIES, Copies
 from synthstore.store.evidence import recognise
+from synthstore.store.opening import Clock, find_root
 from synthstore.store.runs import FilesChanged, unfinished_runs
 from synthstore.store.session import RunResult, Session
 from synthstore.transfer.attempt import Attempt, Plan, Refusal
 from synthstore.transfer.hopping import Stop, hop
 from synthstore.transfer.intake import OnConflict
 from synthstore.transfer.sources import Source
-from synthstore.verify import Clock, find_root
 
 TRIES = 3
 
