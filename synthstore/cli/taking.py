@@ -30,7 +30,8 @@ def _is_right(param: Any, value: Any) -> bool:
     """Whether a check would only give ``value`` back."""
     if value is None or value is param.default:
         return value is not None or not param.required
-    annotation = param.type_descriptor.annotation
+    # What another version of typer may call otherwise: then all is checked as ever.
+    annotation = getattr(getattr(param, "type_descriptor", None), "annotation", None)
     if annotation == list[str]:
         return isinstance(value, list | tuple) and all(map(_is_text, value))
     if get_origin(annotation) is Literal:
