@@ -39,7 +39,7 @@ from synthstore.scan.shard import DEFAULT_CAPS, Block, Candidate, Caps, ShardFac
 from synthstore.scan.strangers import part_strangers
 from synthstore.store.catalog import read_catalog
 from synthstore.store.changes import read_log
-from synthstore.store.runs import unfinished_runs
+from synthstore.store.history import unfinished_runs
 from synthstore.store.vectors import read_index, read_mapping
 
 
