@@ -67,10 +67,9 @@ def numbers(raw: bytes, *, fast: bool = AVAILABLE) -> Doubles | None:
 
 def _parse_by_buffer(raw: bytes, key: str) -> Parsed | None:
     """The document, if the first list under ``key`` in the bytes is its member, and of numbers."""
-    opening = _opening(key).search(raw)
-    if opening is None:
+    start = _start(raw, key)
+    if start is None:
         return None
-    start = opening.end() - 1
     end = raw.find(b"]", start) + 1
     text = raw[start:end]
     found = numbers(text, fast=True)
@@ -86,6 +85,16 @@ def _parse_by_buffer(raw: bytes, key: str) -> Parsed | None:
         return None
     document[key] = found
     return Parsed(document)
+
+
+def _start(raw: bytes, key: str) -> int | None:
+    """Where a list begins under ``key``: most likely the first one, which the proof then shows."""
+    usual = b'"%s": [' % key.encode()
+    at = raw.find(usual)
+    if at >= 0:
+        return at + len(usual) - 1
+    opening = _opening(key).search(raw)
+    return None if opening is None else opening.end() - 1
 
 
 @cache

@@ -11,7 +11,6 @@ import json
 import math
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import ijson  # type: ignore[import-untyped]
@@ -43,8 +42,7 @@ _STRING_OR_NAN = re.compile(rb'"(?:[^"\\]|\\.)*"|NaN|-?Infinity')
 _SEVERAL_BYTES_A_CHARACTER = ("utf-16", "utf-32")
 
 
-@dataclass(frozen=True, slots=True)
-class Parsed:
+class Parsed(NamedTuple):
     """A document, and what stands against writing it again from its parsed value."""
 
     value: object

@@ -142,7 +142,8 @@ def _read_entity(
     try:
         raw, stat = read_at(fd, name, shown, caps.of(candidate.kind))
         seen = facts_of(layout, candidate.kind, candidate.path, raw, stat)
-        if seen[0].status.hurt:
+        status = seen[0].status
+        if status is not FileStatus.WHOLE and status.hurt:
             # A writer may have been half way through, or the medium may have slipped once.
             raw, stat = read_at(fd, name, shown, caps.of(candidate.kind))
             seen = facts_of(layout, candidate.kind, candidate.path, raw, stat)
