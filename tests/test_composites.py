@@ -25,7 +25,7 @@ def test_unlike_as_one_by_one(seed: int, noise: float) -> None:
         found.append(Composite(row, members))
     alone = [_likeness(matrix[one.row], matrix[one.members]) for one in found]
     wanted = [(at, cosine) for at, cosine in enumerate(alone) if cosine < LEAST_COSINE]
-    assert list(unlike(matrix, found)) == wanted
+    assert sorted(unlike(matrix, found)) == wanted
 
 
 def test_more_than_are_looked_at_together(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -33,4 +33,4 @@ def test_more_than_are_looked_at_together(monkeypatch: pytest.MonkeyPatch) -> No
     matrix = np.eye(4, dtype=np.float32)
     found = [Composite(0, [0]), Composite(1, [1]), Composite(2, [3]), Composite(3, [3])]
     found.append(Composite(0, [1, 1]))
-    assert [one.at for one in unlike(matrix, found)] == [2, 4]
+    assert sorted(one.at for one in unlike(matrix, found)) == [2, 4]

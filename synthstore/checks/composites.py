@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from synthstore.model.embedding import FloatMatrix, FloatVector
+from synthstore.model.embedding import Doubles, FloatMatrix, FloatVector
 
 LEAST_COSINE = 0.999
 """Between a composite embedding and the mean of its members."""
@@ -38,22 +38,40 @@ class Unlike(NamedTuple):
 
 def unlike(matrix: FloatMatrix, composites: Sequence[Composite]) -> Iterator[Unlike]:
     """Those unlike both the mean of their members and that of the members' directions."""
-    for start in range(0, len(composites), _AT_ONCE):
-        doubtful = ~_alike(matrix, composites[start : start + _AT_ONCE])
-        for at in (start + np.flatnonzero(doubtful)).tolist():
+    for group in _groups(composites):
+        alike = _alike(matrix, [composites[at] for at in group])
+        for at, surely in zip(group, alike.tolist(), strict=True):
+            if surely:
+                continue
             cosine = _likeness(matrix[composites[at].row], matrix[composites[at].members])
             if cosine < LEAST_COSINE:
                 yield Unlike(at, cosine)
 
 
+def _groups(composites: Sequence[Composite]) -> Iterator[Sequence[int]]:
+    """Which to look at together: always some with as many members."""
+    by_size: dict[int, list[int]] = {}
+    for at, composite in enumerate(composites):
+        by_size.setdefault(len(composite.members), []).append(at)
+    for group in by_size.values():
+        for start in range(0, len(group), _AT_ONCE):
+            yield group[start : start + _AT_ONCE]
+
+
 def _alike(matrix: FloatMatrix, composites: Sequence[Composite]) -> npt.NDArray[np.bool_]:
-    """Which composites are, without any doubt, the mean of their members."""
-    lengths = [len(composite.members) for composite in composites]
-    members = matrix[[row for composite in composites for row in composite.members]]
-    sums = np.add.reduceat(members, np.cumsum([0, *lengths[:-1]]), axis=0, dtype=np.float64)
+    """Which of these, with as many members each, are without any doubt the mean of them."""
+    members = np.array([composite.members for composite in composites], dtype=np.intp)
+    sums = np.zeros((len(composites), matrix.shape[1]))
+    for nth in members.T:
+        sums += matrix[nth]
     own = matrix[[composite.row for composite in composites]].astype(np.float64)
-    lengths_of_both = np.linalg.norm(own, axis=1) * np.linalg.norm(sums, axis=1)
-    return np.asarray(np.einsum("ij,ij->i", own, sums) > _SURELY * lengths_of_both)
+    lengths = np.sqrt(_products(own, own) * _products(sums, sums))
+    return np.asarray(_products(own, sums) > _SURELY * lengths)
+
+
+def _products(one: Doubles, other: Doubles) -> Doubles:
+    """The inner product of each two rows."""
+    return np.asarray(np.einsum("ij,ij->i", one, other))
 
 
 def _likeness(composite: FloatVector, members: FloatMatrix) -> float:

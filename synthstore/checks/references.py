@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from graphlib import CycleError, TopologicalSorter
 
@@ -80,20 +80,21 @@ def _composites(
     inventory: Inventory, table: EmbeddingTable
 ) -> Iterator[tuple[EntityRef, EntityFile, Composite]]:
     """Composites in ``table`` of which all members have an embedding there."""
-    assemblies = [found for found in _assemblies(inventory) if found[1].path in table.row_of]
-    rows = _rows_of_memories(inventory, table) if assemblies else {}
+    row_of = table.row_of
+    assemblies = [found for found in _assemblies(inventory) if found[1].path in row_of]
+    rows = _rows_of(inventory, table, {m for *_, record in assemblies for m in record.members})
     for ref, file, record in assemblies:
         members = [row for member in record.members if (row := rows.get(member)) is not None]
         if members and len(members) == len(record.members):
-            yield ref, file, Composite(table.row_of[file.path], members)
+            yield ref, file, Composite(row_of[file.path], members)
 
 
-def _rows_of_memories(inventory: Inventory, table: EmbeddingTable) -> dict[str, int]:
-    """The rows in ``table`` of the memories that stand, by their ids; not those frozen."""
-    frozen, row_of = frozen_refs(inventory), table.row_of
-    files = standing(inventory).standing_file.items()
-    memories = ((ref, row_of.get(file.path)) for ref, file in files if ref.kind == "memory")
-    return {ref.id: row for ref, row in memories if row is not None and ref not in frozen}
+def _rows_of(inventory: Inventory, table: EmbeddingTable, ids: Iterable[str]) -> dict[str, int]:
+    """The rows in ``table`` of those memories that stand and are not frozen."""
+    files, frozen = standing(inventory).standing_file, frozen_refs(inventory)
+    refs = (ref for i in ids if (ref := EntityRef("memory", i)) in files and ref not in frozen)
+    rows = ((ref.id, table.row_of.get(files[ref].path)) for ref in refs)
+    return {memory_id: row for memory_id, row in rows if row is not None}
 
 
 def merges_looping(inventory: Inventory) -> Iterator[Finding]:
