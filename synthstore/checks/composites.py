@@ -16,7 +16,7 @@ LEAST_COSINE = 0.999
 _SURELY = LEAST_COSINE + 1e-6
 """Beyond it, no other order of adding comes to less than the least."""
 
-_AT_ONCE = 256
+_AT_ONCE = 64
 """Assemblies whose members are gathered at a time."""
 
 
