@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import stat
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -167,3 +169,29 @@ def test_the_command(cli: Program, tmp_path: Path) -> None:
     before = sha_tree(store)
     assert cli("export", store, "-o", tmp_path / "x.parquet.gz").code == 2
     assert sha_tree(store) == before
+
+
+FIRST_STEPS = """
+import sys
+from pathlib import Path
+import synthstore.render.transfers
+from synthstore.store.evidence import recognise
+from synthstore.transfer.exporting import export
+from synthstore.transfer.locating import locate
+from synthstore.transfer.selection import Selection
+root = Path(sys.argv[1])
+found = locate(root, recognise(root), Selection())
+print(len(found.plain), *sorted({"numpy", "jmespath", "faiss"} & set(sys.modules)))
+"""
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_workers_need_not_wait_for_what_only_they_import(layout: Name, tmp_path: Path) -> None:
+    built = stores.build(layout, tmp_path / "store")
+    done = subprocess.run(
+        [sys.executable, "-c", FIRST_STEPS, str(built.root)],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.split() == ["14"]

@@ -13,13 +13,14 @@ import secrets
 import threading
 from array import array
 from functools import cache
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-import numpy as np
 import orjson
 
 from synthstore.files.parsing import Parsed, ParseFailure, parse
-from synthstore.model.embedding import Doubles
+
+if TYPE_CHECKING:
+    from synthstore.model.embedding import Doubles
 
 AVAILABLE: Final = importlib.util.find_spec("simdjson") is not None
 """Whether the extra ``fast`` is installed."""
@@ -56,6 +57,8 @@ def numbers(raw: bytes, *, fast: bool = AVAILABLE) -> Doubles | None:
 
     What is nested may come flat, and integers beyond 53 bits come rounded: the caller's to see.
     """
+    import numpy as np  # noqa: PLC0415 - whoever only looks at catalogs needs none
+
     try:
         if fast:
             found: Any = _parsers().parser.parse(raw)

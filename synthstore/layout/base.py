@@ -32,6 +32,10 @@ class Place(StrEnum):
     """Not where entities live; nobody's business."""
 
 
+KIND_OF_PLACE: Mapping[Place, Kind] = {Place.MEMORY: "memory", Place.ASSEMBLY: "assembly"}
+"""Places where entities are, and which."""
+
+
 class CatalogShapeError(ValueError):
     """A parsed catalog is no catalog of the layout (C002); the text says why."""
 

@@ -13,8 +13,9 @@ from typing import Any
 
 from synthstore.layout.base import Layout
 from synthstore.layout.core import Core4
-from synthstore.layout.documents import Document, native_time, spelling
+from synthstore.layout.documents import native_time
 from synthstore.layout.native import Native
+from synthstore.layout.spellings import Document, spelling
 from synthstore.model.facts import Record
 from synthstore.model.ids import Kind
 from synthstore.model.times import instant_us

@@ -7,9 +7,9 @@ from typing import Any
 
 from synthstore.layout.conversion import NOTE, conforms, parted, plain, taken_out, to_native
 from synthstore.layout.core import Core4
-from synthstore.layout.documents import Document, spelling
 from synthstore.layout.fields import number
 from synthstore.layout.native import Native
+from synthstore.layout.spellings import Document, spelling
 from synthstore.model.ids import Kind
 from synthstore.model.times import instant_us, iso_text
 

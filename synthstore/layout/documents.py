@@ -6,7 +6,6 @@ What an entity did not change keeps the spelling that it has in the document it 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -14,9 +13,10 @@ import numpy as np
 
 from synthstore.layout.base import Layout
 from synthstore.layout.fields import number
+from synthstore.layout.spellings import CORE_ASSEMBLY, Document, Spelling, spelling
 from synthstore.model.embedding import FloatVector, judge
 from synthstore.model.entities import Entity, MemoryAssembly, MemoryEntry
-from synthstore.model.ids import EntityRef, Kind
+from synthstore.model.ids import EntityRef
 from synthstore.model.times import instant_us, iso_text, seconds
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -24,92 +24,8 @@ _MICROSECOND = timedelta(microseconds=1)
 _TIMES = frozenset({"created_at", "updated_at"})
 _ARRAYS = frozenset({"embedding", "composite_embedding"})
 
-Document = dict[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Spelling:
-    """How a layout spells one kind of entity."""
-
-    keys: Mapping[str, str]
-    """Attribute → key, in the order of a new document."""
-    fresh: Mapping[str, object] = field(default_factory=dict)
-    """What else a new document has."""
-    closed: bool = False
-    """Whether its readers drop a document with a key that they do not know."""
-
-
-_CORE_MEMORY = Spelling(
-    {
-        "memory_id": "id",
-        "content": "content",
-        "embedding": "embedding",
-        "created_at": "timestamp",
-        "quickrecal_score": "quickrecal_score",
-        "metadata": "metadata",
-        "access_count": "access_count",
-        "updated_at": "last_access_time",
-    },
-    {"quickrecal_updated": None, "hyperbolic_embedding": None},
-    closed=True,
-)
-_CORE_ASSEMBLY = Spelling(
-    {
-        "assembly_id": "id",
-        "name": "name",
-        "description": "description",
-        "memory_ids": "memories",
-        "composite_embedding": "composite_embedding",
-        "created_at": "creation_time",
-        "updated_at": "last_access_time",
-        "tags": "tags",
-    },
-    {
-        "keywords": [],
-        "hyperbolic_embedding": None,
-        "last_activation": None,
-        "activation_count": 0,
-        "activation_level": 0.0,
-        "assembly_schema_version": "1.8",
-        "vector_index_updated_at": None,
-        "topics": [],
-        "is_active": True,
-        "merged_from": [],
-    },
-)
-_NATIVE_MEMORY = Spelling(
-    {
-        name: name
-        for name in (
-            "memory_id", "content", "embedding", "created_at", "updated_at", "quickrecal_score",
-            "metadata", "access_count",
-        )
-    }
-)  # fmt: skip
-_NATIVE_ASSEMBLY = Spelling(
-    {
-        name: name
-        for name in (
-            "assembly_id", "name", "description", "memory_ids", "composite_embedding",
-            "created_at", "updated_at", "tags",
-        )
-    }
-)  # fmt: skip
-
 Members = Mapping[str, Mapping[str, object]]
 """Documents of an assembly's memories by id, for layouts that embed copies of them."""
-
-
-def spelling(layout: Layout, kind: Kind) -> Spelling:
-    """How ``layout`` spells ``kind``."""
-    if layout.name == "native":
-        return _NATIVE_MEMORY if kind == "memory" else _NATIVE_ASSEMBLY
-    return _CORE_MEMORY if kind == "memory" else _CORE_ASSEMBLY
-
-
-def embeds_members(layout: Layout, kind: Kind) -> bool:
-    """Whether documents of ``kind`` hold copies of other entities."""
-    return kind == "assembly" and layout.name != "native"
 
 
 # Reading
@@ -126,7 +42,7 @@ def read_entity(layout: Layout, ref: EntityRef, document: Mapping[str, Any]) -> 
     else:
         members = layout.read_record("assembly", document).members
         entity = _assembly(ref.id, values, members)
-        extra.pop("assembly_id" if spelt is _CORE_ASSEMBLY else "", None)
+        extra.pop("assembly_id" if spelt is CORE_ASSEMBLY else "", None)
     entity.created_at = _moment(values.get("created_at"))
     entity.updated_at = _moment(values.get("updated_at")) or entity.created_at
     entity.extra = extra
@@ -200,7 +116,7 @@ def spell_entity(
 def _fill(layout: Layout, document: Document, spelt: Spelling, entity: Entity) -> None:
     for key, value in spelt.fresh.items():
         document.setdefault(key, list(value) if isinstance(value, list) else value)
-    if spelt is _CORE_ASSEMBLY:
+    if spelt is CORE_ASSEMBLY:
         document["assembly_id"] = document["id"]
         document["last_activation"] = _time(layout, entity.created_at, None)
 

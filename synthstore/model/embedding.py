@@ -3,30 +3,28 @@
 from __future__ import annotations
 
 import math
-from enum import IntEnum
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from synthstore.model.states import EmbeddingState
+
+__all__ = [
+    "NUMBERS",
+    "Doubles",
+    "EmbeddingState",
+    "FloatMatrix",
+    "FloatVector",
+    "IdArray",
+    "Judged",
+    "judge",
+]
+
 FloatVector = npt.NDArray[np.float32]
 FloatMatrix = npt.NDArray[np.float32]
 IdArray = npt.NDArray[np.int64]
 Doubles = npt.NDArray[np.float64]
-
-
-class EmbeddingState(IntEnum):
-    """What one record's embedding is worth."""
-
-    VALID = 0
-    """Finite in float32, not all zero; its dimension may still be the wrong one for the store."""
-    MISSING = 1
-    NOT_FINITE = 2
-    ZERO = 3
-    MISTYPED = 4
-    """Not a list of numbers (strings, booleans, nested lists, nulls)."""
-    UNKNOWN = 5
-    """The file was not parsed."""
 
 
 class Judged(NamedTuple):

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from synthstore.model.catalog import Catalog, Scalar
-from synthstore.model.embedding import EmbeddingState, FloatMatrix, IdArray
 from synthstore.model.ids import EntityRef, Kind
+from synthstore.model.states import EmbeddingState
+
+if TYPE_CHECKING:
+    from synthstore.model.embedding import FloatMatrix, IdArray
 
 
 class FileStatus(StrEnum):

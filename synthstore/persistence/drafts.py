@@ -15,7 +15,8 @@ import numpy as np
 from synthstore.errors import ConflictError, RefusedError, UsageError
 from synthstore.files.jsonio import Parsed, ParseFailure, Style, dump, parse, style_of
 from synthstore.layout.base import Layout
-from synthstore.layout.documents import Document, Members, moment_us, spell_entity, spelling
+from synthstore.layout.documents import Members, moment_us, spell_entity
+from synthstore.layout.spellings import Document, spelling
 from synthstore.model.embedding import FloatVector
 from synthstore.model.entities import Entity, MemoryAssembly, MemoryEntry, copy_entity
 from synthstore.model.facts import Stat

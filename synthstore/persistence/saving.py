@@ -19,7 +19,8 @@ from synthstore.files.putting import Attire, Put, put_files, take_file
 from synthstore.files.space import require_room, require_writable
 from synthstore.files.walk import is_folder, read_file
 from synthstore.layout.base import Layout
-from synthstore.layout.documents import Members, embeds_members
+from synthstore.layout.documents import Members
+from synthstore.layout.spellings import embeds_members
 from synthstore.model.entities import Entity, MemoryAssembly
 from synthstore.model.ids import EntityRef
 from synthstore.model.paths import folder_of

@@ -10,14 +10,12 @@ from pathlib import Path
 from synthstore.errors import PermissionDeniedError
 from synthstore.files.failure import access_remedy, owner_name
 from synthstore.files.walk import NOT_LOOKED_AT, Entry, list_folder, look
-from synthstore.layout.base import CATALOG_NAME, Layout, Place
+from synthstore.layout.base import CATALOG_NAME, KIND_OF_PLACE, Layout, Place
 from synthstore.layout.names import is_plain_name
 from synthstore.model.facts import Stray, StrayKind
 from synthstore.model.ids import Kind
 from synthstore.scan.inventory import AccessProblem
 from synthstore.scan.shard import Candidate
-
-KIND_OF_PLACE: dict[Place, Kind] = {Place.MEMORY: "memory", Place.ASSEMBLY: "assembly"}
 
 _MENTIONED = frozenset({Place.LEFTOVER, Place.FOREIGN, Place.ELSEWHERE})
 

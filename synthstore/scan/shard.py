@@ -28,6 +28,7 @@ from synthstore.model.embedding import FloatMatrix, FloatVector
 from synthstore.model.facts import EntityFile, FileStatus, Stat
 from synthstore.model.ids import Kind
 from synthstore.model.paths import folder_of
+from synthstore.scan.caps import DEFAULT_CAPS, Caps
 from synthstore.store.entity import Seen, facts_of
 
 __all__ = [
@@ -52,17 +53,6 @@ class Candidate(NamedTuple):
     """NOT_LOOKED_AT where the listing asked for names only."""
 
 
-class Caps(NamedTuple):
-    """Size caps in bytes, beyond which a file is not parsed (M011)."""
-
-    memory: int = 16 << 20
-    assembly: int = 64 << 20
-
-    def of(self, kind: Kind) -> int:
-        """The cap for one kind of entity."""
-        return self.memory if kind == "memory" else self.assembly
-
-
 Block = tuple[tuple[str, ...], FloatMatrix]
 """Paths of files, and their embeddings: float32, shape (len(paths), dim)."""
 
@@ -79,9 +69,6 @@ class ShardFacts:
     """Valid embeddings by dimension."""
     placed: Mapping[int, Placed] = field(default_factory=dict)
     """Those that went into the arena instead."""
-
-
-DEFAULT_CAPS = Caps()
 
 
 def read_shard(

@@ -16,8 +16,9 @@ from synthstore.layout.conversion import conforms, to_native
 from synthstore.layout.core import Core
 from synthstore.layout.core_conversion import to_core, with_extras
 from synthstore.layout.detect import SUPPORTED
-from synthstore.layout.documents import embeds_members, native_time, spelling
+from synthstore.layout.documents import native_time
 from synthstore.layout.native import Native
+from synthstore.layout.spellings import embeds_members, spelling
 from synthstore.model.ids import Kind
 from synthstore.model.times import instant_us, iso_text
 from synthstore.transfer.records import (

@@ -11,9 +11,8 @@ from pathlib import Path
 
 from synthstore.errors import PermissionDeniedError, SynthstoreError
 from synthstore.files.walk import list_folder, read_file
-from synthstore.layout.base import Layout
+from synthstore.layout.base import KIND_OF_PLACE, Layout
 from synthstore.model.ids import Kind
-from synthstore.scan.listing import KIND_OF_PLACE
 from synthstore.store.catalog import load_catalog, read_catalog
 from synthstore.transfer.reading import FileName, Problem, stem_key
 from synthstore.transfer.records import KINDS
@@ -75,10 +74,9 @@ class _Names:
         paths = [entry.path for entry in entries if entry.kind == "file"]
         kinds = [KIND_OF_PLACE.get(place) for place in map(layout.place, paths)]
         for kind in KINDS:
-            of_kind = zip(paths, kinds, strict=True)
-            files = [FileName(path, kind) for path, other in of_kind if other == kind]
-            if files:
-                self.found[kind, folder] = files
+            if kind in kinds:
+                pairs = zip(paths, kinds, strict=True)
+                self.found[kind, folder] = [FileName(p, kind) for p, of in pairs if of == kind]
 
 
 def _told(root: Path, layout: Layout, *, in_root: bool) -> tuple[frozenset[str], frozenset[str]]:
@@ -101,8 +99,9 @@ def _may_delete(root: Path, layout: Layout) -> bool:
         raw, _ = read_file(root, layout.catalog_path)
     except (FileNotFoundError, SynthstoreError):
         return False
-    # Escapes and encodings can hide the mark.
-    return _MARK in raw or b"\\u" in raw or not json.detect_encoding(raw).startswith("utf-8")
+    # Escapes and encodings can hide the mark. One byte is found faster than two.
+    escaped = b"\\" in raw and b"\\u" in raw
+    return escaped or _MARK in raw or not json.detect_encoding(raw).startswith("utf-8")
 
 
 def _parted(wanted: Sequence[FileName]) -> tuple[list[FileName], list[FileName]]:

@@ -12,8 +12,6 @@ from itertools import chain, groupby
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
-
 from synthstore.errors import SynthstoreError
 from synthstore.files.jsonio import Parsed, ParseFailure, parse, parse_numbers
 from synthstore.files.passing import Filled, fill
@@ -22,7 +20,7 @@ from synthstore.files.walk import open_folder, read_at
 from synthstore.layout.base import Layout
 from synthstore.model.ids import EntityRef, Kind
 from synthstore.model.paths import folder_of
-from synthstore.scan.shard import DEFAULT_CAPS
+from synthstore.scan.caps import DEFAULT_CAPS
 from synthstore.transfer.formats import FORMATS
 from synthstore.transfer.formats.base import ANY_SHAPE, Shape
 from synthstore.transfer.formats.parquet import exact_singles
@@ -205,9 +203,10 @@ def _records(
     task: Task, files: Sequence[FileName], problems: list[Problem]
 ) -> Iterator[tuple[FileName, Record, Document]]:
     """Each whole entity as a record, and the document that it was made of."""
+    arrays = task.arrays
     for file, raw in _bytes(Path(task.root), files, problems):
         try:
-            parsed = _parsed(task, file.kind, raw)
+            parsed = _parsed(raw, task.layout.embedding_key(file.kind)) if arrays else parse(raw)
         except ParseFailure as error:
             problems.append(Problem(file.path, str(error)))
             continue
@@ -229,11 +228,10 @@ def _records(
         yield file, record, document
 
 
-def _parsed(task: Task, kind: Kind, raw: bytes) -> Parsed:
+def _parsed(raw: bytes, key: str) -> Parsed:
     """What ``raw`` parses to; the embedding as an array where the numbers of both are the same."""
-    if not task.arrays:
-        return parse(raw)
-    key = task.layout.embedding_key(kind)
+    import numpy as np  # noqa: PLC0415 - only workers need it, and whoever starts them should not wait
+
     parsed = parse_numbers(raw, key)
     numbers = parsed.value.get(key) if isinstance(parsed.value, dict) else None
     # An array does not show which of its numbers are integers, nor those beyond 53 bits.
@@ -272,6 +270,8 @@ def _read(fd: int, root: Path, one: FileName, problems: list[Problem]) -> bytes 
 
 def _lossy(parsed: Parsed) -> str | None:
     """Why a record would not be all that the file says."""
+    if not parsed.rigid and not parsed.nan:
+        return None
     if parsed.nan:
         return "holds NaN, Infinity or a number beyond a double, for which JSON has no word"
     return next((why for why in parsed.rigid if why.startswith(_LOSSY)), None)

@@ -7,8 +7,6 @@ from collections.abc import Iterable, Iterator
 from importlib.util import find_spec
 from typing import Any, BinaryIO
 
-import numpy as np
-
 from synthstore.errors import UsageError
 from synthstore.files.jsonio import ParseFailure, parse
 from synthstore.files.passing import Passed
@@ -157,6 +155,8 @@ def _exact(value: list[Any], shape: Shape) -> bool:
 
 def exact_singles(value: list[float]) -> bool:
     """Whether float32 holds each of these numbers exactly."""
+    import numpy as np  # noqa: PLC0415 - the other formats never come here
+
     doubles = np.array(value, dtype=np.float64)
     with np.errstate(over="ignore"):
         return doubles.astype(np.float32).astype(np.float64).tobytes() == doubles.tobytes()
