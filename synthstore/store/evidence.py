@@ -6,6 +6,7 @@ import os
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from itertools import chain, repeat
 from pathlib import Path
 
 from synthstore.errors import NotAStoreError, SynthstoreError
@@ -127,8 +128,9 @@ def _entity_names(entries: Iterator[os.DirEntry[str]] | list[os.DirEntry[str]]) 
 
 def _samples(root: Path, names: Mapping[str, tuple[str, ...]]) -> Iterator[Sample]:
     """Keys of files spread evenly over all folders; those that cannot be read are passed over."""
-    paths = [f"{folder}/{name}".lstrip("/") for folder in names for name in names[folder]]
-    for path in spread(paths, SAMPLE_SIZE):
+    every = [*chain.from_iterable(zip(repeat(folder), names[folder]) for folder in names)]
+    for folder, name in spread(every, SAMPLE_SIZE):
+        path = f"{folder}/{name}".lstrip("/")
         try:
             raw, _ = read_file(root, path, _SAMPLE_CAP)
         except (FileNotFoundError, SynthstoreError):

@@ -29,8 +29,8 @@ from typing import Any, NamedTuple, cast
 
 from synthstore.layout.base import Layout
 from synthstore.layout.core import Core4
-from synthstore.layout.documents import embeds_members, spelling
 from synthstore.layout.native import Native
+from synthstore.layout.spellings import embeds_members, spelling
 from synthstore.model.ids import Kind
 
 VERSION = 1
@@ -95,15 +95,20 @@ _TAKEN: Mapping[Kind, frozenset[str]] = {
 
 def record_of(layout: Layout, kind: Kind, document: Mapping[str, Any]) -> Record:
     """The record of a whole ``document`` of ``layout``; values are shared with it."""
-    if embeds_members(layout, kind) or len(document) > _MANY:
+    embeds = embeds_members(layout, kind)
+    if embeds or len(document) > _MANY:
         words = _words_for(layout, kind, tuple(document), _members_key(document))
     else:
         words = _usual_words(layout, kind, tuple(document))
     record: Record = {"record": VERSION, "kind": kind, "layout": layout.name}
     if words.spelt:
         record["spelt"] = dict(words.spelt)
-    for word, value in zip(words.words, document.values(), strict=True):
-        if word == "memory_ids" and embeds_members(layout, kind) and not _are_ids(value):
+    said = zip(words.words, document.values(), strict=True)
+    if not embeds:
+        record.update(said)
+        return record
+    for word, value in said:
+        if word == "memory_ids" and not _are_ids(value):
             record["memory_ids"] = list(layout.read_record(kind, document).members)
             record["members"] = value
         else:

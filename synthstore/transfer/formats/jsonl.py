@@ -12,6 +12,7 @@ from synthstore.transfer.formats.packing import Stream
 from synthstore.transfer.records import Record
 
 _LINE = Style("orjson", None)
+_ENDED = Style("orjson", None, newline=True)
 TOO_LONG = f"is longer than {MAX_ROW} bytes"
 _BOM = b"\xef\xbb\xbf"
 
@@ -34,8 +35,7 @@ class JsonLines(Format):
     def encode(self, records: Iterable[Record], shape: Shape) -> Iterator[bytes]:  # noqa: ARG002
         """The lines of ``records``."""
         for record in records:
-            yield line_of(record)
-            yield b"\n"
+            yield dump(record, _ENDED, finite=True)
 
     def writer(self, out: BinaryIO, shape: Shape) -> _Lines:  # noqa: ARG002
         """Begin a file on ``out``."""
