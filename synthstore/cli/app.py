@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, cast
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, cast
 
 import typer
 from typer.main import get_command
@@ -75,6 +76,37 @@ def _epilog() -> str:
     return "\n".join(("\b", "Examples:", *first, "", "\b", "Exit codes:", *exits, "", rest))
 
 
+class _Commands(Mapping[str, Command]):
+    """The commands by name, each built when it is asked for: nearly all calls ask for one."""
+
+    def __init__(self) -> None:
+        self._functions = {name: (function, manual) for name, function, manual in COMMANDS}
+        self._built: dict[str, Command] = {}
+
+    def __getitem__(self, name: str) -> Command:
+        if name not in self._built:
+            self._built[name] = _command(name, *self._functions[name])
+        return self._built[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._functions)
+
+    def __len__(self) -> int:
+        return len(self._functions)
+
+
+def _command(name: str, function: CommandFunction, manual: Manual) -> Command:
+    app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
+    app.command(
+        name,
+        cls=Command,
+        epilog=manual.epilog(name),
+        rich_help_panel=manual.panel,
+        context_settings=_SETTINGS,
+    )(with_common(function))
+    return cast("Command", get_command(app))
+
+
 def program() -> Group:
     """Build the command line."""
     app = typer.Typer(
@@ -86,12 +118,6 @@ def program() -> Group:
         context_settings=_SETTINGS,
         epilog=_epilog(),
     )
-    for name, function, manual in COMMANDS:
-        app.command(
-            name,
-            cls=Command,
-            epilog=manual.epilog(name),
-            rich_help_panel=manual.panel,
-            context_settings=_SETTINGS,
-        )(with_common(function))
-    return cast("Group", get_command(app))
+    group = cast("Group", get_command(app))
+    group.commands = cast("dict[str, Any]", _Commands())
+    return group

@@ -22,13 +22,16 @@ def options_of(command: TyperCommand) -> Iterator[tuple[Any, str]]:
 
 def _load_config(ctx: typer.Context, value: str | None) -> ConfigFile:
     """Read the config file before any other option, so that it can give their defaults."""
-    group = ctx.find_root().command
-    commands = getattr(group, "commands", {})
+    path = config_path(value)
+    if path is None:
+        # Nearly nobody has one, and to know all options would have all commands built.
+        return ConfigFile()
+    commands = getattr(ctx.find_root().command, "commands", {})
     options = {
         name: {option: param for param, option in options_of(command) if option != "config"}
         for name, command in commands.items()
     }
-    config = load_config(config_path(value), options)
+    config = load_config(path, options)
     name = ctx.command.name or ""
     given = config.commands.get(name, {})
     ctx.default_map = {
