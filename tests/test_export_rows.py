@@ -6,6 +6,8 @@ import asyncio
 import json
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 import numpy as np
 import pytest
@@ -20,7 +22,7 @@ from synthstore.model.ids import Kind
 from synthstore.scan import pool
 from synthstore.testing import stores
 from synthstore.testing.spelling import Name
-from synthstore.transfer import conveying, reading, records
+from synthstore.transfer import conveying, exporting, reading, records
 from synthstore.transfer.exporting import ExportOptions, export
 from synthstore.transfer.formats.jsonl import line_of
 from synthstore.transfer.reading import FileName, Portion, Task, read_portion
@@ -143,6 +145,31 @@ def test_processes_write_the_same_bytes(
     monkeypatch.setattr(pool, "PROCESSES_PAY_FROM", 1)
     monkeypatch.setattr(conveying, "lay_out", passing.lay_out if reached else lambda: None)
     assert written(store, tmp_path / f"together.{form}", jobs=2) == alone
+
+
+@pytest.mark.parametrize("large", [True, False])
+def test_workers_of_a_large_store_begin_before_its_files_are_known(
+    large: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = make_sample(tmp_path / "store", n=60)
+    alone = written(store, tmp_path / "alone.jsonl", jobs=1)
+    steps: list[str] = []
+
+    def noting(module: ModuleType, name: str) -> None:
+        step = getattr(module, name)
+
+        def noted(*args: Any) -> object:
+            steps.append(name)
+            return step(*args)
+
+        monkeypatch.setattr(module, name, noted)
+
+    noting(exporting, "locate")
+    noting(pool, "processes")
+    monkeypatch.setattr(pool, "PROCESSES_PAY_FROM", 1)
+    monkeypatch.setattr(exporting, "looks_large", lambda _: large)
+    assert written(store, tmp_path / "together.jsonl", jobs=2) == alone
+    assert steps == (["processes", "locate"] if large else ["locate", "processes"])
 
 
 def test_rows_go_by_tray(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

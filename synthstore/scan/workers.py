@@ -41,7 +41,7 @@ def expect(stores: Sequence[Path], jobs: int | None, modules: Sequence[str] = ()
     They need half a second, in which a command can import what it needs and list the store. A
     wrong guess costs only time. ``modules`` are what the workers need besides.
     """
-    if any(map(_is_large, stores)):
+    if any(map(looks_large, stores)):
         _expect(jobs, modules)
 
 
@@ -65,7 +65,8 @@ def _expect(jobs: int | None, modules: Sequence[str]) -> None:
             forkserver.ensure_running()
 
 
-def _is_large(store: Path) -> bool:
+def looks_large(store: Path) -> bool:
+    """Whether the size of its catalog says that a store has entities enough for processes."""
     try:
         return (store / _CATALOG).stat().st_size > PROCESSES_PAY_FROM * _BYTES_A_ROW
     except OSError:
@@ -82,7 +83,8 @@ def processes(workers: int) -> Executor:
         # Never fork: this process has threads by now, and a forked lock may never be freed.
         context = get_context("forkserver")
         executor = ProcessPoolExecutor(workers, mp_context=context, initializer=_begin)
-        executor.submit(usable_cores)
+        for _ in range(workers):
+            executor.submit(usable_cores)
     return executor
 
 

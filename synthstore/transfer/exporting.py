@@ -15,7 +15,8 @@ from synthstore.files.passing import Passed
 from synthstore.layout.base import Layout
 from synthstore.model.ids import EntityRef, Kind
 from synthstore.progress import Progress, SilentProgress
-from synthstore.scan.pool import executor_for, shards, usable_cores
+from synthstore.scan.pool import PROCESSES_PAY_FROM, executor_for, shards, usable_cores
+from synthstore.scan.workers import looks_large
 from synthstore.store.admission import PRIVATE_FILE
 from synthstore.store.evidence import recognise
 from synthstore.store.opening import Clock, find_root
@@ -137,10 +138,11 @@ class _Job:
         """Read, and write in one go; nothing is left of a file that could not be completed."""
         done = _Done()
         selection = self.options.selection
-        listed = locate(self.root, self.layout, selection)
-        task = Task(str(self.root), self.layout, selection, self.form.name, listed=listed.listed)
-        done.problems += listed.problems
-        with self._conveyor(len(listed.plain)) as conveyor:
+        with self._begun(selection) as (listed, conveyor):
+            task = Task(
+                str(self.root), self.layout, selection, self.form.name, listed=listed.listed
+            )
+            done.problems += listed.problems
             shape = self._shape(conveyor, task, listed, stop) if self.form.shaped else ANY_SHAPE
             task = replace(task, shape=shape)
             with ExitStack() as stack:
@@ -158,10 +160,17 @@ class _Job:
         return done
 
     @contextmanager
-    def _conveyor(self, files: int) -> Iterator[Conveyor]:
+    def _begun(self, selection: Selection) -> Iterator[tuple[Located, Conveyor]]:
+        """The files to read, and the workers, which start meanwhile where they will be wanted."""
         jobs, cluster = self.options.jobs, self.options.cluster
-        with Trays(near=cluster is None) as trays, executor_for(files, jobs, cluster) as executor:
-            yield Conveyor(executor, jobs or usable_cores(), self.progress, trays)
+        with Trays(near=cluster is None) as trays, ExitStack() as stack:
+            executor = None
+            if cluster is None and looks_large(self.root):
+                executor = stack.enter_context(executor_for(PROCESSES_PAY_FROM, jobs))
+            listed = locate(self.root, self.layout, selection)
+            if executor is None:
+                executor = stack.enter_context(executor_for(len(listed.plain), jobs, cluster))
+            yield listed, Conveyor(executor, jobs or usable_cores(), self.progress, trays)
 
     def _shape(self, conveyor: Conveyor, task: Task, listed: Located, stop: Stop) -> Shape:
         survey = Survey()
