@@ -58,7 +58,7 @@ def portion_of(root: Path, raw: bytes, form: str, *, arrays: bool) -> Portion:
 
 def told(portion: Portion) -> object:
     held = None if portion.piece is None else portion.piece.held
-    return held, portion.refs, portion.problems
+    return held, portion.counts, portion.known, portion.problems
 
 
 def same(root: Path, raw: bytes) -> Portion:

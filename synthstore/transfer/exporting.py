@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, replace
@@ -13,7 +14,7 @@ from synthstore.errors import UsageError
 from synthstore.files.durable import replacing
 from synthstore.files.passing import Passed
 from synthstore.layout.base import Layout
-from synthstore.model.ids import EntityRef, Kind
+from synthstore.model.ids import Kind
 from synthstore.progress import Progress, SilentProgress
 from synthstore.scan.pool import PROCESSES_PAY_FROM, executor_for, shards, usable_cores
 from synthstore.scan.workers import looks_large
@@ -37,6 +38,7 @@ from synthstore.transfer.reading import (
     rightful,
     survey_portion,
 )
+from synthstore.transfer.records import KINDS
 from synthstore.transfer.selection import Selection
 
 
@@ -111,19 +113,19 @@ class _Done:
     """What went out so far."""
 
     def __init__(self) -> None:
-        self.counts: dict[Kind, int] = {"memory": 0, "assembly": 0}
-        self.known: set[EntityRef] = set()
+        self.counts: Counter[Kind] = Counter()
+        self.known: dict[Kind, set[str]] = {kind: set() for kind in KINDS}
         self.problems: list[Problem] = []
 
     def take(self, portion: Portion) -> None:
         self.problems += portion.problems
-        self.known.update(portion.known)
-        for ref in portion.refs:
-            self.counts[ref.kind] += 1
+        self.counts.update(portion.counts)
+        for kind, ids in portion.known.items():
+            self.known[kind].update(ids)
 
     def left(self, limit: int | None) -> int | None:
         """How many records may still go out."""
-        return None if limit is None else limit - sum(self.counts.values())
+        return None if limit is None else limit - self.counts.total()
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,7 +191,7 @@ class _Job:
         limit = self.options.limit
         for shard, portion, piece in conveyor.portions(task, listed.plain, limit):
             left = done.left(limit)
-            if left is not None and len(portion.refs) > left:
+            if left is not None and portion.counts.total() > left:
                 yield _alone(read_portion(task, shard, None, left))
                 return
             claims += portion.apart
@@ -201,7 +203,7 @@ class _Job:
     def _require_found(self, done: _Done) -> None:
         """Raise UsageError for an id that nothing bears: a slip of the pen is no empty export."""
         wanted = self.options.selection.ids
-        missing = wanted - {ref.id for ref in done.known} if wanted else wanted
+        missing = wanted.difference(*done.known.values())
         if missing and self.options.selection.where is None and self.options.limit is None:
             raise UsageError(
                 f"no entity of this store has the id {', '.join(sorted(missing))}",

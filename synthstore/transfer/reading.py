@@ -6,7 +6,7 @@ Everything here is a plain function of picklable values, so that any executor ca
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Container, Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, groupby
 from pathlib import Path
@@ -24,7 +24,7 @@ from synthstore.scan.caps import DEFAULT_CAPS
 from synthstore.transfer.formats import FORMATS
 from synthstore.transfer.formats.base import ANY_SHAPE, Shape
 from synthstore.transfer.formats.parquet import exact_singles
-from synthstore.transfer.records import Document, Record, record_of
+from synthstore.transfer.records import KINDS, Document, Record, record_of
 from synthstore.transfer.selection import Selection
 
 _LOSSY = ("duplicate keys", "nested deeper")
@@ -79,10 +79,10 @@ class Portion:
 
     piece: Filled | None = None
     """For the format's writer; None where no record was wanted."""
-    refs: list[EntityRef] = field(default_factory=list)
-    """The entities in it."""
-    known: list[EntityRef] = field(default_factory=list)
-    """All that were read, wanted or not."""
+    counts: Counter[Kind] = field(default_factory=Counter)
+    """How many entities of each kind are in it."""
+    known: dict[Kind, list[str]] = field(default_factory=lambda: {kind: [] for kind in KINDS})
+    """The ids of all that were read, wanted or not."""
     apart: list[Claim] = field(default_factory=list)
     """Files not named after their id: others may bear it too, so they wait until all are known."""
     problems: list[Problem] = field(default_factory=list)
@@ -137,15 +137,15 @@ def _wanted(
 ) -> Iterator[Record]:
     """The records that go out, all else that is seen noted in ``portion``."""
     for file, record, document in _records(task, files, portion.problems):
-        ref = EntityRef(file.kind, record["id"])
-        if not sole and not task.layout.names(file.path, ref.id):
+        if not sole and not task.layout.names(file.path, record["id"]):
+            ref = EntityRef(file.kind, record["id"])
             portion.apart.append(_claim(task, file, ref, document))
             continue
-        if limit is not None and len(portion.refs) >= limit:
+        if limit is not None and portion.counts.total() >= limit:
             return
-        portion.known.append(ref)
+        portion.known[file.kind].append(record["id"])
         if task.selection.wants(record):
-            portion.refs.append(ref)
+            portion.counts[file.kind] += 1
             yield task.selection.trimmed(record)
 
 
@@ -162,7 +162,10 @@ def _claim(task: Task, file: FileName, ref: EntityRef, document: Document) -> Cl
 
 
 def rightful(
-    layout: Layout, claims: Iterable[Claim], known: Container[EntityRef], problems: list[Problem]
+    layout: Layout,
+    claims: Iterable[Claim],
+    known: Mapping[Kind, Container[str]],
+    problems: list[Problem],
 ) -> list[FileName]:
     """The one file of each entity that is not ``known`` yet: named after it, else the newest."""
     best: dict[EntityRef, Claim] = {}
@@ -175,7 +178,7 @@ def rightful(
     problems += [
         Problem(claim.file.path, "another file bears its id too")
         for claim in order
-        if claim.ref in known or best.setdefault(claim.ref, claim) is not claim
+        if claim.ref.id in known[claim.ref.kind] or best.setdefault(claim.ref, claim) is not claim
     ]
     return sorted((one.file for one in best.values()), key=in_order)
 
