@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -23,16 +24,19 @@ from synthstore.files.jsonio import Style, dump, parse
 from synthstore.layout.base import Layout
 from synthstore.layout.core import Core3, Core4
 from synthstore.layout.native import Native
-from synthstore.model.facts import Stat
+from synthstore.model.facts import EntityFile, Stat
 from synthstore.repair.placing import Placed, plan_around
 from synthstore.store import berths
 from synthstore.transfer import portions, sources
-from synthstore.transfer.beginning import begin, is_bare
-from synthstore.transfer.checking import Ready, Terms, prepare
+from synthstore.transfer.beginning import Begun, begin, is_bare
+from synthstore.transfer.checking import Terms
 from synthstore.transfer.formats.base import Found, Row, Unread
 from synthstore.transfer.importing import nothing
 from synthstore.transfer.making import sample
+from synthstore.transfer.outcomes import Entry, Ready
 from synthstore.transfer.portions import Chunk, Held, chunks
+from synthstore.transfer.vectors import Vectors
+from synthstore.transfer.working import prepare
 from tests.operate import look
 from tests.transfers import make_sample, put_rows, read_back, take_in, write_out
 from tests.trees import sha_tree
@@ -272,7 +276,10 @@ def living(group: int) -> bool:
 
 @pytest.mark.parametrize("layout", [Native(), Core4(), Core3()])
 @pytest.mark.parametrize("n", [1, 40])
-def test_a_store_is_begun_as_a_repair_would_complete_it(layout: Layout, n: int) -> None:
+@pytest.mark.parametrize("shared", [True, False])
+def test_a_store_is_begun_as_a_repair_would_complete_it(
+    layout: Layout, n: int, shared: bool
+) -> None:
     rows = [Row(number, record) for number, record in enumerate(sample(n, 4, 3), 1)]
     bare = {"kind": "memory", "id": "bare", "content": "without an embedding"}
     zero = {"kind": "memory", "id": "zero", "content": "of length 0", "embedding": [0.0] * 4}
@@ -280,15 +287,30 @@ def test_a_store_is_begun_as_a_repair_would_complete_it(layout: Layout, n: int) 
     inventory = nothing(layout)
     assert is_bare(inventory)
     planned = plan_around(Path("/nowhere"), inventory, placed(layout, rows))
-    begun = [c for batch in begin(layout, placed(layout, rows), ACCESS) for c in batch]
-    assert [as_bytes(change) for change in begun] == [as_bytes(c) for c in planned.changes]
+    vectors = Vectors()
+    with vectors.shared() if shared else nullcontext():
+        changes = [
+            c for batch in begin(layout, begun(layout, rows, vectors), ACCESS) for c in batch
+        ]
+        assert [as_bytes(change) for change in changes] == [as_bytes(c) for c in planned.changes]
 
 
 def placed(layout: Layout, rows: Sequence[Row]) -> Placed:
     found = Placed()
     for outcome in prepare(Terms("/nowhere", layout, ACCESS), Held(list(rows))):
-        if isinstance(outcome, Ready):
+        if isinstance(outcome, Ready) and isinstance(outcome.file, EntityFile):
             found.add(outcome.file, outcome.array())
+    return found
+
+
+def begun(layout: Layout, rows: Sequence[Row], vectors: Vectors) -> Begun:
+    """As a worker's, but for one embedding that it could not put on its shelf."""
+    found = Begun(vectors)
+    terms = Terms("/nowhere", layout, ACCESS, bare=True)
+    for part, shelf in ((rows[:1], None), (rows[1:], vectors.shelf(len(rows)))):
+        for outcome in prepare(terms, Held(list(part)), None, shelf):
+            if isinstance(outcome, Ready) and isinstance(outcome.file, Entry):
+                found.add(outcome.file, outcome.vector)
     return found
 
 

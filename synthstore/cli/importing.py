@@ -115,7 +115,7 @@ async def import_(
     """
     from synthstore.scan.workers import expect_rows  # noqa: PLC0415
 
-    expect_rows(file, sample, common.jobs, ["synthstore.transfer.checking"])
+    expect_rows(file, sample, common.jobs, ["synthstore.transfer.working"])
     from synthstore.transfer.importing import (  # noqa: PLC0415
         ImportOptions,
         import_rows,

@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from synthstore.files.durable import told
 from synthstore.files.sharing import Address, address_of, new_memory, reach
 from synthstore.model.embedding import FloatMatrix, FloatVector
 
@@ -48,6 +49,11 @@ class Arena:
     def __init__(self, fd: int) -> None:
         self._fd = fd
         self.address = address_of(fd)
+
+    def put(self, row: int, vector: FloatVector) -> None:
+        """Write one embedding, of shape (dim,) and at most MOST_DIMENSIONS, where no worker did."""
+        with told("memory for worker processes"):
+            _put(self._fd, Shelf(self.address, row), len(vector), [vector], 0)
 
     def matrix(self, dim: int, runs: Sequence[Run]) -> FloatMatrix:
         """The rows of the ``runs``, which ascend: float32, shape (rows, dim).

@@ -31,22 +31,16 @@ from synthstore.store.backups import Copies, keep_own_copy
 from synthstore.store.berths import Berth
 from synthstore.store.runs import CATALOG, Change
 from synthstore.store.session import RunResult, Session
-from synthstore.transfer.beginning import begin, is_bare
-from synthstore.transfer.checking import (
-    Outcome,
-    Ready,
-    Refused,
-    Terms,
-    Waiting,
-    finish,
-    memory_documents,
-    prepare,
-)
+from synthstore.transfer.beginning import Begun, begin, is_bare
+from synthstore.transfer.checking import Terms, finish, memory_documents
 from synthstore.transfer.hopping import Stop
 from synthstore.transfer.intake import Intake, OnConflict
+from synthstore.transfer.outcomes import Outcome, Ready, Refused, Waiting
 from synthstore.transfer.portions import Portion
 from synthstore.transfer.rejects import reject_line
 from synthstore.transfer.sources import Source
+from synthstore.transfer.vectors import Vectors
+from synthstore.transfer.working import prepare
 
 SHOWN_REFUSALS = 1_000
 """Refused rows whose reasons are held for the report; all are counted."""
@@ -101,21 +95,29 @@ class Attempt:
         self._plan, self._inventory = plan, inventory
         self._progress, self._stop = progress, stop
         access = _access(plan, inventory)
-        self._bare = is_bare(inventory)
+        bare = is_bare(inventory)
         self._terms = Terms(
             str(plan.root),
             plan.layout,
             access,
             plan.embed,
-            bare=self._bare,
+            bare=bare,
             keep=plan.rejects is not None,
-        )
-        self.intake = Intake(
-            plan.root, inventory, access, plan.on_conflict, self._refuse, session=session
         )
         self._session = session
         self._rejects: BinaryIO | None = None
         self._closing = ExitStack()
+        self._vectors = Vectors()
+        self._begun = Begun(self._vectors) if bare else None
+        self.intake = Intake(
+            plan.root,
+            inventory,
+            access,
+            plan.on_conflict,
+            self._refuse,
+            session=session,
+            begun=self._begun,
+        )
 
     def rehearse(self) -> None:
         """Decide about every row, and write nothing at all."""
@@ -131,6 +133,8 @@ class Attempt:
     def _batches(self) -> Generator[Sequence[Change]]:
         """Entity files in the order of their rows, then what follows from all of them."""
         with self._closing:
+            if self._begun is not None:
+                self._closing.enter_context(self._vectors.shared())
             for batch in _batched(self._entities()):
                 self._stop.heed()
                 self.bytes += sum(_size(change) for change in batch)
@@ -174,7 +178,8 @@ class Attempt:
         waiting: deque[Future[list[Outcome]]] = deque()
         for portion in portions:
             berth = self._berth(portion)
-            waiting.append(executor.submit(prepare, self._terms, portion, berth))
+            shelf = self._vectors.shelf(portion.count)
+            waiting.append(executor.submit(prepare, self._terms, portion, berth, shelf))
             if len(waiting) > window:
                 yield waiting.popleft().result()
         while waiting:
@@ -212,9 +217,9 @@ class Attempt:
             del changes  # before the next ones are made: vectors of many files take much room
 
     def _around(self) -> Iterator[Sequence[Change]]:
-        layout, empty = self._plan.layout, not self.intake.placed.files
-        if not empty and self._bare:
-            yield from begin(layout, self.intake.handed_over(), self._terms.access)
+        layout, empty = self._plan.layout, self.intake.empty
+        if not empty and self._begun is not None:
+            yield from begin(layout, self._begun, self._terms.access)
         elif not empty:
             placed = self.intake.handed_over()
             yield plan_around(self._plan.root, self._inventory, placed).changes

@@ -6,7 +6,8 @@ Where nothing stands, nothing is to be kept, compared or mended. It comes to the
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from array import array
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -14,13 +15,17 @@ from synthstore.files.durable import Content
 from synthstore.files.jsonio import Style, dump
 from synthstore.layout.base import Layout
 from synthstore.layout.native import Native
-from synthstore.model.facts import EntityFile, PartStatus, Stat
+from synthstore.model.embedding import FloatMatrix
+from synthstore.model.facts import PartStatus, Stat
 from synthstore.model.ids import EntityRef, numeric_id, vector_id
-from synthstore.repair.placing import Placed
-from synthstore.scan.inventory import EmbeddingTable, Inventory
-from synthstore.store.flat_index import FlatContent, flat_content
+from synthstore.scan.inventory import Inventory
+from synthstore.store.flat_index import FlatContent, Order, flat_content
 from synthstore.store.mapping import mapping_content
 from synthstore.store.plan import CATALOG, INDEX, MAPPING, Change
+from synthstore.transfer.outcomes import Entry
+from synthstore.transfer.vectors import Vectors
+
+_NO_ROW = -1
 
 
 def is_bare(inventory: Inventory) -> bool:
@@ -31,17 +36,50 @@ def is_bare(inventory: Inventory) -> bool:
     return missing and not (inventory.files or inventory.strays or inventory.access)
 
 
-def begin(layout: Layout, placed: Placed, access: Stat) -> Iterator[Sequence[Change]]:
-    """Index, mapping and catalog of the files ``placed``, whose embeddings are of one dimension.
+class Begun:
+    """Entity files that a new store is to have, and which of its embeddings is whose."""
 
-    All that is ``placed`` is let go on the way. They come one by one: the vectors of many files,
-    and their rows, take too much room to be held together.
+    def __init__(self, vectors: Vectors) -> None:
+        self.entries: dict[str, Entry] = {}
+        """By path."""
+        self._vectors = vectors
+        self._rows = array("q")
+        """Of each entry, in their order."""
+
+    def add(self, entry: Entry, vector: bytes | int | None) -> None:
+        """Note one whole file, and its embedding where that is valid: all of one dimension."""
+        self.entries[entry.path] = entry
+        self._rows.append(_NO_ROW if vector is None else self._vectors.keep(entry.dim, vector))
+
+    def embedded(self) -> tuple[list[EntityRef], Order, FloatMatrix] | None:
+        """Entities in order, the row of each in the matrix, and the matrix; it can be had once.
+
+        None where no file has an embedding.
+        """
+        found = [
+            (entry.ref, row, entry.dim)
+            for entry, row in zip(self.entries.values(), self._rows, strict=True)
+            if row != _NO_ROW
+        ]
+        if not found:
+            return None
+        found.sort()
+        rows = np.fromiter((row for _, row, _ in found), np.intp, len(found))
+        return [ref for ref, _, _ in found], rows, self._vectors.matrix(found[0][2])
+
+
+def begin(layout: Layout, begun: Begun, access: Stat) -> Iterator[Sequence[Change]]:
+    """Index, mapping and catalog of the files that are ``begun``.
+
+    All of it is let go on the way. They come one by one: the vectors of many files, and their rows,
+    take too much room to be held together.
     """
-    files = placed.files
-    tables = placed.tables()
-    del placed
-    while tables:
-        names, index = _index(layout, files, tables.popitem()[1])
+    entries = begun.entries
+    embedded = begun.embedded()
+    del begun
+    if embedded is not None:
+        names, index = _index(layout, *embedded)
+        del embedded
         yield (_new(layout.faiss_path, index, INDEX, access),)
         del index
         native = layout.name == Native.name
@@ -49,35 +87,23 @@ def begin(layout: Layout, placed: Placed, access: Stat) -> Iterator[Sequence[Cha
         del names
         yield (_new(layout.mapping_paths[0], mapping, MAPPING, access),)
         del mapping
-    yield (_new(layout.catalog_path, _catalog(layout, files), CATALOG, access),)
+    yield (_new(layout.catalog_path, _catalog(layout, entries), CATALOG, access),)
 
 
 def _index(
-    layout: Layout, files: Mapping[str, EntityFile], table: EmbeddingTable
+    layout: Layout, refs: Sequence[EntityRef], rows: Order, matrix: FloatMatrix
 ) -> tuple[dict[str, int], FlatContent]:
     """The mapping's entries and the index, in the order of the entities."""
-    refs = [_ref(files[path]) for path in table.paths]
-    order = sorted(range(len(refs)), key=refs.__getitem__)
-    names = {name: numeric_id(name) for name in (vector_id(refs[row]) for row in order)}
+    names = {name: numeric_id(name) for name in map(vector_id, refs)}
     ids = np.fromiter(names.values(), np.int64, len(names))
-    content = flat_content(
-        layout.factory, layout.metric, ids, table.matrix, order=np.array(order, np.intp)
-    )
-    return names, content
+    return names, flat_content(layout.factory, layout.metric, ids, matrix, order=rows)
 
 
-def _catalog(layout: Layout, files: dict[str, EntityFile]) -> bytes:
-    by_ref = sorted((_ref(file), path) for path, file in files.items())
-    rows = {ref: layout.row_for(files.pop(path), None, ()) for ref, path in by_ref}
+def _catalog(layout: Layout, entries: dict[str, Entry]) -> bytes:
+    by_ref = sorted((entry.ref, path) for path, entry in entries.items())
+    rows = {ref: entries.pop(path).row for ref, path in by_ref}
     del by_ref
     return dump(layout.write_catalog(None, rows), Style())
-
-
-def _ref(file: EntityFile) -> EntityRef:
-    ref = file.ref
-    if ref is None:
-        raise ValueError(f"no whole entity: {file.path}")
-    return ref
 
 
 def _new(path: str, content: Content, order: int, access: Stat) -> Change:

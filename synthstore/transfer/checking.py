@@ -1,37 +1,32 @@
-"""The work of one worker of an import: rows into entity files, or into the reason why not.
+"""Rows judged: each into the bytes of an entity file, or into the reason why not.
 
-Everything here is a plain function of picklable values, so that any executor can run it. A reason
-never quotes a row: it is shown, and written to logs.
+A reason never quotes a row: it is shown, and written to logs.
 """
 
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
-from synthstore.errors import OperationError, UsageError
+from synthstore.errors import UsageError
 from synthstore.files.jsonio import Parsed, ParseFailure, Style, dump, parse, parse_numbers
-from synthstore.files.putting import Attire
 from synthstore.layout.base import Layout
 from synthstore.layout.detect import SUPPORTED
 from synthstore.layout.lucidia import Lucidia
 from synthstore.layout.native import Native
-from synthstore.model.embedding import EmbeddingState, FloatVector
+from synthstore.model.embedding import EmbeddingState
 from synthstore.model.facts import EntityFile, Stat
 from synthstore.model.ids import EntityRef, Kind, id_problem
 from synthstore.scan.shard import DEFAULT_CAPS
-from synthstore.store.berths import Berth
 from synthstore.store.entity import Hashed, judge_document
-from synthstore.store.plan import Staged
 from synthstore.transfer.crossing import Lookup, document_of, needs_memories
 from synthstore.transfer.formats.base import Found, Row
 from synthstore.transfer.making import embedding_for
-from synthstore.transfer.portions import Portion
+from synthstore.transfer.outcomes import Entry, Outcome, Ready, Refused, Waiting
 from synthstore.transfer.records import (
     Record,
     RecordError,
@@ -80,79 +75,11 @@ class Terms:
     """Whether rows that are fine are kept too, since a later look may refuse them."""
 
 
-class Ready(NamedTuple):
-    """A row as the file of an entity."""
-
-    number: int
-    ref: EntityRef
-    content: bytes | Staged
-    """Staged where no file stands in its place yet, as far as the worker could see."""
-    file: EntityFile
-    vector: bytes | None
-    """The valid embedding, float32: an array would cost more to hand on than to make."""
-    source: bytes | None = None
-    """The row itself, where a later look may still refuse it."""
-
-    def array(self) -> FloatVector | None:
-        """The valid embedding."""
-        return None if self.vector is None else np.frombuffer(self.vector, np.float32)
-
-
-@dataclass(frozen=True, slots=True)
-class Refused:
-    """A row that cannot go into the store."""
-
-    number: int
-    reason: str
-    source: bytes | None = None
-    cut: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Waiting:
-    """An assembly that is to hold copies of memories, which may come behind it."""
-
-    number: int
-    source: bytes
-
-
-Outcome = Ready | Refused | Waiting
-
-
-def prepare(terms: Terms, portion: Portion, berth: Berth | None = None) -> list[Outcome]:
-    """What becomes of each row; new files are written into the ``berth``, which has room for all.
-
-    What cannot be written is handed on, so that whoever asked meets the error himself.
-    """
-    if berth is None:
-        return [_judged(terms, found) for found in portion.found()]
-    with berth.area.held():
-        return [
-            _staged(terms, berth, slot, _judged(terms, found))
-            for slot, found in enumerate(portion.found(), berth.first)
-        ]
-
-
-def _judged(terms: Terms, found: Found) -> Outcome:
+def judged(terms: Terms, found: Found) -> Outcome:
+    """What becomes of a row."""
     if isinstance(found, Row):
         return _outcome(terms, found, None)
     return Refused(found.number, found.reason, found.text, found.cut)
-
-
-def _staged(terms: Terms, berth: Berth, slot: int, outcome: Outcome) -> Outcome:
-    if not isinstance(outcome, Ready) or not isinstance(outcome.content, bytes):
-        return outcome
-    file, access = outcome.file, terms.access
-    if file.sha256 is None:
-        return outcome
-    if not terms.bare and os.path.lexists(f"{terms.root}/{file.path}"):
-        return outcome
-    attire = Attire(access.mode, access.uid, access.gid)
-    try:
-        staged = berth.area.write(slot, outcome.content, file.sha256, attire)
-    except OperationError:
-        return outcome
-    return outcome._replace(content=staged)
 
 
 def finish(terms: Terms, waiting: Waiting, memories: Lookup) -> Outcome:
@@ -283,12 +210,22 @@ def _ready(terms: Terms, row: Row, ref: EntityRef, parsed: Parsed) -> Ready:
         raise _BadRowError("its embedding is no list of numbers")
     if file.embedding is EmbeddingState.NOT_FINITE:
         raise _BadRowError("its embedding holds a number that no float32 can")
-    if file.record is not None:
-        # As many of them are held as there are rows, and new rows name the hash of the file.
-        file = file._replace(record=file.record._replace(content_sha256=None))
     numbers = vector.tobytes() if vector is not None else None
     source = source_of(row) if terms.keep else None
-    return Ready(row.number, ref, content, file, numbers, source)
+    facts = _entry(terms.layout, ref, file, digest) if terms.bare else _unhashed(file)
+    return Ready(row.number, ref, content, facts, numbers, source)
+
+
+def _entry(layout: Layout, ref: EntityRef, file: EntityFile, sha256: str) -> Entry:
+    row = layout.row_for(file, None, ())
+    return Entry(ref, file.path, sha256, file.embedding, file.dim, row)
+
+
+def _unhashed(file: EntityFile) -> EntityFile:
+    """The file without the hash of its text, for as many are held as there are rows."""
+    if file.record is None:
+        return file
+    return file._replace(record=file.record._replace(content_sha256=None))
 
 
 def memory_documents(get: Callable[[str], bytes | None]) -> Lookup:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Literal
 
@@ -18,7 +18,8 @@ from synthstore.repair.placing import Placed
 from synthstore.scan.inventory import Inventory
 from synthstore.store.plan import ENTITY, Change, Staged
 from synthstore.store.session import Session
-from synthstore.transfer.checking import Ready, Refused
+from synthstore.transfer.beginning import Begun
+from synthstore.transfer.outcomes import Entry, Ready, Refused
 
 OnConflict = Literal["skip", "replace", "newer", "fail"]
 
@@ -37,8 +38,13 @@ class Intake:
         refuse: Callable[[Refused], None],
         *,
         session: Session | None,
+        begun: Begun | None,
     ) -> None:
-        self.placed = Placed()
+        """Have rows put into the store as it was scanned, or into one that is ``begun``."""
+        self._placed, self._begun = Placed(), begun
+        self._taken: Mapping[str, EntityFile | Entry] = (
+            self._placed.files if begun is None else begun.entries
+        )
         self.inserted = self.updated = self.skipped = 0
         self._root, self._inventory, self._access = root, inventory, access
         self._on_conflict, self._refuse, self._session = on_conflict, refuse, session
@@ -58,22 +64,27 @@ class Intake:
             self._refuse(Refused(ready.number, reason, ready.source))
             self._unload(ready)
             return None
-        if standing is None:
+        if standing is None or isinstance(ready.file, Entry):
             self.inserted += 1
-            return self._change(ready.file, ready, ready.content, None)
+            return self._new(ready)
         self._met.add(ready.ref)
-        return self._meet(ready, self._unloaded(ready), standing)
+        return self._meet(ready, ready.file, self._unloaded(ready), standing)
+
+    @property
+    def empty(self) -> bool:
+        """Whether no row has put a file anywhere."""
+        return not self._taken
 
     def handed_over(self) -> Placed:
         """All that was taken; nothing of it is held here any more, so that nothing can be taken."""
-        placed, self.placed = self.placed, Placed()
+        placed, self._placed, self._taken = self._placed, Placed(), {}
         return placed
 
     def path_of(self, ref: EntityRef) -> str | None:
         """Where a row put the file of an entity; None where none did."""
         standing = self._inventory.by_ref.get(ref)
         path = standing[0].path if standing else self._inventory.layout.path_for(ref)
-        placed = self.placed.files.get(path)
+        placed = self._taken.get(path)
         return path if placed is not None and placed.ref == ref else None
 
     def _unload(self, ready: Ready) -> None:
@@ -98,7 +109,7 @@ class Intake:
     def _reason(self, ready: Ready, standing: EntityFile | None) -> str | None:
         """Why a row that is fine by itself cannot go in."""
         path = ready.file.path
-        placed = self.placed.files.get(path)
+        placed = self._taken.get(path)
         if ready.ref in self._met or (placed is not None and placed.ref == ready.ref):
             return "its id was in the input before"
         if placed is not None:
@@ -111,7 +122,7 @@ class Intake:
             return "what stands where its file belongs cannot be read"
         return self._other_dimension(ready.file)
 
-    def _other_dimension(self, file: EntityFile) -> str | None:
+    def _other_dimension(self, file: EntityFile | Entry) -> str | None:
         if file.embedding not in _SIZED:
             return None
         if self._dim is None and file.embedding is EmbeddingState.VALID:
@@ -122,8 +133,10 @@ class Intake:
 
     # Where the store has one of this id
 
-    def _meet(self, ready: Ready, content: bytes, standing: EntityFile) -> Change | None:
-        if self._on_conflict == "skip" or not self._may(ready, standing):
+    def _meet(
+        self, ready: Ready, file: EntityFile, content: bytes, standing: EntityFile
+    ) -> Change | None:
+        if self._on_conflict == "skip" or not self._may(file, standing):
             self.skipped += 1
             return None
         old = self._read(standing)
@@ -139,17 +152,18 @@ class Intake:
         if old is not None:
             content = dump(new.value, style_of(old[0], old[1].value), finite=True)
         self.updated += 1
-        file = ready.file._replace(
+        file = file._replace(
             path=standing.path,
             sha256=hashlib.sha256(content).hexdigest(),
             stat=standing.stat._replace(size=len(content)),
         )
-        return self._change(file, ready, content, standing)
+        self._placed.add(file, ready.array())
+        return Change(file.path, standing.sha256, content, ENTITY, sha256=file.sha256)
 
-    def _may(self, ready: Ready, standing: EntityFile) -> bool:
+    def _may(self, file: EntityFile, standing: EntityFile) -> bool:
         if self._on_conflict != "newer" or standing.status is not FileStatus.WHOLE:
             return True
-        ours = ready.file.record.updated_us if ready.file.record is not None else None
+        ours = file.record.updated_us if file.record is not None else None
         theirs = standing.record.updated_us if standing.record is not None else None
         return ours is not None and theirs is not None and ours > theirs
 
@@ -161,15 +175,14 @@ class Intake:
         except (FileNotFoundError, OperationError, ParseFailure):
             return None
 
-    def _change(
-        self, file: EntityFile, ready: Ready, content: bytes | Staged, standing: EntityFile | None
-    ) -> Change:
-        self.placed.add(file, ready.array())
-        if standing is not None:
-            return Change(file.path, standing.sha256, content, ENTITY, sha256=file.sha256)
-        access = self._access
+    def _new(self, ready: Ready) -> Change:
+        file, access = ready.file, self._access
+        if isinstance(file, EntityFile):
+            self._placed.add(file, ready.array())
+        elif self._begun is not None:
+            self._begun.add(file, ready.vector)
         return Change(
-            file.path, None, content, ENTITY,
+            file.path, None, ready.content, ENTITY,
             mode=access.mode, uid=access.uid, gid=access.gid, sha256=file.sha256,
         )  # fmt: skip
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from synthstore.files.jsonio import ParseFailure, Style, dump, parse
-from synthstore.transfer.checking import Refused
+from synthstore.transfer.outcomes import Refused
 
 
 def reject_line(one: Refused) -> bytes:
