@@ -37,6 +37,9 @@ def disagreeing(
 
     With ``any_unit`` a time may be milliseconds in one and seconds in the other.
     """
+    if not raw:
+        # A new row has none of it yet.
+        return tuple(key for key, claim in claims.items() if claim is not None)
     return tuple(
         key
         for key, claim in claims.items()

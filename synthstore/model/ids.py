@@ -16,6 +16,9 @@ MAX_ID_BYTES = 200
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 """All of Unicode's category Cc."""
 
+_PLAIN = re.compile(rf"[A-Za-z0-9_][A-Za-z0-9_.-]{{0,{MAX_ID_BYTES - 1}}}")
+"""Ids against which nothing stands, as most are."""
+
 
 class EntityRef(NamedTuple):
     """One entity of a store."""
@@ -33,6 +36,8 @@ def in_order(refs: Iterable[EntityRef]) -> list[EntityRef]:
 
 def id_problem(entity_id: str, *, kind: Kind = "memory", native: bool = True) -> str | None:
     """Say why ``entity_id`` is not allowed, or None if it is."""
+    if _PLAIN.fullmatch(entity_id):
+        return None
     try:
         size = len(entity_id.encode("utf-8"))
     except UnicodeEncodeError:

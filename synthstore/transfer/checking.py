@@ -140,7 +140,7 @@ def _by_numbers(raw: bytes) -> Parsed:
     """As ``parse``; an embedding may come as an array, where that is spelt as its list would be."""
     parsed = parse_numbers(raw, _EMBEDDING)
     numbers = parsed.value.get(_EMBEDDING) if isinstance(parsed.value, dict) else None
-    if isinstance(numbers, np.ndarray) and (np.trunc(numbers) == numbers).any():
+    if isinstance(numbers, np.ndarray) and np.count_nonzero(np.trunc(numbers) == numbers):
         # It may have been an integer, and must not become a float.
         return parse(raw)
     return parsed
