@@ -17,6 +17,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from synthstore.cli.ahead import ROW_WORKERS, start
 from synthstore.errors import DiskFullError, OperationError
 from synthstore.files import putting
 from synthstore.files.inside import Tree
@@ -26,6 +27,7 @@ from synthstore.layout.core import Core3, Core4
 from synthstore.layout.native import Native
 from synthstore.model.facts import EntityFile, Stat
 from synthstore.repair.placing import Placed, plan_around
+from synthstore.scan import workers
 from synthstore.store import berths
 from synthstore.transfer import portions, sources
 from synthstore.transfer.beginning import Begun, begin, is_bare
@@ -269,6 +271,31 @@ def living(group: int) -> bool:
         if int(fields[3]) == group and fields[0] not in "ZX":
             return True
     return False
+
+
+@pytest.mark.parametrize(
+    ("words", "started"),
+    [
+        (["import", "store", "LARGE", "--create"], 1),
+        (["import", "store", "small"], 0),
+        (["import", "store", "-"], 0),
+        (["import", "store", "LARGE", "--jobs=1"], 0),
+        (["export", "store", "-o", "LARGE"], 0),
+        ([], 0),
+    ],
+)
+def test_workers_start_before_the_command_is_understood(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: list[str], started: int
+) -> None:
+    begun: list[object] = []
+    monkeypatch.setattr(workers, "_expect", lambda *given: begun.append(given))
+    monkeypatch.setattr(workers, "LARGE_FILE", 3)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "LARGE").write_bytes(b"rows")
+    (tmp_path / "small").write_bytes(b"row")
+    (tmp_path / "store").write_bytes(b"")
+    start(words)
+    assert begun == [(None, ROW_WORKERS)] * started
 
 
 # What belongs around them

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from synthstore.scan.workers import expect
+from synthstore.scan.workers import expect, expect_rows
 
 _MODULES: Mapping[str, Sequence[str]] = {
     "verify": (),
@@ -17,16 +17,24 @@ _MODULES: Mapping[str, Sequence[str]] = {
 }
 """Commands that are sure to want workers for a large store, and what these import for them."""
 
+ROW_WORKERS = ("synthstore.transfer.working",)
+"""What the workers of an import need."""
+
 _OTHERWISE = ("-h", "--help", "--quick", "--jobs", "--executor")
 """Options with which workers may not be wanted: the command itself decides then."""
 
 
 def start(args: Sequence[str]) -> None:
-    """Begin to start workers if a word of ``args`` is the path of a large store.
+    """Begin to start workers if a word of ``args`` is the path of a large store, or file of rows.
 
     A wrong guess costs only time, and a missed one is made up for by the command.
     """
     command, *words = args or [""]
-    if command in _MODULES and not any(word.startswith(_OTHERWISE) for word in words):
-        stores = [Path(word) for word in words if not word.startswith("-")]
-        expect(stores, None, _MODULES[command])
+    if any(word.startswith(_OTHERWISE) for word in words):
+        return
+    paths = [word for word in words if not word.startswith("-")]
+    if command in _MODULES:
+        expect([Path(path) for path in paths], None, _MODULES[command])
+    if command == "import":
+        for path in paths:
+            expect_rows(path, None, None, ROW_WORKERS)

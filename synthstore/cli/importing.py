@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from synthstore.cli import options
+from synthstore.cli.ahead import ROW_WORKERS
 from synthstore.cli.command import Common
 from synthstore.cli.manual import Manual
 from synthstore.cli.writing import index_backups, warn_of_core
@@ -115,7 +116,7 @@ async def import_(
     """
     from synthstore.scan.workers import expect_rows  # noqa: PLC0415
 
-    expect_rows(file, sample, common.jobs, ["synthstore.transfer.working"])
+    expect_rows(file, sample, common.jobs, ROW_WORKERS)
     from synthstore.transfer.importing import (  # noqa: PLC0415
         ImportOptions,
         import_rows,

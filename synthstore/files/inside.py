@@ -44,6 +44,9 @@ class Found:
         return self.stat is not None and self.sha256 is None
 
 
+_ABSENT = Found()
+
+
 def split(path: str) -> tuple[str, str]:
     """The folder (``""``: the root) and the name of a relative path."""
     folder, _, name = path.rpartition("/")
@@ -79,9 +82,11 @@ class Tree:
 
     def has_folder(self, folder: str) -> bool:
         """Whether a real folder stands there, reached without links."""
-        with suppress(FileNotFoundError):
+        # Asked for each of many files, as the methods below are: without a context manager.
+        try:
             return self._folder(folder) >= 0
-        return False
+        except FileNotFoundError:
+            return False
 
     def find(self, path: str, *, hashed: bool = True) -> Found:
         """What stands at ``path``; its bytes are read only if ``hashed``."""
@@ -90,7 +95,7 @@ class Tree:
             return _find(self._folder(folder), name, hashed=hashed)
         except OSError as error:
             if error.errno in _NOTHING:
-                return Found()
+                return _ABSENT
             raise failure(error, self.root / path, "read") from error
 
     def keep(self, path: str, target: Path) -> bool:
@@ -118,14 +123,13 @@ class Tree:
         Where another file system is mounted on the way, its bytes are first copied beside it.
         """
         folder, name = split(path)
-        with told(f"{self.root}/{path}"):
-            fd = self._folder(folder)
-            try:
-                os.replace(staged, name, dst_dir_fd=fd)
-            except OSError as error:
-                if error.errno != errno.EXDEV:
-                    raise
-                _carry(Path(staged), name, fd)
+        try:
+            os.replace(staged, name, dst_dir_fd=self._folder(folder))
+        except OSError as error:
+            if error.errno != errno.EXDEV:
+                raise failure(error, self.root / path, "write") from error
+            with told(self.root / path):
+                _carry(Path(staged), name, self._folder(folder))
 
     def take(self, path: str) -> None:
         """Unlink ``path``."""

@@ -39,6 +39,7 @@ from synthstore.transfer.records import (
 MADE = "synthstore_embedding"
 """The key in a memory's metadata that says that its embedding was made for tests."""
 
+_STYLE = Style()
 _EMBEDDING = "embedding"
 _NUMBER = (int, float)
 _TYPES: Mapping[str, tuple[type, ...]] = {
@@ -198,7 +199,7 @@ def _require_types(record: Record) -> None:
 
 
 def _ready(terms: Terms, row: Row, ref: EntityRef, parsed: Parsed) -> Ready:
-    content = dump(parsed.value, Style(), finite=True)
+    content = dump(parsed.value, _STYLE, finite=True)
     if len(content) > DEFAULT_CAPS.of(ref.kind):
         raise _BadRowError(f"would be a file of more than {DEFAULT_CAPS.of(ref.kind)} bytes")
     digest = hashlib.sha256(content).hexdigest()
