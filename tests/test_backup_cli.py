@@ -214,3 +214,18 @@ def test_the_environment_names_the_repository(
     assert cli("repair", built.root, "-y", "-q").code == 0
     assert built.raw(built.memories[0]) == original
     assert cli("stats", built.root, "--json").document["growth"]
+
+
+def test_workers_are_expected_where_all_of_a_store_is_going_to_be_read(
+    cli: Program, built: stores.Built, repo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected: list[list[Path]] = []
+    monkeypatch.setattr("synthstore.scan.workers.expect", lambda roots, *_: expected.append(roots))
+    call = ("backup", built.root, "--repo", repo, "-q")
+    assert cli(*call, "--dry-run").code == 0
+    assert expected == []
+    assert cli(*call).code == 0
+    assert expected == [[built.root]]
+    assert cli(*call).code == 0
+    assert cli("backup", built.root, "--repo", "no-such-system://repo", "-q").code != 0
+    assert expected == [[built.root]]

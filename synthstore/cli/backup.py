@@ -30,6 +30,9 @@ MANUAL = Manual(
     },
 )
 
+_WORK = ("synthstore.backup.encoding", "synthstore.backup.judging", "synthstore.verify")
+"""What the workers do: read the store, and take a quick look at it."""
+
 KEPT = "the store was only read, and no half snapshot is in the repository"
 """What Ctrl-C leaves; what was stored by then the next backup goes on from."""
 
@@ -70,6 +73,11 @@ async def backup(
     the store is not written to, and may be in use.
     What is wrong with the store is said on stderr and changes nothing in the exit code.
     """
+    root = common.store(store, os.environ)
+    if not dry_run and vault.is_empty(repo):
+        from synthstore.scan.workers import expect  # noqa: PLC0415
+
+        expect([root], common.jobs, _WORK)
     from synthstore.backup.snapshot import BackupOptions  # noqa: PLC0415
     from synthstore.backup.snapshot import backup as back_up  # noqa: PLC0415
     from synthstore.checks.catalogue import CATALOGUE  # noqa: PLC0415
@@ -85,7 +93,6 @@ async def backup(
         monthly=keep_monthly,
         yearly=keep_yearly,
     )
-    root = common.store(store, os.environ)
     with metered(common, metrics_file, "backup", [root]) as meter:
         place = vault.place(repo)
         common.call.unchanged = KEPT

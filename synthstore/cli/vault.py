@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -79,6 +81,16 @@ def place_if_named(repo: str | None) -> Place | None:
 
     named = repo or os.environ.get("SYNTHSTORE_REPOSITORY")
     return place_of(named) if named else None
+
+
+def is_empty(repo: str | None) -> bool:
+    """Whether a folder is named that has no snapshot yet: so cheap a guess that it may be wrong."""
+    named = repo or os.environ.get("SYNTHSTORE_REPOSITORY")
+    if not named or "://" in named:
+        return False
+    with suppress(OSError), os.scandir(Path(named) / "snapshots") as snapshots:
+        return next(snapshots, None) is None
+    return True
 
 
 def places(repos: list[str] | None) -> list[Place]:
