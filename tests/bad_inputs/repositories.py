@@ -66,7 +66,7 @@ def retold(change: Callable[[Tree], Tree]) -> Forge:
 def first(tree: Tree, **changes: object) -> Tree:
     """The tree with its first file told otherwise."""
     files = sorted(tree.files, key=lambda row: row.path)
-    return replace(tree, files=(replace(files[0], **changes), *files[1:]))  # type: ignore[arg-type]
+    return replace(tree, files=(files[0]._replace(**changes), *files[1:]))  # type: ignore[arg-type]
 
 
 def doubled(tree: Tree) -> Tree:
