@@ -201,10 +201,15 @@ def spell(style: Style, data: bytes) -> Spelt:
     if style.number in (Number.BYTES, Number.ROW):
         return Spelt(data, None)
     doubles = _doubles(style.number, data)
-    text = _separated(doubles, style.between)
+    before, between, after = style[2:]
+    level = _level(between)
+    if level and style.spelling is Spelling.PLAIN and (before, after) == _around(level):
+        # The writer's own way: nothing has to be put around it.
+        return Spelt(_indented(doubles, level), doubles)
+    text = _separated(doubles, between)
     if style.spelling is Spelling.PYTHON:
-        text = _as_python(text, doubles, style.between)
-    return Spelt(b"".join((style.before, text, style.after)), doubles)
+        text = _as_python(text, doubles, between)
+    return Spelt(b"".join((before, text, after)), doubles)
 
 
 def _doubles(number: Number, data: bytes) -> Doubles:
@@ -217,16 +222,29 @@ def _doubles(number: Number, data: bytes) -> Doubles:
 def _separated(doubles: Doubles, between: bytes) -> bytes:
     """The numbers as orjson writes them, ``between`` each two."""
     level = _level(between)
-    if not level or not len(doubles):
+    if not level:
         text = orjson.dumps(doubles, option=orjson.OPT_SERIALIZE_NUMPY)
         return text[1:-1].replace(b",", between)
+    before, after = _around(level)
+    return _indented(doubles, level)[len(before) : -len(after)]
+
+
+def _indented(doubles: Doubles, level: int) -> bytes:
+    """What stands between the brackets of an array that orjson writes indented, so deep."""
     # Far faster than to put the white space in afterwards.
     nested: object = doubles
     for _ in range(level - 1):
         nested = [nested]
     text = orjson.dumps(nested, option=orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_INDENT_2)
-    # What stands there is a line feed and two spaces a level, one level less at the end.
-    return text[text.rindex(b"[") + 2 + 2 * level : text.index(b"]") + 1 - 2 * level]
+    if not len(doubles):
+        return b"".join(_around(level))
+    return text[text.rindex(b"[") + 1 : text.index(b"]")]
+
+
+@lru_cache(maxsize=_MAX_LEVEL)
+def _around(level: int) -> tuple[bytes, bytes]:
+    """The white space that orjson puts before the first number so deep, and after the last."""
+    return b"\n" + 2 * level * b" ", b"\n" + 2 * (level - 1) * b" "
 
 
 @lru_cache(maxsize=64)

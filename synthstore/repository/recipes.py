@@ -61,9 +61,9 @@ def encode_apart(raw: bytes) -> tuple[Encoded, bytes]:
     skeleton, parts = cut(raw) if shape is None else _rows(raw, shape)
     if not parts:
         return Encoded(digest, len(raw), raw), raw
-    pieces = tuple(Piece(part.id, part.style.number, part.data) for part in parts)
-    styles = [part.style for part in parts]
-    body = write_recipe(skeleton, [part.gap for part in parts], styles, [p.id for p in pieces])
+    gaps, styles = [part.gap for part in parts], [part.style for part in parts]
+    pieces = tuple([Piece(part.id, part.style.number, part.data) for part in parts])
+    body = write_recipe(skeleton, gaps, styles, [piece.id for piece in pieces])
     return Encoded(digest, len(raw), body, pieces, is_recipe=True), skeleton
 
 
