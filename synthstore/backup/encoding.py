@@ -21,7 +21,6 @@ from synthstore.model.ids import Kind
 from synthstore.model.paths import folder_of
 from synthstore.repository.blocks import Block
 from synthstore.repository.codec import RAW, ROW, Style
-from synthstore.repository.packing import Packer
 from synthstore.repository.recipes import (
     Encoded,
     Piece,
@@ -63,17 +62,10 @@ class Read(NamedTuple):
 
 
 class Shard(NamedTuple):
-    """What one worker read: a few large values, which cost little to hand over."""
+    """What one worker read."""
 
     reads: list[Read]
     blocks: list[Block]
-
-
-def pack_shard(root: str, layout: Layout, paths: Sequence[str]) -> Shard:
-    """As ``read_shard``, with the files packed for whoever holds the repository."""
-    packer = Packer()
-    reads = read_shard(root, layout, paths, packer)
-    return Shard(reads, packer.finish())
 
 
 def read_shard(root: str, layout: Layout, paths: Sequence[str], sink: Sink) -> list[Read]:

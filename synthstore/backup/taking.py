@@ -18,7 +18,6 @@ problem.
 from __future__ import annotations
 
 import time
-from collections import deque
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, Future
 from contextlib import ExitStack, suppress
@@ -29,13 +28,12 @@ from synthstore.backup.crew import Crew
 from synthstore.backup.encoding import (
     WHOLE_BELOW,
     Read,
-    Shard,
-    pack_shard,
     read_large,
     read_shard,
 )
 from synthstore.backup.judging import Glance
 from synthstore.backup.listing import Listed, is_part, list_tree
+from synthstore.backup.shipping import packed
 from synthstore.errors import LockedError
 from synthstore.files.lock import held_still
 from synthstore.layout.base import Layout
@@ -175,18 +173,11 @@ class Taker:
     def _read_by(self, executor: Executor, paths: Sequence[str]) -> Iterator[Read]:
         # Of use only if nothing moves from here on, but then it need not be waited for.
         self._glance = self.crew.beside(executor, len(paths), self.look)
-        waiting: deque[Future[Shard]] = deque()
-        for shard in shards(paths):
-            waiting.append(executor.submit(pack_shard, str(self.root), self.layout, shard))
-            if len(waiting) > _AHEAD * self.crew.size:
-                yield from self._stored(waiting.popleft().result())
-        while waiting:
-            yield from self._stored(waiting.popleft().result())
-
-    def _stored(self, shard: Shard) -> Sequence[Read]:
-        for block in shard.blocks:
-            self.writer.add_block(block)
-        return shard.reads
+        ahead = _AHEAD * self.crew.size
+        for shard in packed(executor, str(self.root), self.layout, paths, ahead):
+            for block in shard.blocks:
+                self.writer.add_block(block)
+            yield from shard.reads
 
     def _read_alone(self, path: str, stat: Stat) -> Read:
         if stat.size < WHOLE_BELOW:

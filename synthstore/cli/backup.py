@@ -30,7 +30,7 @@ MANUAL = Manual(
     },
 )
 
-_WORK = ("synthstore.backup.encoding", "synthstore.backup.judging", "synthstore.verify")
+_WORK = ("synthstore.backup.shipping", "synthstore.backup.judging", "synthstore.verify")
 """What the workers do: read the store, and take a quick look at it."""
 
 KEPT = "the store was only read, and no half snapshot is in the repository"
