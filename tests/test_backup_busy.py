@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Executor, ThreadPoolExecutor
@@ -17,11 +18,14 @@ from threading import Thread
 import pytest
 
 from synthstore import MemoryPersistence
+from synthstore.backup import encoding
+from synthstore.backup.encoding import Outline
 from synthstore.backup.judging import Glance, Judge, Verdict
 from synthstore.backup.report import BackupReport
 from synthstore.backup.snapshot import BackupOptions, backup
 from synthstore.backup.taking import PASSES
 from synthstore.checks.finding import Severity
+from synthstore.layout.native import Native
 from synthstore.progress import SilentProgress
 from synthstore.repository.place import LocalPlace
 from synthstore.store.session import Session
@@ -29,7 +33,7 @@ from synthstore.testing.stores import Built, build
 from synthstore.verify import LookOptions, verify
 from tests.company import LIBRARY, company
 from tests.persistence_stores import memories, memory
-from tests.vaults import back_up, give_back, place_at, settle
+from tests.vaults import back_up, give_back, place_at, settle, standing
 
 SECONDS = float(os.environ.get("SYNTHSTORE_STRESS_SECONDS", "4"))
 """How long the stress lasts; 120 and more is the full one."""
@@ -91,6 +95,79 @@ def test_a_look_while_files_are_read_counts_only_if_nothing_moved(
     report = asyncio.run(backup(built.root, place, BackupOptions(jobs=2), added))
     told = (dict(report.snapshot.findings), report.snapshot.damaged)
     assert told == (({}, False) if moves else ({"C001": 7}, True))
+
+
+@pytest.fixture
+def manned(built: Built, monkeypatch: pytest.MonkeyPatch) -> Built:
+    """A store for which workers pay, and whose index is a large file."""
+    monkeypatch.setattr("synthstore.backup.crew.PROCESSES_PAY_FROM", 1)
+    monkeypatch.setattr("synthstore.backup.crew.executor_for", threads)
+    size = (built.root / Native.faiss_path).stat().st_size
+    monkeypatch.setattr("synthstore.backup.taking.WHOLE_BELOW", size)
+    return built
+
+
+def outlined(monkeypatch: pytest.MonkeyPatch, before: Callable[[], object]) -> list[bool]:
+    """Whether each index that a worker read could be outlined; ``before`` is done before that."""
+    found: list[bool] = []
+
+    def read(root: Path, path: str) -> Outline | None:
+        before()
+        outline = encoding.outline(root, path)
+        found.append(outline is not None)
+        return outline
+
+    monkeypatch.setattr("synthstore.backup.taking.outline", read)
+    return found
+
+
+def test_a_worker_reads_the_index_while_the_store_is_listed(
+    manned: Built, tmp_path: Path, place: LocalPlace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = outlined(monkeypatch, before=lambda: None)
+    assert back_up(manned.root, place, jobs=2).problems == {}
+    assert found == [True]
+    give_back(tmp_path / "again", place)
+    assert standing(tmp_path / "again") == standing(manned.root)
+
+
+@pytest.mark.parametrize("flat", [True, False])
+def test_an_index_of_which_a_worker_knows_too_little_is_read_again(
+    flat: bool, manned: Built, tmp_path: Path, place: LocalPlace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    index = manned.root / Native.faiss_path
+    raw = bytearray(index.read_bytes())
+    # A vector that no file has, or no index at all.
+    raw[-500 if flat else 0] ^= 1
+    index.write_bytes(raw)
+    settle(manned.root)
+    found = outlined(monkeypatch, before=lambda: None)
+    assert back_up(manned.root, place, jobs=2).problems == {}
+    assert found == [flat]
+    give_back(tmp_path / "again", place)
+    assert standing(tmp_path / "again") == standing(manned.root)
+
+
+@pytest.mark.parametrize("times", [1, 1_000])
+def test_an_index_that_moves_while_a_worker_reads_it_is_of_no_moment_yet(
+    times: int, manned: Built, place: LocalPlace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    index, left = manned.root / Native.faiss_path, iter(range(times))
+    then = index.stat().st_mtime_ns
+
+    def rewrite() -> None:
+        number = next(left, None)
+        if number is not None:
+            aside = manned.root.with_name("aside")
+            shutil.copy(index, aside)
+            os.utime(aside, ns=(then, then + number + 1))
+            aside.rename(index)
+
+    found = outlined(monkeypatch, before=rewrite)
+    report = back_up(manned.root, place, jobs=2)
+    # Where it was listed again before it moved, the next listing does not know it either.
+    assert len(found) in ((2, 3) if times == 1 else (2 * PASSES,))
+    assert set(report.problems) == (set() if times == 1 else {Native.faiss_path})
 
 
 def wrong(root: Path, *, held: bool = False) -> Mapping[str, str]:

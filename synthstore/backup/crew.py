@@ -26,6 +26,11 @@ class Crew:
         self._stack = stack
         self._executor: Executor | None = None
 
+    @property
+    def started(self) -> Executor | None:
+        """The processes, if they were wanted by now."""
+        return self._executor
+
     def for_files(self, count: int) -> Executor | None:
         """The processes, where they pay for so many files."""
         if self.size < _PARALLEL or count < PROCESSES_PAY_FROM:

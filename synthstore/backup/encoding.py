@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Sequence
+import time
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from itertools import groupby
 from pathlib import Path
 from typing import NamedTuple, Protocol
@@ -26,12 +28,16 @@ from synthstore.repository.recipes import (
     Piece,
     encode_apart,
     flat_shape_of,
+    read_recipe,
     write_recipe,
 )
 from synthstore.scan.shard import facts_of
 
 WHOLE_BELOW = 8 << 20
 """Larger files go through in pieces."""
+
+TICK_NS = 100_000_000
+"""A file this young when it was read may change again without its time showing it."""
 
 _PIECE = 4 << 20
 _AT_ONCE = 1 << 20
@@ -59,6 +65,8 @@ class Read(NamedTuple):
     state: str = ""
     id: str = ""
     problem: str | None = None
+    settled: bool = False
+    """Whether it was so old when it was read that it cannot have changed since in the same tick."""
 
 
 class Shard(NamedTuple):
@@ -85,6 +93,7 @@ def read_shard(root: str, layout: Layout, paths: Sequence[str], sink: Sink) -> l
 
 def _read(fd: int, root: str, layout: Layout, path: str, sink: Sink) -> Read:
     """Read and encode one file; what cannot be read is told, not raised."""
+    began = time.time_ns()
     try:
         raw, stat = read_at(fd, path.rpartition("/")[2], f"{root}/{path}")
     except FileNotFoundError:
@@ -95,7 +104,11 @@ def _read(fd: int, root: str, layout: Layout, path: str, sink: Sink) -> Read:
     sink.add(encoded)
     kind = kind_at(layout, path)
     state, name = ("", "") if kind is None else _judge(layout, kind, path, skeleton, stat)
-    return Read(path, stat, encoded.id, state, name)
+    return Read(path, stat, encoded.id, state, name, settled=_is_settled(stat, began))
+
+
+def _is_settled(stat: Stat, began_ns: int) -> bool:
+    return began_ns - stat.mtime_ns > TICK_NS
 
 
 def _judge(layout: Layout, kind: Kind, path: str, skeleton: bytes, stat: Stat) -> tuple[str, str]:
@@ -131,19 +144,26 @@ def read_large(root: Path, path: str, sink: Sink) -> Read:
 
 
 def _pass_through(root: Path, path: str, sink: Sink) -> Read | None:
+    began = time.time_ns()
+    with _opened(root, path) as fd:
+        before = stat_of(os.fstat(fd))
+        encoded = _encode_stream(fd, before.size, sink)
+        after = stat_of(os.fstat(fd))
+    if before != after or encoded.size != before.size:
+        return None
+    sink.add(encoded)
+    return Read(path, after, encoded.id, settled=_is_settled(after, began))
+
+
+@contextmanager
+def _opened(root: Path, path: str) -> Iterator[int]:
     folder, _, name = path.rpartition("/")
     with open_folder(root, folder) as above:
         fd = os.open(name, _FILE, dir_fd=above)
     try:
-        before = stat_of(os.fstat(fd))
-        encoded = _encode_stream(fd, before.size, sink)
-        after = stat_of(os.fstat(fd))
+        yield fd
     finally:
         os.close(fd)
-    if before != after or encoded.size != before.size:
-        return None
-    sink.add(encoded)
-    return Read(path, after, encoded.id)
 
 
 def _encode_stream(fd: int, size: int, sink: Sink) -> Encoded:
@@ -157,6 +177,42 @@ def _encode_stream(fd: int, size: int, sink: Sink) -> Encoded:
     stream.cut(shape.ids_at - shape.vectors_at, 4 * shape.dim, ROW)
     stream.skip(max(0, size - shape.ids_at))
     return stream.encoded()
+
+
+class Outline(NamedTuple):
+    """A Flat index that was read, without the vectors that its recipe refers to."""
+
+    read: Read
+    encoded: Encoded
+
+    def pieces(self) -> Sequence[bytes]:
+        """The ids of its vectors, each of which must be stored already."""
+        return read_recipe(self.encoded.body).ids
+
+
+def outline(root: Path, path: str) -> Outline | None:
+    """Read a large Flat index where the repository is not at hand; None if it is no such file."""
+    try:
+        with _opened(root, path) as fd:
+            flat = flat_shape_of(fd, os.fstat(fd).st_size) is not None
+    except (SynthstoreError, OSError):
+        return None
+    drawn = _Drawn()
+    read = read_large(root, path, drawn) if flat else None
+    return None if read is None or drawn.encoded is None else Outline(read, drawn.encoded)
+
+
+class _Drawn:
+    """Stores nothing."""
+
+    def __init__(self) -> None:
+        self.encoded: Encoded | None = None
+
+    def add(self, encoded: Encoded) -> None:
+        self.encoded = encoded
+
+    def add_piece(self, piece: Piece) -> None:
+        pass
 
 
 class _Digest:

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor, Future
 from contextlib import ExitStack
 from itertools import chain
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from synthstore.backup.encoding import Read, Shard, read_shard
 from synthstore.files.passing import Filled, Passed, Tray, fill, lay_out
@@ -23,7 +23,7 @@ from synthstore.repository.packing import Packer
 from synthstore.repository.packs import Coding
 from synthstore.scan.pool import shards
 
-Plain = tuple[str, tuple[int, ...] | None, bytes | None, str, str, str | None]
+Plain = tuple[Any, ...]
 """A Read without its types."""
 
 
@@ -46,7 +46,7 @@ def pack_shard(root: str, layout: Layout, paths: Sequence[str], address: Address
     reads = read_shard(root, layout, paths, packer)
     blocks = packer.finish()
     return Parcel(
-        [(r.path, r.stat and tuple(r.stat), r.sha256, r.state, r.id, r.problem) for r in reads],
+        [(path, stat and tuple(stat), *rest) for path, stat, *rest in reads],
         [(int(b.coding), b.plain, b.digest, len(b.stored), len(b.rows)) for b in blocks],
         fill(address, chain.from_iterable((b.stored, b.rows) for b in blocks)),
     )
@@ -55,8 +55,7 @@ def pack_shard(root: str, layout: Layout, paths: Sequence[str], address: Address
 def _unpacked(parcel: Parcel, tray: Tray | None) -> Shard:
     content = Passed(parcel.filled, tray).read()
     reads = [
-        Read(path, None if stat is None else Stat._make(stat), sha256, state, name, problem)
-        for path, stat, sha256, state, name, problem in parcel.reads
+        Read._make((path, stat and Stat._make(stat), *rest)) for path, stat, *rest in parcel.reads
     ]
     return Shard(reads, list(_blocks(parcel.heads, content)))
 

@@ -8,6 +8,9 @@ moment at which it began was such a one. A library may have been in the middle o
 its log, which announces each change before it is made, explains that as after a crash. Nothing
 explains a command's run half done: such a moment does not count.
 
+A large index of vectors is read by a worker while the store is listed again. It counts as it was
+read only if it was so when it was listed before, too: then it was so when the second listing began.
+
 Of a writer that never rests we ask to wait. A library changes nothing without the store's write
 lock, so the passes under that lock, which have little left to read, find rest. The same passes read
 again what was too young for its times to tell whether it moved. The lock is only held, not written;
@@ -17,7 +20,6 @@ problem.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, Future
 from contextlib import ExitStack, suppress
@@ -27,7 +29,9 @@ from pathlib import Path
 from synthstore.backup.crew import Crew
 from synthstore.backup.encoding import (
     WHOLE_BELOW,
+    Outline,
     Read,
+    outline,
     read_large,
     read_shard,
 )
@@ -50,9 +54,6 @@ from synthstore.store.session import CHANGE_WAIT
 PASSES = 3
 """How often a store is gone through because files moved meanwhile, before its writers must wait,
 and as often again then."""
-
-TICK_NS = 100_000_000
-"""A file this young when it was read may change again without its time showing it."""
 
 _AHEAD = 3
 _MOVES = "it kept changing while the backup was made"
@@ -93,6 +94,8 @@ class Taker:
     """Status of each file as it was last looked at, read or not."""
     problems: dict[str, str] = field(default_factory=dict)
     _glance: Future[Glance] | None = None
+    _vectors: tuple[str, Stat, Future[Outline | None]] | None = None
+    """The index that a worker reads while the store is listed again, as it was listed before."""
 
     def take(self) -> Taken:
         """Take the store as it was at one moment, or tell what kept moving."""
@@ -111,6 +114,7 @@ class Taker:
         for _ in range(PASSES):
             runs = [f"{RUNS}/{run.run}" for run in unfinished_runs(self.root) if run.owner_alive]
             listed = list_tree(self.root)
+            self._enter_vectors()
             moved = [p for p, stat in listed.files.items() if not _same(stat, self.seen.get(p))]
             gone = (self.seen.keys() | self.rows.keys()) - listed.files.keys()
             self._drop(gone)
@@ -120,6 +124,7 @@ class Taker:
             self._glance = None
             if not (self._take_all(moved, listed) or gone or runs):
                 return listed, {}
+        self._enter_vectors()
         moving = dict.fromkeys([*moved, *gone], _MOVES) | dict.fromkeys(runs, _IS_HALF_DONE)
         return listed, moving
 
@@ -147,19 +152,18 @@ class Taker:
         for read in self._read_small([p for p in rest if listed.files[p].size < WHOLE_BELOW]):
             self._enter(read)
         for path in (*(p for p in rest if listed.files[p].size >= WHOLE_BELOW), *last):
-            self._enter(self._read_alone(path, listed.files[path]))
-        return not len(stands) == len(self.rows) == len(self.previous)
+            if not self._has_read(path, listed.files[path]):
+                self._enter(self._read_alone(path, listed.files[path]))
+        return fresh != [] or not len(stands) == len(self.rows) == len(self.previous)
 
     def _stands(self, path: str, stat: Stat) -> bool:
         """Whether the last snapshot has these very bytes, and the repository still has them."""
         old = same_file(self.previous, path, stat)
         if old is None or not self.repository.has(old.object):
             return False
-        if old.mode == stat.mode:
-            # The row itself: of many, this is told from another in no time.
-            self.seen[path], self.rows[path] = stat, old
-        else:
-            self._row(path, stat, old.sha256, old.state, old.id)
+        # The row itself where it can be: of many, this is told from another in no time.
+        row = old if old.mode == stat.mode else old._replace(mode=stat.mode)
+        self.seen[path], self.rows[path] = stat, row
         return True
 
     def _read_small(self, paths: Sequence[str]) -> Iterator[Read]:
@@ -185,23 +189,44 @@ class Taker:
             return read
         return read_large(self.root, path, self.writer)
 
+    def _has_read(self, path: str, stat: Stat) -> bool:
+        """Have a worker read the index, if it is large and there are any."""
+        executor = self.crew.started
+        if executor is None or path != self.layout.faiss_path or stat.size < WHOLE_BELOW:
+            return False
+        self._vectors = path, stat, executor.submit(outline, self.root, path)
+        return True
+
+    def _enter_vectors(self) -> None:
+        """Enter the index that a worker has read, or read it if that was of no use."""
+        if self._vectors is None:
+            return
+        (path, before, reading), self._vectors = self._vectors, None
+        drawn = reading.result()
+        if drawn is not None and all(map(self.writer.has, drawn.pieces())):
+            self.writer.add(drawn.encoded)
+            read = drawn.read
+        else:
+            read = self._read_alone(path, before)
+        self._enter(read)
+        if read.stat is not None and not _same(read.stat, before):
+            # The listing met it before or after it changed, nobody knows which.
+            self.seen.pop(path, None)
+
     def _enter(self, read: Read) -> None:
         self.progress.advance(1)
         self.problems.pop(read.path, None)
         if read.problem is not None:
             self.problems[read.path] = read.problem
             return
-        if read.sha256 is None or read.stat is None:
-            self.rows.pop(read.path, None)
+        path, stat, sha256 = read.path, read.stat, read.sha256
+        if sha256 is None or stat is None:
+            self.rows.pop(path, None)
             return
-        self._row(read.path, read.stat, read.sha256.hex(), read.state, read.id)
-
-    def _row(self, path: str, stat: Stat, sha256: str, state: str, name: str) -> None:
-        settled = time.time_ns() - stat.mtime_ns > TICK_NS
-        inode = stat.inode if settled else 0
+        inode = stat.inode if read.settled else 0
         self.seen[path] = stat
         self.rows[path] = FileRow(
-            path, stat.size, stat.mtime_ns, stat.mode, inode, sha256, state, name
+            path, stat.size, stat.mtime_ns, stat.mode, inode, sha256.hex(), read.state, read.id
         )
 
     def _taken(self, listed: Listed) -> Taken:

@@ -68,8 +68,12 @@ class Writer:
                     builder.add_blob(block.coding, blob, body)
         self._fit(of_list=False)
 
+    def has(self, name: bytes) -> bool:
+        """Whether an object is stored, or waits to be."""
+        return name in self._fresh or name in self._repository.index
+
     def _wants(self, name: bytes) -> bool:
-        if name in self._fresh or name in self._repository.index:
+        if self.has(name):
             return False
         self._fresh.add(name)
         return True
