@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from synthstore.errors import PermissionDeniedError
-from synthstore.files.walk import Entry, list_folder, stat_of
+from synthstore.files.walk import list_folder, stat_of
 from synthstore.layout.base import OWN_FOLDER, Layout, Place
 from synthstore.layout.detect import SUPPORTED
 from synthstore.layout.native import Native
@@ -50,19 +50,17 @@ def list_tree(root: Path, excluded: Collection[str] = EXCLUDED) -> Listed:
         except PermissionDeniedError as error:
             listed.problems[folder] = error.message
             continue
-        waiting += _sort((e for e in entries if e.path not in excluded), listed)
+        for path, kind, stat in entries:
+            if path in excluded:
+                continue
+            if kind == "file":
+                listed.files[path] = stat
+            elif kind == "dir":
+                listed.folders.append(FolderRow(path, stat.mode, stat.mtime_ns))
+                waiting.append(path)
+            else:
+                listed.skipped.append(path)
     return listed
-
-
-def _sort(entries: Iterable[Entry], listed: Listed) -> Iterator[str]:
-    for entry in entries:
-        if entry.kind == "file":
-            listed.files[entry.path] = entry.stat
-        elif entry.kind == "dir":
-            listed.folders.append(FolderRow(entry.path, entry.stat.mode, entry.stat.mtime_ns))
-            yield entry.path
-        else:
-            listed.skipped.append(entry.path)
 
 
 def layout_of(snapshot: Snapshot) -> Layout:
