@@ -5,15 +5,17 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from synthstore.checks.finding import Severity
 from synthstore.layout.base import Layout
 from synthstore.progress import Progress
 from synthstore.repository.manifest import FileRow
-from synthstore.store.changes import read_log
-from synthstore.verify import KnownKey, Look, LookOptions, known_key, look
+
+if TYPE_CHECKING:
+    from synthstore.verify import KnownKey, Look
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +48,10 @@ class Judge:
 
     root: Path
     layout: Layout
-    options: LookOptions
+    severities: Mapping[str, Severity]
     known: frozenset[KnownKey]
     """Findings that are no damage."""
+    jobs: int | None
 
     def glance_apart(self) -> Glance:
         """As ``glance``, for a process that does nothing else."""
@@ -63,14 +66,23 @@ class Judge:
 
     async def glance(self, progress: Progress | None = None) -> Glance:
         """Look at all but the content of the entity files."""
-        seen = await look(self.root, self.layout, replace(self.options, quick=True), progress)
+        seen = await self._look(progress, quick=True)
         return Glance(self._verdict(seen), self._hashes(seen))
 
     async def verdict(self, progress: Progress) -> Verdict:
         """Look at everything."""
-        return self._verdict(await look(self.root, self.layout, self.options, progress))
+        return self._verdict(await self._look(progress, quick=False))
+
+    async def _look(self, progress: Progress | None, *, quick: bool) -> Look:
+        # An unchanged store is not looked at, and need not wait for all that a look imports.
+        from synthstore.verify import LookOptions, look  # noqa: PLC0415
+
+        options = LookOptions(quick=quick, jobs=self.jobs, severities=self.severities)
+        return await look(self.root, self.layout, options, progress)
 
     def _verdict(self, seen: Look) -> Verdict:
+        from synthstore.verify import known_key  # noqa: PLC0415
+
         codes = Counter(finding.code for finding in seen.findings)
         errors = sum(
             finding.severity is Severity.ERROR and known_key(finding) not in self.known
@@ -79,6 +91,8 @@ class Judge:
         return Verdict(dict(sorted(codes.items())), errors, seen.inventory.index.ntotal)
 
     def _hashes(self, seen: Look) -> Mapping[str, str]:
+        from synthstore.store.changes import read_log  # noqa: PLC0415
+
         catalog = seen.inventory.catalog.catalog
         pending = read_log(self.root).last
         rows = [row for row in catalog.rows if row.ref not in pending] if catalog else []

@@ -9,13 +9,12 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from synthstore import __version__
-from synthstore.backup.check import CheckOptions, check_repository
 from synthstore.backup.crew import Crew, crew_of
 from synthstore.backup.judging import Judge, Verdict
 from synthstore.backup.listing import kind_at, list_tree
-from synthstore.backup.prune import prune_repository
 from synthstore.backup.report import BackupReport, PruneReport
 from synthstore.backup.retention import Keep
 from synthstore.backup.taking import Taken, Taker, same_file
@@ -30,7 +29,9 @@ from synthstore.repository.vault import LostObjectError, Repository
 from synthstore.repository.writing import Writer
 from synthstore.store.evidence import recognise
 from synthstore.store.opening import Clock, find_root
-from synthstore.verify import KnownKey, LookOptions
+
+if TYPE_CHECKING:
+    from synthstore.verify import KnownKey
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,6 +152,8 @@ def _preview(store: Path, job: _Job, clock: Clock) -> BackupReport:
 def _afterwards(report: BackupReport, job: _Job, name: str) -> BackupReport:
     place, options = job.place, job.options
     if options.keep is not None:
+        from synthstore.backup.prune import prune_repository  # noqa: PLC0415
+
         try:
             pruned = prune_repository(
                 place, options.keep, name=name, lock_wait=options.lock_wait, progress=job.progress
@@ -160,6 +163,8 @@ def _afterwards(report: BackupReport, job: _Job, name: str) -> BackupReport:
             pruned = PruneReport(repository=place.where, dry_run=False, held_back=error.message)
         report = replace(report, pruned=pruned)
     if options.check:
+        from synthstore.backup.check import CheckOptions, check_repository  # noqa: PLC0415
+
         checked = check_repository(place, CheckOptions(name=name), job.progress)
         report = replace(report, checked=checked)
     return report
@@ -198,10 +203,7 @@ class _Job:
     @property
     def judge_of_store(self) -> Judge:
         options = self.options
-        wanted = LookOptions(
-            jobs=options.jobs, layout=options.layout, severities=options.severities
-        )
-        return Judge(self.root, self.layout, wanted, options.known)
+        return Judge(self.root, self.layout, options.severities, options.known, options.jobs)
 
     def take(self, crew: Crew) -> Taken:
         return Taker(

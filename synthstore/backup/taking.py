@@ -47,9 +47,8 @@ from synthstore.repository.manifest import FileRow, Tree
 from synthstore.repository.vault import Repository
 from synthstore.repository.writing import Writer
 from synthstore.scan.pool import shards
+from synthstore.store.history import unfinished_runs
 from synthstore.store.journal import RUNS, WRITE_LOCK
-from synthstore.store.runs import unfinished_runs
-from synthstore.store.session import CHANGE_WAIT
 
 PASSES = 3
 """How often a store is gone through because files moved meanwhile, before its writers must wait,
@@ -101,6 +100,8 @@ class Taker:
         """Take the store as it was at one moment, or tell what kept moving."""
         listed, moving = self._follow()
         if self._forget_young() or moving:
+            from synthstore.store.session import CHANGE_WAIT  # noqa: PLC0415
+
             with ExitStack() as stack:
                 with suppress(LockedError):
                     lock = held_still(self.root / WRITE_LOCK, shared=True, wait=CHANGE_WAIT)

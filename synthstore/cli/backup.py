@@ -13,6 +13,7 @@ from synthstore.cli.manual import Manual
 
 if TYPE_CHECKING:
     from synthstore.backup.report import BackupReport
+    from synthstore.verify import KnownKey
 
 MANUAL = Manual(
     examples=(
@@ -81,7 +82,6 @@ async def backup(
     from synthstore.backup.snapshot import BackupOptions  # noqa: PLC0415
     from synthstore.backup.snapshot import backup as back_up  # noqa: PLC0415
     from synthstore.checks.catalogue import CATALOGUE  # noqa: PLC0415
-    from synthstore.cli.known import read_known  # noqa: PLC0415
     from synthstore.cli.metering import metered  # noqa: PLC0415
 
     keep = vault.rules(
@@ -102,7 +102,7 @@ async def backup(
             keep=keep if keep.any else None,
             check=check,
             dry_run=dry_run,
-            known=read_known(known),
+            known=_known(known),
             severities=options.severities(common.config, CATALOGUE),
             lock_wait=common.lock_wait,
             jobs=common.jobs,
@@ -111,6 +111,14 @@ async def backup(
         report = await back_up(root, place, wanted, common.progress)
         meter.add_backup(root, report)
     return _show(common, report, silent=metrics_file == "-")
+
+
+def _known(name: str | None) -> frozenset[KnownKey]:
+    if name is None:
+        return frozenset()
+    from synthstore.cli.known import read_known  # noqa: PLC0415
+
+    return read_known(name)
 
 
 def _show(common: Common, report: BackupReport, *, silent: bool) -> int:
