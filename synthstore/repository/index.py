@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import count
 from typing import NamedTuple
 
 from synthstore.repository.packs import (
@@ -37,7 +39,11 @@ class Index:
         self.sizes: dict[str, int] = {}
         self.unreadable: dict[str, str] = {}
         """Packs whose index cannot be read, and why."""
-        self._rows: dict[bytes, tuple[str, int]] = {}
+        self._rows: dict[bytes, int] = {}
+        """Where each object is among the rows of all packs, one pack after the other."""
+        self._order: list[PackIndex] = []
+        self._starts: list[int] = []
+        """The first row of each."""
 
     def __contains__(self, name: bytes) -> bool:
         return name in self._rows
@@ -63,21 +69,29 @@ class Index:
     def add(self, pack: PackIndex, bad: frozenset[bytes] = frozenset()) -> None:
         """Take up one more pack, but for its ``bad`` blobs, which another may have whole."""
         self.packs[pack.name] = pack
-        name = pack.name
-        rows = enumerate(pack.ids())
-        self._rows.update((blob, (name, row)) for row, blob in rows if blob not in bad)
+        start = self._starts[-1] + len(self._order[-1].blobs) if self._order else 0
+        self._order.append(pack)
+        self._starts.append(start)
+        rows: Iterable[tuple[bytes, int]] = zip(pack.ids(), count(start), strict=False)
+        if bad:
+            rows = ((blob, row) for blob, row in rows if blob not in bad)
+        self._rows.update(rows)
 
     def find(self, name: bytes) -> Location | None:
         """Where an object is; None if nowhere."""
-        found = self._rows.get(name)
-        if found is None:
+        row = self._rows.get(name)
+        if row is None:
             return None
-        pack = self.packs[found[0]]
-        return Location(pack, *pack.entry(found[1]))
+        pack, start = self._pack(row)
+        return Location(pack, *pack.entry(row - start))
 
     def pack_of(self, name: bytes) -> str:
         """The pack that serves an object; raises KeyError."""
-        return self._rows[name][0]
+        return self._pack(self._rows[name])[0].name
+
+    def _pack(self, row: int) -> tuple[PackIndex, int]:
+        place = bisect_right(self._starts, row) - 1
+        return self._order[place], self._starts[place]
 
 
 def read_tail(place: Place, name: str, size: int) -> PackIndex:
