@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from synthstore import __version__
 from synthstore.backup.crew import Crew, crew_of
@@ -72,12 +72,12 @@ async def backup(
         job.open(repository)
         with job.writer, crew_of(options.jobs) as crew:
             taken = await asyncio.to_thread(job.take, crew)
-            storing = asyncio.create_task(asyncio.to_thread(job.store_tree, taken))
+            storing = asyncio.create_task(asyncio.to_thread(job.store_tree, taken.tree))
             try:
                 verdict = await job.judge(taken)
             finally:
-                tree = await storing
-        snapshot = await asyncio.to_thread(job.store, taken, tree, verdict)
+                stored = await storing
+        snapshot = await asyncio.to_thread(job.store, taken, stored, verdict)
     report = BackupReport(
         store=str(store),
         repository=place.where,
@@ -170,6 +170,15 @@ def _afterwards(report: BackupReport, job: _Job, name: str) -> BackupReport:
     return report
 
 
+class _Stored(NamedTuple):
+    """What became of a tree."""
+
+    tree: str
+    """The id of the object that holds the list of files."""
+    memories: int
+    assemblies: int
+
+
 @dataclass(slots=True)
 class _Job:
     root: Path
@@ -232,20 +241,19 @@ class _Job:
             return glance.verdict
         return await judge.verdict(self.progress)
 
-    def store(self, taken: Taken, tree: str, verdict: Verdict) -> Snapshot:
+    def store(self, taken: Taken, stored: _Stored, verdict: Verdict) -> Snapshot:
         """Store the snapshot's own file, behind all that it needs."""
         files = taken.tree.files
-        memories, assemblies = self._counts(taken.tree)
         told = {DAMAGED: verdict.errors, PARTIAL: taken.problems}
         snapshot = Snapshot(
             name=self.name,
             time=datetime.now(UTC),
             layout=self.layout.name,
-            tree=tree,
+            tree=stored.tree,
             files=len(files),
             bytes=sum(row.size for row in files),
-            memories=memories,
-            assemblies=assemblies,
+            memories=stored.memories,
+            assemblies=stored.assemblies,
             vectors=verdict.vectors,
             tags=(*dict.fromkeys((*self.options.tags, *(tag for tag in told if told[tag]))),),
             findings=verdict.by_code,
@@ -262,12 +270,16 @@ class _Job:
         kinds = Counter(kind_at(self.layout, row.path) for row in tree.files)
         return kinds["memory"], kinds["assembly"]
 
-    def store_tree(self, taken: Taken) -> str:
-        """Make all that was taken durable; the id of the object that holds the list of files."""
-        if self.last is not None and taken.tree == self.before:
-            self.writer.close()
-            return self.last.tree
-        tree = spell_tree(taken.tree)
-        self.writer.add(tree)
+    def store_tree(self, tree: Tree) -> _Stored:
+        """Make all that was taken durable, and the list of it."""
+        if self.last is not None and tree == self.before:
+            name = self.last.tree
+        else:
+            # The last pack is written while the list is spelt that comes behind it.
+            self.writer.flush()
+            spelt = spell_tree(tree)
+            self.writer.add(spelt)
+            name = spelt.id.hex()
+        stored = _Stored(name, *self._counts(tree))
         self.writer.close()
-        return tree.id.hex()
+        return stored

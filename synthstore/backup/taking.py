@@ -144,7 +144,7 @@ class Taker:
 
     def _take_all(self, moved: Sequence[str], listed: Listed) -> bool:
         """Take what moved; False where all is as in the last snapshot, which was of one moment."""
-        self.seen.update((path, listed.files[path]) for path in moved)
+        self.seen.update(listed.files)
         stands = {path for path in moved if self._stands(path, listed.files[path])}
         fresh = sorted(set(moved) - stands)
         last = [path for path in fresh if is_part(self.layout, path)]
@@ -163,8 +163,7 @@ class Taker:
         if old is None or not self.repository.has(old.object):
             return False
         # The row itself where it can be: of many, this is told from another in no time.
-        row = old if old.mode == stat.mode else old._replace(mode=stat.mode)
-        self.seen[path], self.rows[path] = stat, row
+        self.rows[path] = old if old.mode == stat.mode else old._replace(mode=stat.mode)
         return True
 
     def _read_small(self, paths: Sequence[str]) -> Iterator[Read]:
@@ -251,14 +250,20 @@ class Taker:
 def same_file(previous: Mapping[str, FileRow], path: str, stat: Stat) -> FileRow | None:
     """The row of ``path`` in the last snapshot, if its size, time and inode are still those."""
     old = previous.get(path)
-    if old is None or (old.size, old.mtime_ns, old.inode) != (stat.size, stat.mtime_ns, stat.inode):
-        return None
-    return old
+    same = (
+        old is not None
+        and old.size == stat.size
+        and old.mtime_ns == stat.mtime_ns
+        and old.inode == stat.inode
+    )
+    return old if same else None
 
 
 def _same(now: Stat, then: Stat | None) -> bool:
-    return then is not None and (now.size, now.mtime_ns, now.inode) == (
-        then.size,
-        then.mtime_ns,
-        then.inode,
+    # Not by tuples of these: a listing asks it of every file.
+    return (
+        then is not None
+        and now.size == then.size
+        and now.mtime_ns == then.mtime_ns
+        and now.inode == then.inode
     )

@@ -82,11 +82,16 @@ class Writer:
         if self._builders[of_list].size >= PACK_BYTES:
             self._write(of_list=of_list)
 
+    def flush(self) -> None:
+        """Begin to write what is waiting, but for lists."""
+        if not self._builders[False].empty:
+            self._write(of_list=False)
+
     def close(self) -> None:
         """Write what is waiting, lists last; the index knows it from then on."""
-        for of_list in (False, True):
-            if not self._builders[of_list].empty:
-                self._write(of_list=of_list)
+        self.flush()
+        if not self._builders[True].empty:
+            self._write(of_list=True)
         self._settle()
         self._fresh.clear()
 
