@@ -23,16 +23,19 @@ from synthstore.backup.snapshot import BackupOptions, backup
 from synthstore.errors import NotAStoreError, UsageError
 from synthstore.files import walk
 from synthstore.files.walk import UnsteadyFileError
+from synthstore.layout.base import Layout
 from synthstore.repository import vault
 from synthstore.repository.place import LocalPlace
 from synthstore.repository.recipes import Encoded, Piece, encode
 from synthstore.repository.vault import Repository
 from synthstore.repository.writing import Writer
+from synthstore.store import evidence
 from synthstore.testing import stores
 from synthstore.testing.flat_bytes import Flat
 from synthstore.testing.spelling import Name
 from tests import oracle
 from tests.persistence_stores import log_lines, memories
+from tests.trees import sha_tree
 from tests.vaults import back_up, give_back, opened, packs, place_at, settle, standing
 
 LAYOUTS: tuple[Name, ...] = ("native", "core-4", "core-3")
@@ -361,3 +364,72 @@ def test_an_index_is_put_together_window_by_window(
     writer.close()
     monkeypatch.setattr(vault, "_WINDOW_BYTES", window)
     assert repository.read(hashlib.sha256(raw).digest()) == raw
+
+
+@pytest.fixture
+def recognised(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    """Each store whose layout was looked for."""
+    found: list[Path] = []
+
+    def recognise(root: Path, forced: str | None) -> Layout:
+        found.append(root)
+        return evidence.recognise(root, forced)
+
+    monkeypatch.setattr("synthstore.backup.snapshot.recognise", recognise)
+    return found
+
+
+def touched(built: stores.Built) -> None:
+    built.edit(built.memories[0], lambda document: document.update(content="told anew"))
+    settle(built.root)
+
+
+@pytest.mark.parametrize(
+    ("change", "options", "again"),
+    [
+        (lambda _: None, {}, False),
+        (lambda built: (built.root / "memories").chmod(0o700), {}, True),
+        (touched, {}, True),
+        (lambda _: None, {"layout": "core-4"}, True),
+        (lambda _: None, {"name": "another"}, True),
+    ],
+)
+def test_a_store_that_is_as_it_was_has_the_layout_that_it_had(
+    change: Callable[[stores.Built], object],
+    options: dict[str, object],
+    again: bool,
+    place: LocalPlace,
+    recognised: list[Path],
+) -> None:
+    built = stores.build("core-4", place.root.with_name("store"))
+    settle(built.root)
+    first = back_up(built.root, place)
+    change(built)
+    recognised.clear()
+    second = back_up(built.root, place, **options)
+    assert recognised == [built.root] * again
+    for told in ("layout", "memories", "assemblies", "files"):
+        assert getattr(second.snapshot, told) == getattr(first.snapshot, told)
+
+
+def test_another_version_looks_for_the_layout_itself(
+    tmp_path: Path, place: LocalPlace, recognised: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    built = stores.build("native", tmp_path / "store")
+    settle(built.root)
+    back_up(built.root, place)
+    monkeypatch.setattr("synthstore.backup.snapshot.__version__", "99")
+    assert back_up(built.root, place).unchanged
+    assert recognised == [built.root] * 2
+
+
+def test_what_is_no_store_any_more_gets_no_snapshot(tmp_path: Path, place: LocalPlace) -> None:
+    built = stores.build("native", tmp_path / "store")
+    settle(built.root)
+    back_up(built.root, place)
+    before = sha_tree(place.root)
+    shutil.rmtree(built.root)
+    built.root.mkdir()
+    with pytest.raises(NotAStoreError):
+        back_up(built.root, place)
+    assert sha_tree(place.root) == before

@@ -24,10 +24,11 @@ from synthstore.layout.base import Layout
 from synthstore.progress import Progress, SilentProgress
 from synthstore.repository.config import begin
 from synthstore.repository.manifest import DAMAGED, PARTIAL, FileRow, Snapshot, Tree, spell_tree
-from synthstore.repository.place import LocalPlace, Place
+from synthstore.repository.place import SNAPSHOTS, LocalPlace, Place
 from synthstore.repository.vault import LostObjectError, Repository
 from synthstore.repository.writing import Writer
 from synthstore.store.evidence import recognise
+from synthstore.store.history import unfinished_runs
 from synthstore.store.opening import Clock, find_root
 
 if TYPE_CHECKING:
@@ -62,8 +63,10 @@ async def backup(
     clock = Clock()
     root = find_root(store)
     refuse_inside(root, place)
-    layout = await asyncio.to_thread(recognise, root, options.layout)
-    job = _Job(root, layout, place, options, progress or SilentProgress())
+    job = _Job(root, place, options, progress or SilentProgress())
+    if options.dry_run or not await asyncio.to_thread(place.names, SNAPSHOTS):
+        # Nothing is made for what is no store.
+        await asyncio.to_thread(job.layout)
     if options.dry_run:
         return await asyncio.to_thread(_preview, store, job, clock)
     repository = await asyncio.to_thread(_begun, place)
@@ -120,7 +123,8 @@ def _preview(store: Path, job: _Job, clock: Clock) -> BackupReport:
         job.open(Repository.open(job.place))
     listed = list_tree(job.root)
     fresh = [path for path, stat in listed.files.items() if not same_file(job.previous, path, stat)]
-    kinds = Counter(kind_at(job.layout, path) for path in listed.files)
+    layout = job.layout()
+    kinds = Counter(kind_at(layout, path) for path in listed.files)
     return BackupReport(
         store=str(store),
         repository=job.place.where,
@@ -128,7 +132,7 @@ def _preview(store: Path, job: _Job, clock: Clock) -> BackupReport:
         snapshot=Snapshot(
             name=job.name,
             time=datetime.now(UTC),
-            layout=job.layout.name,
+            layout=layout.name,
             tree="",
             files=len(listed.files),
             bytes=sum(stat.size for stat in listed.files.values()),
@@ -175,6 +179,7 @@ class _Stored(NamedTuple):
 
     tree: str
     """The id of the object that holds the list of files."""
+    layout: str
     memories: int
     assemblies: int
 
@@ -182,7 +187,6 @@ class _Stored(NamedTuple):
 @dataclass(slots=True)
 class _Job:
     root: Path
-    layout: Layout
     place: Place
     options: BackupOptions
     progress: Progress
@@ -191,6 +195,13 @@ class _Job:
     last: Snapshot | None = None
     before: Tree | None = None
     previous: Mapping[str, FileRow] = field(default_factory=dict)
+    _layout: Layout | None = None
+
+    def layout(self) -> Layout:
+        """The store's layout, recognised once; where it is no store, that is raised here."""
+        if self._layout is None:
+            self._layout = recognise(self.root, self.options.layout)
+        return self._layout
 
     @property
     def name(self) -> str:
@@ -209,12 +220,17 @@ class _Job:
             self.previous = {row.path: row for row in tree.files}
             return
 
-    @property
     def judge_of_store(self) -> Judge:
+        """Looks at this store."""
         options = self.options
-        return Judge(self.root, self.layout, options.severities, options.known, options.jobs)
+        return Judge(self.root, self.layout(), options.severities, options.known, options.jobs)
 
     def take(self, crew: Crew) -> Taken:
+        """Take the store; its layout is recognised unless it is as it was, by the same program."""
+        last = self.last
+        told = self.options.layout is not None or last is None or last.version != __version__
+        if told or unfinished_runs(self.root):
+            self.layout()
         return Taker(
             self.root,
             self.layout,
@@ -222,7 +238,7 @@ class _Job:
             self.writer,
             self.previous,
             crew,
-            self.judge_of_store.glance_apart,
+            self.judge_of_store,
             self.progress,
         ).take()
 
@@ -232,7 +248,7 @@ class _Job:
         moved = taken.new or taken.changed or taken.removed or taken.problems
         if last is not None and not moved and not self.options.known:
             return Verdict(last.findings, last.errors, last.vectors)
-        judge = self.judge_of_store
+        judge = await asyncio.to_thread(self.judge_of_store)
         if taken.glance is not None:
             glance = await asyncio.wrap_future(taken.glance)
         else:
@@ -248,7 +264,7 @@ class _Job:
         snapshot = Snapshot(
             name=self.name,
             time=datetime.now(UTC),
-            layout=self.layout.name,
+            layout=stored.layout,
             tree=stored.tree,
             files=len(files),
             bytes=sum(row.size for row in files),
@@ -262,24 +278,20 @@ class _Job:
         )
         return self.repository.add_snapshot(snapshot)
 
-    def _counts(self, tree: Tree) -> tuple[int, int]:
-        """How many memories and assemblies a tree holds."""
-        last = self.last
-        if last is not None and tree == self.before and last.layout == self.layout.name:
-            return last.memories, last.assemblies
-        kinds = Counter(kind_at(self.layout, row.path) for row in tree.files)
-        return kinds["memory"], kinds["assembly"]
-
     def store_tree(self, tree: Tree) -> _Stored:
         """Make all that was taken durable, and the list of it."""
-        if self.last is not None and tree == self.before:
-            name = self.last.tree
+        last = self.last
+        if last is not None and tree == self.before and self._layout is None:
+            return _Stored(last.tree, last.layout, last.memories, last.assemblies)
+        layout = self.layout()
+        if last is not None and tree == self.before:
+            name = last.tree
         else:
             # The last pack is written while the list is spelt that comes behind it.
             self.writer.flush()
             spelt = spell_tree(tree)
             self.writer.add(spelt)
             name = spelt.id.hex()
-        stored = _Stored(name, *self._counts(tree))
+        kinds = Counter(kind_at(layout, row.path) for row in tree.files)
         self.writer.close()
-        return stored
+        return _Stored(name, layout.name, kinds["memory"], kinds["assembly"])

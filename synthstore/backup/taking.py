@@ -35,7 +35,7 @@ from synthstore.backup.encoding import (
     read_large,
     read_shard,
 )
-from synthstore.backup.judging import Glance
+from synthstore.backup.judging import Glance, Judge
 from synthstore.backup.listing import Listed, is_part, list_tree
 from synthstore.backup.shipping import packed
 from synthstore.errors import LockedError
@@ -79,14 +79,15 @@ class Taker:
     """Takes one store into one repository."""
 
     root: Path
-    layout: Layout
+    recognise: Callable[[], Layout]
+    """Tells the store's layout; not asked where all is as in the last snapshot."""
     repository: Repository
     writer: Writer
     previous: Mapping[str, FileRow]
     """The rows of the name's last snapshot, by path."""
     crew: Crew
-    look: Callable[[], Glance]
-    """Gives a quick look at the store; called in a process of the crew, if it has any."""
+    judge: Callable[[], Judge]
+    """Whose quick look at the store is taken in a process of the crew, if it has any."""
     progress: Progress
     rows: dict[str, FileRow] = field(default_factory=dict)
     seen: dict[str, Stat] = field(default_factory=dict)
@@ -146,8 +147,11 @@ class Taker:
         """Take what moved; False where all is as in the last snapshot, which was of one moment."""
         self.seen.update(listed.files)
         stands = {path for path in moved if self._stands(path, listed.files[path])}
+        if len(stands) == len(self.rows) == len(self.previous) == len(listed.files):
+            return False
+        layout = self.recognise()
         fresh = sorted(set(moved) - stands)
-        last = [path for path in fresh if is_part(self.layout, path)]
+        last = [path for path in fresh if is_part(layout, path)]
         rest = [path for path in fresh if path not in last]
         self.progress.start("backing up", len(fresh))
         for read in self._read_small([p for p in rest if listed.files[p].size < WHOLE_BELOW]):
@@ -155,7 +159,7 @@ class Taker:
         for path in (*(p for p in rest if listed.files[p].size >= WHOLE_BELOW), *last):
             if not self._has_read(path, listed.files[path]):
                 self._enter(self._read_alone(path, listed.files[path]))
-        return fresh != [] or not len(stands) == len(self.rows) == len(self.previous)
+        return True
 
     def _stands(self, path: str, stat: Stat) -> bool:
         """Whether the last snapshot has these very bytes, and the repository still has them."""
@@ -170,29 +174,29 @@ class Taker:
         executor = self.crew.for_files(len(paths))
         if executor is None:
             for shard in shards(paths):
-                yield from read_shard(str(self.root), self.layout, shard, self.writer)
+                yield from read_shard(str(self.root), self.recognise(), shard, self.writer)
         else:
             yield from self._read_by(executor, paths)
 
     def _read_by(self, executor: Executor, paths: Sequence[str]) -> Iterator[Read]:
         # Of use only if nothing moves from here on, but then it need not be waited for.
-        self._glance = self.crew.beside(executor, len(paths), self.look)
+        self._glance = self.crew.beside(executor, len(paths), self.judge().glance_apart)
         ahead = _AHEAD * self.crew.size
-        for shard in packed(executor, str(self.root), self.layout, paths, ahead):
+        for shard in packed(executor, str(self.root), self.recognise(), paths, ahead):
             for block in shard.blocks:
                 self.writer.add_block(block)
             yield from shard.reads
 
     def _read_alone(self, path: str, stat: Stat) -> Read:
         if stat.size < WHOLE_BELOW:
-            (read,) = read_shard(str(self.root), self.layout, [path], self.writer)
+            (read,) = read_shard(str(self.root), self.recognise(), [path], self.writer)
             return read
         return read_large(self.root, path, self.writer)
 
     def _has_read(self, path: str, stat: Stat) -> bool:
         """Have a worker read the index, if it is large and there are any."""
         executor = self.crew.started
-        if executor is None or path != self.layout.faiss_path or stat.size < WHOLE_BELOW:
+        if executor is None or path != self.recognise().faiss_path or stat.size < WHOLE_BELOW:
             return False
         self._vectors = path, stat, executor.submit(outline, self.root, path)
         return True
