@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,7 @@ from synthstore.backup import decoding
 from synthstore.backup.decoding import lay_rows, parsed_apart
 from synthstore.errors import OperationError
 from synthstore.files.jsonio import ParseFailure, parse
-from synthstore.files.walk import read_at
 from synthstore.model.embedding import judge
-from synthstore.model.facts import Stat
 from synthstore.repository.recipes import Rebuilt, encode, read_recipe
 from synthstore.testing.plugin import MakeStore
 from tests.test_jsonio import Members, spell, values
@@ -25,6 +24,7 @@ from tests.vaults import back_up, opened, place_at
 KEY = "embedding"
 NUMBERS = ", ".join(str(n / 8) for n in range(-40, 60))
 """As many as a repository packs as numbers."""
+LINES = NUMBERS.replace(", ", ",\n    ")
 ARRAYS = st.lists(
     st.floats(width=32, allow_nan=False, allow_infinity=False), min_size=64, max_size=80
 )
@@ -46,6 +46,11 @@ HOSTILE = [
     f'{{"{KEY}": [{NUMBERS}], "n": {{"a": 1, "a": 2}}}}',
     f'{{"{KEY}": [{NUMBERS}]',
     f'{{"{KEY}": [{NUMBERS}] x}}',
+    f'{{\n  "{KEY}": [\n    {LINES}\n  ],\n  "n": 18446744073709551616\n}}',
+    f'{{\n  "{KEY}": [\n    {LINES}\n  ],\n  "n": 1e400\n}}',
+    f'{{\n  "{KEY}": [\n    {LINES}\n  ],\n  "n": 1,\n  "n": 2\n}}',
+    f'{{\n  "{KEY}": [\n    {LINES}\n  ],\n  "n": {decoding._MARK}\n}}',
+    f'{{\n  "{KEY}": [\n    {LINES}\n  ],\n  "n": {"[" * 300}{"]" * 300}\n}}',
 ]
 
 
@@ -131,10 +136,8 @@ def test_a_file_that_reads_back_otherwise_ends_the_restore(
     aside = tmp_path / "aside"
     (aside / "memories").mkdir(parents=True)
 
-    def faltering(fd: int, name: str, shown: Path | str) -> tuple[bytes, Stat]:
-        raw, stat = read_at(fd, name, shown)
-        return b"x" + raw[1:], stat
-
-    monkeypatch.setattr(decoding, "read_at", faltering)
-    with pytest.raises(OperationError, match="does not read back"):
+    read = os.pread
+    monkeypatch.setattr(os, "pread", lambda *at: b"x" + read(*at)[1:])
+    with pytest.raises(OperationError, match="reads back wrong"):
         lay_rows(repository, aside, None, rows)
+    assert not list((aside / "memories").iterdir())

@@ -57,33 +57,42 @@ def put_files(root: Path, files: Sequence[Put]) -> None:
             _put_into(fd, root / folder, list(group))
 
 
-def write_proved(path: str, content: bytes, attire: Attire, mtime_ns: int | None = None) -> Stat:
+def write_proved(
+    path: str,
+    content: bytes,
+    attire: Attire,
+    mtime_ns: int | None = None,
+    *,
+    dir_fd: int | None = None,
+    shown: str | None = None,
+) -> Stat:
     """Write a file that must not exist yet, and read it back; its status.
 
-    Neither it nor its folder is synced; it is gone again if anything fails.
+    Neither it nor its folder is synced; it is gone again if anything fails. With ``dir_fd`` a
+    relative ``path`` is meant below that open folder. Errors name ``shown`` in its place.
     """
     try:
-        fd = os.open(path, _NEW, _PRIVATE)
+        fd = os.open(path, _NEW, _PRIVATE, dir_fd=dir_fd)
     except OSError as error:
-        raise failure(error, path, "write") from error
+        raise failure(error, shown or path, "write") from error
     try:
-        return _proved(fd, path, content, attire, mtime_ns)
+        return _proved(fd, shown or path, content, attire, mtime_ns)
     except BaseException as error:
-        discard(path)
+        discard(path, dir_fd=dir_fd)
         if isinstance(error, OSError):
-            raise failure(error, path, "write") from error
+            raise failure(error, shown or path, "write") from error
         raise
     finally:
         os.close(fd)
 
 
-def _proved(fd: int, path: str, content: bytes, attire: Attire, mtime_ns: int | None) -> Stat:
+def _proved(fd: int, shown: str, content: bytes, attire: Attire, mtime_ns: int | None) -> Stat:
     write_whole(fd, memoryview(content))
     dress(fd, attire.mode, attire.uid, attire.gid)
     if mtime_ns is not None:
         os.utime(fd, ns=(mtime_ns, mtime_ns))
     if not _reads_back(fd, content):
-        raise reads_back_wrong(path)
+        raise reads_back_wrong(shown)
     return stat_of(os.fstat(fd))
 
 
