@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from synthstore import verify
+from synthstore.backup import restore as restoring
+from synthstore.backup.choosing import choose
 from synthstore.backup.restore import RestoreOptions, restore
-from synthstore.errors import InterruptedByUserError, UsageError
+from synthstore.errors import InterruptedByUserError, OperationError, UsageError
+from synthstore.files import flushing
 from synthstore.repository.place import LocalPlace
 from synthstore.testing import stores
 from synthstore.testing.spelling import Name
+from synthstore.verify import Look
 from tests.operate import codes, look, take_back
 from tests.trees import changed, sha_tree
 from tests.vaults import back_up, forget, give_back, place_at, standing
@@ -165,3 +173,40 @@ def test_an_older_try_that_died_is_in_nobody_s_way(tmp_path: Path, place: LocalP
     give_back(tmp_path / "again", place)
     assert standing(tmp_path / "again") == standing(built.root)
     assert not left.parent.exists()
+
+
+def test_what_the_disk_refuses_is_no_success(
+    tmp_path: Path, place: LocalPlace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    back_up(stores.build("native", tmp_path / "store").root, place)
+
+    def refuse(_: int) -> bool:
+        raise OSError(errno.EIO, "lost")
+
+    monkeypatch.setattr(flushing, "sync_file_system", refuse)
+    with pytest.raises(OperationError, match="lost"):
+        give_back(tmp_path / "new", place)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["repo", "store"]
+
+
+def test_what_is_found_is_told_of_the_place_that_the_store_has_in_the_end(
+    tmp_path: Path, place: LocalPlace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    built = stores.build("native", tmp_path / "store")
+    built.catalog.write_bytes(b"{")
+    back_up(built.root, place)
+    looks: list[Path] = []
+
+    async def look_at(root: Path, *rest: Any) -> Look:
+        looks.append(root)
+        return await verify.look(root, *rest)
+
+    monkeypatch.setattr(restoring, "look", look_at)
+    assert give_back(tmp_path / "other", place, name="store").findings == ()
+    assert [root.name for root in looks] == [".other.restoring"]
+    # As if nothing had been known of it when the snapshot was taken.
+    monkeypatch.setattr(restoring, "choose", lambda *how: replace(choose(*how), findings={}))
+    report = give_back(tmp_path / "new", place, name="store")
+    assert [root.name for root in looks[1:]] == [".new.restoring", "new"]
+    assert "C002" in {finding.code for finding in report.findings}
+    assert report.exit_code == 1

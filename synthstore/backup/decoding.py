@@ -19,6 +19,7 @@ from typing import BinaryIO, Final
 import orjson
 
 from synthstore.backup.listing import kind_at
+from synthstore.files.arena import Shelf
 from synthstore.files.durable import hash_file, write_new
 from synthstore.files.jsonio import Parsed, ParseFailure, parse, parse_numbers
 from synthstore.files.putting import Attire, reads_back_wrong, write_proved
@@ -68,28 +69,39 @@ class Laid:
     """Of the whole entity files, as a scan would state them."""
 
 
-def lay_shard(place: Place, aside: Path, layout: Layout | None, rows: Sequence[FileRow]) -> Laid:
+def lay_shard(
+    place: Place,
+    aside: Path,
+    layout: Layout | None,
+    rows: Sequence[FileRow],
+    shelf: Shelf | None,
+) -> Laid:
     """In a worker process: as ``lay_rows``."""
     repository = _opened.get(place.where)
     if repository is None:
         repository = _opened[place.where] = Repository.open(place)
-    return lay_rows(repository, aside, layout, rows)
+    return lay_rows(repository, aside, layout, rows, shelf)
 
 
 def lay_rows(
-    repository: Repository, aside: Path, layout: Layout | None, rows: Sequence[FileRow]
+    repository: Repository,
+    aside: Path,
+    layout: Layout | None,
+    rows: Sequence[FileRow],
+    shelf: Shelf | None = None,
 ) -> Laid:
     """Write the files of ``rows`` below ``aside``, not synced, and read each back.
 
-    Entities are judged where the ``layout`` is known. What is lost may stand there as far as it was
-    written. Raises OperationError where a file does not read back as it was written.
+    Entities are judged where the ``layout`` is known; their embeddings go to the ``shelf``, where
+    one is given and takes them. What is lost may stand there as far as it was written. Raises
+    OperationError where a file does not read back as it was written.
     """
     layer = _Layer(repository, aside, layout)
     for folder, group in groupby(rows, key=lambda row: folder_of(row.path)):
         with open_folder(aside, folder) as fd:
             for some in _together(group):
                 layer.lay(fd, some)
-    return Laid(layer.lost, gathered(layer.seen))
+    return Laid(layer.lost, gathered(layer.seen, shelf))
 
 
 def _together(rows: Iterable[FileRow]) -> Iterator[list[FileRow]]:

@@ -2,47 +2,65 @@
 
 from __future__ import annotations
 
+import stat
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor, as_completed
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 from synthstore.backup.decoding import WHOLE_BELOW, Laid, lay_rows, lay_shard
 from synthstore.errors import OperationError, UsageError
-from synthstore.files.durable import (
-    fsync_dir,
-    make_dirs,
-    remove,
-    remove_tree,
-    replace,
-    synced,
-)
+from synthstore.files.arena import Arena, Shelf, open_arena
+from synthstore.files.durable import fsync_dir, make_dirs, remove, remove_tree, replace
+from synthstore.files.flushing import Flush
 from synthstore.files.folders import dress_folder
 from synthstore.files.space import require_room
 from synthstore.layout.base import Layout
-from synthstore.model.facts import EntityFile
 from synthstore.model.paths import confined
 from synthstore.progress import Progress, SilentProgress
 from synthstore.repository.manifest import FileRow, Tree
 from synthstore.repository.vault import Repository
-from synthstore.scan.growing import GrowingTable
 from synthstore.scan.known import SETTLED_NS, Known
 from synthstore.scan.pool import PROCESSES_PAY_FROM, executor_for, shards, usable_cores
+from synthstore.scan.shard import ShardFacts
+from synthstore.scan.tables import join_tables
 
 _PRIVATE = 0o700
 
 
-@dataclass(frozen=True, slots=True)
 class LaidOut:
-    """What became of a snapshot."""
+    """A snapshot that stands beside the place that it is to have, and may not be durable yet."""
 
-    lost: Mapping[str, str]
-    """Files that the repository could not give back, and why."""
-    known: Known
-    """What was learned of the entity files when they were read back."""
+    def __init__(self, aside: Path, target: Path, tree: Tree) -> None:
+        self.aside = aside
+        self._target, self._tree = target, tree
+        self._placed = False
+        self.lost: dict[str, str] = {}
+        """Files that the repository could not give back, and why."""
+        self.known = Known({}, {})
+        """What was learned of the entity files when they were read back."""
+        self.flush = Flush(aside)
+
+    def sync(self) -> None:
+        """Make all of it durable."""
+        self.flush.finish(row.path for row in self._tree.files if row.path not in self.lost)
+        for row in self._tree.folders:
+            if _may_be_opened(row.mode):
+                fsync_dir(self.aside / row.path)
+
+    def place(self) -> None:
+        """Give it its name; it should be durable by then."""
+        replace(self.aside, self._target)
+        self._placed = True
+        fsync_dir(self._target.parent)
+
+    def close(self) -> None:
+        """Let go; what has no name by now is removed."""
+        self.flush.close()
+        if not self._placed:
+            _forget(self.aside)
 
 
 def lay_out(
@@ -54,9 +72,10 @@ def lay_out(
     jobs: int | None = None,
     progress: Progress | None = None,
 ) -> LaidOut:
-    """Make ``target`` hold exactly ``tree``, each file read back; entities if ``layout`` is known.
+    """Write exactly ``tree`` beside ``target``, each file read back; it is to be synced and placed.
 
-    ``target`` must not exist, or be an empty folder. Raises OperationError with it untouched.
+    ``target`` must not exist, or be an empty folder. Entities are judged if ``layout`` is known.
+    Raises OperationError with nothing left.
     """
     _require_sound(tree)
     aside = target.with_name(f".{target.name}.restoring")
@@ -64,19 +83,24 @@ def lay_out(
     make_dirs(target.parent, _PRIVATE)
     require_room(target.parent, (row.size for row in tree.files), files=len(tree.files))
     with ExitStack() as undo:
+        make_dirs(aside, _PRIVATE)
         undo.callback(_forget, aside)
-        laid = _Laying(repository, tree, aside, layout, progress or SilentProgress())
-        laid.run(jobs)
+        laid = LaidOut(aside, target, tree)
+        undo.callback(laid.close)
+        _Laying(repository, tree, laid, layout, progress or SilentProgress()).run(jobs)
         undo.pop_all()
-    replace(aside, target)
-    fsync_dir(target.parent)
-    return LaidOut(laid.lost, laid.known())
+    return laid
 
 
 def _forget(aside: Path) -> None:
     # Failing at that changes nothing: the next restore removes it before its first byte.
     with suppress(OperationError):
         remove_tree(aside)
+
+
+def _may_be_opened(mode: int) -> bool:
+    """Whether a folder of this ``mode`` can be fsynced by its owner, later on."""
+    return bool(mode & stat.S_IRUSR)
 
 
 def _require_sound(tree: Tree) -> None:
@@ -87,73 +111,82 @@ def _require_sound(tree: Tree) -> None:
 
 
 class _Laying:
-    """The tree laid out in ``aside``, and what the workers learn of it."""
+    """The writing of a tree, and what the workers learn of it."""
 
     def __init__(
         self,
         repository: Repository,
         tree: Tree,
-        aside: Path,
+        laid: LaidOut,
         layout: Layout | None,
         progress: Progress,
     ) -> None:
-        self._repository, self._tree, self._aside = repository, tree, aside
+        self._repository, self._tree, self._laid = repository, tree, laid
         self._layout, self._progress = layout, progress
-        self.lost: dict[str, str] = {}
-        self._files: dict[str, EntityFile] = {}
-        self._tables: dict[int, GrowingTable] = {}
 
     def run(self, jobs: int | None) -> None:
-        """Write everything durably."""
+        """Write everything, and have the disk begin with it."""
+        laid = self._laid
         folders = sorted(self._tree.folders, key=lambda row: row.path)
-        make_dirs(self._aside, _PRIVATE)
         for row in folders:
             if row.path:
-                make_dirs(self._aside / row.path, _PRIVATE)
-        standing = [f"{self._aside}/{row.path}" for row in self._tree.files]
-        with synced(self._aside, standing):
-            self._write(jobs)
-            for path in self.lost:
-                remove(self._aside / path)
-                standing.remove(f"{self._aside}/{path}")
+                make_dirs(laid.aside / row.path, _PRIVATE)
+        with open_arena() as arena:
+            laid.known = _known(self._write(arena, jobs), arena)
+        for path in laid.lost:
+            remove(laid.aside / path)
         for row in reversed(folders):
-            dress_folder(self._aside / row.path, row.mode, row.mtime_ns)
+            sync = not _may_be_opened(row.mode)
+            dress_folder(laid.aside / row.path, row.mode, row.mtime_ns, sync=sync)
 
-    def _write(self, jobs: int | None) -> None:
+    def _write(self, arena: Arena | None, jobs: int | None) -> list[ShardFacts]:
         files = self._tree.files
         self._progress.start("restoring", len(files))
-        if len(files) < PROCESSES_PAY_FROM or (jobs or usable_cores()) < 2:  # noqa: PLR2004
-            for shard in shards(files):
-                self._take(lay_rows(self._repository, self._aside, self._layout, shard), shard)
-            return
-        with executor_for(len(files), jobs) as executor:
-            self._write_by(executor)
-
-    def _write_by(self, executor: Executor) -> None:
-        lay = partial(lay_shard, self._repository.place, self._aside, self._layout)
         # Large files first, for nothing should wait for them alone in the end.
-        ordered: list[Sequence[FileRow]] = [
-            [row] for row in self._tree.files if row.size >= WHOLE_BELOW
-        ]
-        ordered += shards([row for row in self._tree.files if row.size < WHOLE_BELOW])
-        waiting = {executor.submit(lay, shard): shard for shard in ordered}
-        for done in as_completed(list(waiting)):
-            self._take(done.result(), waiting.pop(done))
+        ordered: list[Sequence[FileRow]] = [[row] for row in files if row.size >= WHOLE_BELOW]
+        ordered += shards([row for row in files if row.size < WHOLE_BELOW])
+        shelved = list(_shelved(ordered, arena))
+        aside, layout = self._laid.aside, self._layout
+        if len(files) >= PROCESSES_PAY_FROM and (jobs or usable_cores()) > 1:
+            with executor_for(len(files), jobs) as executor:
+                return self._write_by(executor, shelved)
+        lay = partial(lay_rows, self._repository, aside, layout)
+        return [self._taken(lay(shard, shelf), shard) for shard, shelf in shelved]
 
-    def _take(self, laid: Laid, shard: Sequence[FileRow]) -> None:
-        self.lost |= laid.lost
-        self._files |= {file.path: file for file in laid.facts.files}
-        for dim, (paths, rows) in laid.facts.blocks.items():
-            if dim not in self._tables:
-                self._tables[dim] = GrowingTable(dim)
-            self._tables[dim].extend(paths, rows)
+    def _write_by(
+        self, executor: Executor, shelved: Sequence[tuple[Sequence[FileRow], Shelf | None]]
+    ) -> list[ShardFacts]:
+        lay = partial(lay_shard, self._repository.place, self._laid.aside, self._layout)
+        waiting = {executor.submit(lay, *one): one[0] for one in shelved}
+        facts = {
+            done: self._taken(done.result(), waiting[done]) for done in as_completed(list(waiting))
+        }
+        return [facts[done] for done in waiting]
+
+    def _taken(self, done: Laid, shard: Sequence[FileRow]) -> ShardFacts:
+        """What was learned of a shard, of which note is taken."""
+        self._laid.lost.update(done.lost)
+        self._laid.flush.written(sum(row.size for row in shard))
         self._progress.advance(len(shard))
+        return done.facts
 
-    def known(self) -> Known:
-        """What was learned of the entity files, but for those too young to show a later change."""
-        before = time.time_ns() - SETTLED_NS
-        files = {p: file for p, file in self._files.items() if file.stat.mtime_ns < before}
-        return Known(files, {dim: table.table() for dim, table in self._tables.items()})
+
+def _shelved(
+    ordered: Sequence[Sequence[FileRow]], arena: Arena | None
+) -> Iterator[tuple[Sequence[FileRow], Shelf | None]]:
+    """Each shard with a place in the arena, as many rows as it has files."""
+    first = 0
+    for shard in ordered:
+        yield shard, None if arena is None else Shelf(arena.address, first)
+        first += len(shard)
+
+
+def _known(facts: Sequence[ShardFacts], arena: Arena | None) -> Known:
+    """What was learned of the entity files, but for those too young to show a later change."""
+    before = time.time_ns() - SETTLED_NS
+    seen = (file for shard in facts for file in shard.files)
+    files = {file.path: file for file in seen if file.stat.mtime_ns < before}
+    return Known(files, join_tables(facts, arena))
 
 
 def is_new(target: Path) -> bool:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from synthstore.backup.choosing import LATEST, choose
-from synthstore.backup.laying import is_new, lay_out
+from synthstore.backup.laying import LaidOut, is_new, lay_out
 from synthstore.backup.merging import Merge, Overwrite, Wanted, merge, wanted_rows
 from synthstore.checks.finding import Finding, Severity
 from synthstore.checks.report import Action
@@ -21,7 +21,7 @@ from synthstore.repair.holding import held
 from synthstore.repository.manifest import Snapshot, Tree
 from synthstore.repository.place import Place
 from synthstore.repository.vault import Repository
-from synthstore.scan.known import Known
+from synthstore.scan.known import NOTHING, Known
 from synthstore.store.backups import DEFAULT_COPIES, Copies, keep_own_copy
 from synthstore.store.evidence import recognise
 from synthstore.store.opening import Clock, find_root
@@ -140,7 +140,10 @@ class _Job:
             jobs=self.options.jobs,
             progress=self.progress,
         )
-        findings = await self._verified(target, layout, laid.known) if layout is not None else ()
+        try:
+            findings = await self._settled(laid, target, layout)
+        finally:
+            await asyncio.to_thread(laid.close)
         return replace(
             report,
             files=len(self.tree.files) - len(laid.lost),
@@ -149,10 +152,25 @@ class _Job:
             elapsed_seconds=self.clock.elapsed(),
         )
 
-    async def _verified(self, target: Path, layout: Layout, known: Known) -> tuple[Finding, ...]:
+    async def _settled(
+        self, laid: LaidOut, target: Path, layout: Layout | None
+    ) -> tuple[Finding, ...]:
+        """Verify the new store while the disk takes it in, and give it its name."""
+        syncing = asyncio.create_task(asyncio.to_thread(laid.sync))
+        try:
+            findings = await self._verified(laid.aside, layout, laid.known) if layout else ()
+        finally:
+            await syncing
+        await asyncio.to_thread(laid.place)
+        # What is told of a store names it by the place that it has in the end.
+        return await self._verified(target, layout) if layout and findings else findings
+
+    async def _verified(
+        self, where: Path, layout: Layout, known: Known = NOTHING
+    ) -> tuple[Finding, ...]:
         """What is wrong with the new store though nothing of the kind was in the source."""
         # What a library had not folded when the snapshot was taken, whoever opens it settles.
-        seen = await look(target, layout, replace(self._look, held=True), self.progress, known)
+        seen = await look(where, layout, replace(self._look, held=True), self.progress, known)
         there = self.snapshot.findings
         return tuple(one for one in seen.findings if one.code not in there)
 

@@ -10,13 +10,17 @@ from synthstore.files.durable import told
 _OPEN = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
-def dress_folder(path: Path, mode: int, mtime_ns: int) -> None:
-    """Give a folder its permission bits and its time, durably; do so once nothing more goes in."""
+def dress_folder(path: Path, mode: int, mtime_ns: int, *, sync: bool = True) -> None:
+    """Give a folder its permission bits and its time; do so once nothing more goes in.
+
+    It is fsynced unless ``sync`` is off.
+    """
     with told(path):
         fd = os.open(path, _OPEN)
         try:
             os.fchmod(fd, mode)
             os.utime(fd, ns=(mtime_ns, mtime_ns))
-            os.fsync(fd)
+            if sync:
+                os.fsync(fd)
         finally:
             os.close(fd)

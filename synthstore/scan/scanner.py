@@ -13,13 +13,10 @@ from itertools import compress
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
-
 from synthstore.files.arena import Arena, open_arena
 from synthstore.files.walk import look
 from synthstore.layout.base import Layout
 from synthstore.model.catalog import Row
-from synthstore.model.embedding import FloatMatrix
 from synthstore.model.facts import (
     CatalogFacts,
     EntityFile,
@@ -35,8 +32,9 @@ from synthstore.scan.listing import Listing, access_problem, list_store
 from synthstore.scan.pending import with_log
 from synthstore.scan.pool import executor_for
 from synthstore.scan.reading import Reading
-from synthstore.scan.shard import DEFAULT_CAPS, Block, Candidate, Caps, ShardFacts
+from synthstore.scan.shard import DEFAULT_CAPS, Candidate, Caps, ShardFacts
 from synthstore.scan.strangers import part_strangers
+from synthstore.scan.tables import join_tables
 from synthstore.store.catalog import read_catalog
 from synthstore.store.changes import read_log
 from synthstore.store.history import unfinished_runs
@@ -153,7 +151,7 @@ async def _read(
             # Left alone it would go on submitting to an executor that is shut down.
             entities.cancel()
             await asyncio.gather(parts, entities, return_exceptions=True)
-        return facts, _join_tables(facts, shared), parts.result()
+        return facts, join_tables(facts, shared), parts.result()
 
 
 def _rows_of(parts: asyncio.Task[_Parts]) -> Callable[[], Awaitable[Sequence[Row]]]:
@@ -232,27 +230,6 @@ def _join_files(facts: Iterable[ShardFacts], unread: Iterable[EntityFile]) -> li
     files = [file for shard in facts for file in shard.files]
     files.extend(unread)
     return sorted(files, key=lambda file: file.path)
-
-
-def _join_tables(facts: Sequence[ShardFacts], shared: Arena | None) -> dict[int, EmbeddingTable]:
-    dims = {dim for shard in facts for dim in (*shard.blocks, *shard.placed)}
-    return {dim: _table(list(_blocks(facts, dim, shared))) for dim in sorted(dims)}
-
-
-def _blocks(facts: Sequence[ShardFacts], dim: int, shared: Arena | None) -> Iterator[Block]:
-    placed = [shard.placed[dim] for shard in facts if dim in shard.placed]
-    if placed and shared is not None:
-        paths = tuple(path for part, _ in placed for path in part)
-        yield paths, shared.matrix(dim, [run for _, run in placed])
-    yield from (shard.blocks[dim] for shard in facts if dim in shard.blocks)
-
-
-def _table(blocks: Sequence[Block]) -> EmbeddingTable:
-    if len(blocks) == 1:
-        return EmbeddingTable(*blocks[0])
-    paths = tuple(path for block in blocks for path in block[0])
-    matrix: FloatMatrix = np.concatenate([block[1] for block in blocks])
-    return EmbeddingTable(paths, matrix)
 
 
 def _entity_folders(layout: Layout, listing: Listing) -> dict[str, bool]:

@@ -20,7 +20,6 @@ from synthstore.repository.manifest import Tree
 from synthstore.repository.packs import PackIndex
 from synthstore.repository.place import PACKS, SNAPSHOTS, LocalPlace
 from synthstore.repository.vault import Repository
-from synthstore.scan.known import NOTHING
 from synthstore.store.changes import ChangeLog, Deed, Logged
 from tests.faults.actions import Action
 from tests.faults.mutants import LIBRARY, put_in_place_of
@@ -123,7 +122,9 @@ def restore_in_place() -> None:
     ) -> LaidOut:
         for folder in ("", *(row.path for row in tree.folders)):
             (target / folder).mkdir(parents=True, exist_ok=True)
-        return LaidOut(lay_rows(repository, target, layout, tree.files).lost, NOTHING)
+        laid = LaidOut(target, target, tree)
+        laid.lost.update(lay_rows(repository, target, layout, tree.files).lost)
+        return laid
 
     put_in_place_of(restore, "lay_out", lay_out)
 
