@@ -229,3 +229,20 @@ def test_workers_are_expected_where_all_of_a_store_is_going_to_be_read(
     assert cli(*call).code == 0
     assert cli("backup", built.root, "--repo", "no-such-system://repo", "-q").code != 0
     assert expected == [[built.root]]
+
+
+def test_workers_are_expected_where_many_files_are_going_to_be_restored(
+    cli: Program, built: stores.Built, repo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected: list[int] = []
+    monkeypatch.setattr("synthstore.scan.workers.expect_files", lambda n, *_: expected.append(n))
+    assert cli("restore", tmp_path / "new", "--repo", repo, "-q").code != 0
+    assert cli("restore", tmp_path / "new", "-q").code != 0
+    assert cli("backup", built.root, "--repo", repo, "-q").code == 0
+    call = ("restore", tmp_path / "new", "--repo", repo, "--name", "store", "-q")
+    assert cli(*call, "--dry-run").code == 0
+    assert expected == [0, 0]
+    assert cli(*call).code == 0
+    (repo / "snapshots" / "9").write_bytes(b'{"files": []}')
+    assert cli(*call).code != 0
+    assert expected == [0, 0, len([p for p in built.root.rglob("*") if p.is_file()]), 0]

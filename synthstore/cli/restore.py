@@ -64,6 +64,10 @@ async def restore(
     Into a new directory: exactly the snapshot's files. Into an existing store: entity files only,
     their rows and vectors computed anew, as one run that synthstore undo takes back.
     """
+    from synthstore.scan.workers import expect_files  # noqa: PLC0415
+
+    if not dry_run:
+        expect_files(vault.newest_files(repo), common.jobs, ["synthstore.backup.decoding"])
     from synthstore.backup.laying import is_new  # noqa: PLC0415
     from synthstore.backup.restore import RestoreOptions  # noqa: PLC0415
     from synthstore.backup.restore import restore as give_back  # noqa: PLC0415

@@ -57,6 +57,12 @@ def expect_rows(
         _expect(jobs, modules)
 
 
+def expect_files(count: int, jobs: int | None, modules: Sequence[str]) -> None:
+    """As ``expect``, for about so many files."""
+    if count >= PROCESSES_PAY_FROM:
+        _expect(jobs, modules)
+
+
 def _expect(jobs: int | None, modules: Sequence[str]) -> None:
     if (jobs or usable_cores()) > 1:
         from multiprocessing import forkserver  # noqa: PLC0415 - small stores need none
