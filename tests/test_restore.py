@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from synthstore import verify
-from synthstore.backup import restore as restoring
+from synthstore.backup import restore as entry
+from synthstore.backup import whole
 from synthstore.backup.choosing import choose
 from synthstore.backup.restore import RestoreOptions, restore
 from synthstore.errors import InterruptedByUserError, OperationError, UsageError
@@ -201,11 +202,11 @@ def test_what_is_found_is_told_of_the_place_that_the_store_has_in_the_end(
         looks.append(root)
         return await verify.look(root, *rest)
 
-    monkeypatch.setattr(restoring, "look", look_at)
+    monkeypatch.setattr(whole, "look", look_at)
     assert give_back(tmp_path / "other", place, name="store").findings == ()
     assert [root.name for root in looks] == [".other.restoring"]
     # As if nothing had been known of it when the snapshot was taken.
-    monkeypatch.setattr(restoring, "choose", lambda *how: replace(choose(*how), findings={}))
+    monkeypatch.setattr(entry, "choose", lambda *how: replace(choose(*how), findings={}))
     report = give_back(tmp_path / "new", place, name="store")
     assert [root.name for root in looks[1:]] == [".new.restoring", "new"]
     assert "C002" in {finding.code for finding in report.findings}

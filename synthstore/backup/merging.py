@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
 
 from synthstore.backup.listing import kind_at
+from synthstore.backup.restoring import Overwrite
 from synthstore.checks.finding import Subject
 from synthstore.checks.report import Action
 from synthstore.errors import UsageError
@@ -20,8 +20,6 @@ from synthstore.repository.vault import LostObjectError, Repository
 from synthstore.scan.inventory import Inventory
 from synthstore.scan.shard import facts_of
 from synthstore.store.runs import ENTITY, Change
-
-Overwrite = Literal["never", "if-newer", "always"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ import stat
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from synthstore.backup import prune, restore
+from synthstore.backup import prune, whole
 from synthstore.backup.decoding import lay_rows
 from synthstore.backup.laying import LaidOut
 from synthstore.files import durable, flushing, putting
@@ -126,7 +126,7 @@ def restore_in_place() -> None:
         laid.lost.update(lay_rows(repository, target, layout, tree.files).lost)
         return laid
 
-    put_in_place_of(restore, "lay_out", lay_out)
+    put_in_place_of(whole, "lay_out", lay_out)
 
 
 def delete_unannounced() -> None:

@@ -1,0 +1,118 @@
+"""Entities of a snapshot restored into a living store, as one undoable run."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from synthstore.backup.merging import Merge, Wanted, merge, wanted_rows
+from synthstore.backup.restoring import Confirm, Job, RestoreReport
+from synthstore.checks.report import Action
+from synthstore.errors import InterruptedByUserError, OperationError, UsageError
+from synthstore.layout.base import Layout
+from synthstore.repair.holding import held
+from synthstore.scan.known import Known
+from synthstore.store.backups import keep_own_copy
+from synthstore.store.evidence import recognise
+from synthstore.store.opening import find_root
+from synthstore.store.runs import CATALOG, FilesChanged
+from synthstore.store.session import RunResult, Session
+from synthstore.verify import look
+
+TRIES = 3
+
+_WRITES = ("restore-file", "replace-file")
+
+
+async def into_store(job: Job, confirm: Confirm) -> RestoreReport:
+    """Restore what is wanted into a living store, as one run."""
+    root = find_root(job.target)
+    layout = await asyncio.to_thread(recognise, root, job.options.layout)
+    if layout.name != job.snapshot.layout:
+        raise UsageError(
+            f"the snapshot is of a {job.snapshot.layout} store, {job.target} is {layout.name}",
+            hint="restore it into a new directory, and migrate that",
+        )
+    wanted = wanted_rows(layout, job.tree.files, job.options.ids, job.snapshot)
+    living = _Living(job, root, layout, wanted)
+    if job.options.dry_run:
+        outcome, _ = await living.plan()
+        return living.told(outcome)
+    async with held(root, wait=job.options.lock_wait, command="restore") as session:
+        return await living.under_lock(session, confirm)
+
+
+@dataclass(frozen=True, slots=True)
+class _Living:
+    """A store that is restored into."""
+
+    job: Job
+    root: Path
+    layout: Layout
+    wanted: list[Wanted]
+
+    async def plan(self) -> tuple[Merge, Known]:
+        """What to do, and what the look before it learned of the files that stay."""
+        job = self.job
+        seen = await look(self.root, self.layout, job.look, job.progress)
+        outcome = await asyncio.to_thread(
+            merge, self.root, seen.inventory, job.repository, self.wanted, job.options.overwrite
+        )
+        return outcome, Known.of(seen.inventory)
+
+    async def under_lock(self, session: Session, confirm: Confirm) -> RestoreReport:
+        confirmed = False
+        for _ in range(TRIES):
+            outcome, known = await self.plan()
+            report = self.told(outcome)
+            if not outcome.changes:
+                return report
+            if not confirmed and not confirm(report):
+                raise InterruptedByUserError("declined; nothing was changed")
+            confirmed = True
+            try:
+                result = await asyncio.to_thread(self._run, session, outcome)
+            except FilesChanged:
+                continue
+            ids = {(ref.kind, ref.id) for ref in outcome.refs}
+            # The new catalog and vectors go before their like is read again.
+            del outcome
+            after = await look(self.root, self.layout, self.job.look, self.job.progress, known)
+            about = [f for f in after.findings if (f.subject.kind, f.subject.id) in ids]
+            return replace(
+                report,
+                run=result.run,
+                actions=_done(report.actions, frozenset(result.conflicts)),
+                findings=tuple(about),
+                elapsed_seconds=self.job.clock.elapsed(),
+            )
+        raise OperationError(
+            "the store kept changing while it was restored into",
+            hint="stop the Memory Core that writes to it, then run the command again",
+        )
+
+    def _run(self, session: Session, outcome: Merge) -> RunResult:
+        job = self.job
+        if any(change.order == CATALOG for change in outcome.changes):
+            keep_own_copy(session, self.layout, job.options.copies)
+        note = {"snapshot": job.snapshot.id}
+        return session.run("restore", outcome.changes, note=note, progress=job.progress)
+
+    def told(self, outcome: Merge) -> RestoreReport:
+        files = sum(action.kind in _WRITES for action in _open(outcome.actions))
+        report = self.job.report("living store", files, outcome.bytes_needed)
+        return replace(report, actions=tuple(outcome.actions), lost=outcome.lost)
+
+
+def _open(actions: list[Action]) -> list[Action]:
+    return [action for action in actions if action.status == "planned"]
+
+
+def _done(actions: tuple[Action, ...], conflicts: frozenset[str]) -> tuple[Action, ...]:
+    return tuple(
+        replace(action, status="skipped", because="it changed while the restore ran")
+        if action.path in conflicts
+        else replace(action, status="done" if action.status == "planned" else action.status)
+        for action in actions
+    )

@@ -1,0 +1,103 @@
+"""What a restore is asked for, and what it answers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from synthstore.backup.choosing import LATEST
+from synthstore.checks.finding import Finding, Severity
+from synthstore.checks.report import Action
+from synthstore.progress import Progress
+from synthstore.repository.manifest import Snapshot, Tree
+from synthstore.repository.vault import Repository
+from synthstore.store.backups import DEFAULT_COPIES, Copies
+from synthstore.store.opening import Clock
+from synthstore.verify import LookOptions
+
+Overwrite = Literal["never", "if-newer", "always"]
+"""Whether a file of a snapshot goes over one that an existing store has."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RestoreOptions:
+    """What to restore, and over what."""
+
+    name: str | None = None
+    snapshot: str = LATEST
+    ids: frozenset[str] = frozenset()
+    """Entities to restore; empty: all."""
+    overwrite: Overwrite = "never"
+    dry_run: bool = False
+    lock_wait: float = 0.0
+    jobs: int | None = None
+    layout: str | None = None
+    copies: Copies = DEFAULT_COPIES
+    """Of the catalog, taken before a living store's is replaced."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RestoreReport:
+    """What a restore did, or would do."""
+
+    store: str
+    repository: str
+    snapshot: Snapshot
+    dry_run: bool
+    into: str
+    """``new directory`` or ``living store``."""
+    files: int
+    """Files written."""
+    bytes: int
+    run: str | None = None
+    actions: tuple[Action, ...] = ()
+    lost: Mapping[str, str] = field(default_factory=dict)
+    """Files that the repository could not give back, and why."""
+    findings: tuple[Finding, ...] = ()
+    """What the verification found that the restore is to answer for."""
+    started_at: str
+    elapsed_seconds: float
+
+    @property
+    def exit_code(self) -> int:
+        """3 for what is lost, 1 for errors that were not in the snapshot, else 0."""
+        if self.lost:
+            return 3
+        return 1 if any(one.severity is Severity.ERROR for one in self.findings) else 0
+
+
+Confirm = Callable[[RestoreReport], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One restore under way."""
+
+    target: Path
+    repository: Repository
+    snapshot: Snapshot
+    tree: Tree
+    options: RestoreOptions
+    progress: Progress
+    clock: Clock
+
+    @property
+    def look(self) -> LookOptions:
+        """How to look at the store."""
+        return LookOptions(jobs=self.options.jobs, layout=self.options.layout)
+
+    def report(self, into: str, files: int, size: int) -> RestoreReport:
+        """What there is to tell before anything is done."""
+        return RestoreReport(
+            store=str(self.target),
+            repository=self.repository.place.where,
+            snapshot=self.snapshot,
+            dry_run=self.options.dry_run,
+            into=into,
+            files=files,
+            bytes=size,
+            started_at=self.clock.started_at,
+            elapsed_seconds=self.clock.elapsed(),
+        )
