@@ -35,7 +35,9 @@ class LaidOut:
 
     def __init__(self, aside: Path, target: Path, tree: Tree) -> None:
         self.aside = aside
-        self._target, self._tree = target, tree
+        self._target = target
+        self._files = [row.path for row in tree.files]
+        self._folders = [row.path for row in tree.folders if _may_be_opened(row.mode)]
         self._placed = False
         self.lost: dict[str, str] = {}
         """Files that the repository could not give back, and why."""
@@ -45,10 +47,9 @@ class LaidOut:
 
     def sync(self) -> None:
         """Make all of it durable."""
-        self.flush.finish(row.path for row in self._tree.files if row.path not in self.lost)
-        for row in self._tree.folders:
-            if _may_be_opened(row.mode):
-                fsync_dir(self.aside / row.path)
+        self.flush.finish(path for path in self._files if path not in self.lost)
+        for folder in self._folders:
+            fsync_dir(self.aside / folder)
 
     def place(self) -> None:
         """Give it its name; it should be durable by then."""

@@ -34,7 +34,11 @@ async def into_store(job: Job, confirm: Confirm) -> RestoreReport:
             f"the snapshot is of a {job.snapshot.layout} store, {job.target} is {layout.name}",
             hint="restore it into a new directory, and migrate that",
         )
-    wanted = wanted_rows(layout, job.tree.files, job.options.ids, job.snapshot)
+    tree = await asyncio.to_thread(job.repository.tree, job.snapshot)
+    wanted = wanted_rows(layout, tree.files, job.options.ids, job.snapshot)
+    # A look needs the memory.
+    del tree
+    job.repository.forget()
     living = _Living(job, root, layout, wanted)
     if job.options.dry_run:
         outcome, _ = await living.plan()

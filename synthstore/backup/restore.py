@@ -38,8 +38,7 @@ async def restore(
         snapshots = await asyncio.to_thread(repository.snapshots)
         whole = await asyncio.to_thread(target.resolve)
         snapshot = choose(snapshots, options.snapshot, options.name, whole.name)
-        tree = await asyncio.to_thread(repository.tree, snapshot)
-        job = Job(target, repository, snapshot, tree, options, progress or SilentProgress(), clock)
+        job = Job(target, repository, snapshot, options, progress or SilentProgress(), clock)
         if not is_new(target):
             # Half of the program, which a new directory has no use for.
             from synthstore.backup.living import into_store  # noqa: PLC0415

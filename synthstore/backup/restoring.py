@@ -11,7 +11,7 @@ from synthstore.backup.choosing import LATEST
 from synthstore.checks.finding import Finding, Severity
 from synthstore.checks.report import Action
 from synthstore.progress import Progress
-from synthstore.repository.manifest import Snapshot, Tree
+from synthstore.repository.manifest import Snapshot
 from synthstore.repository.vault import Repository
 from synthstore.store.backups import DEFAULT_COPIES, Copies
 from synthstore.store.opening import Clock
@@ -78,7 +78,6 @@ class Job:
     target: Path
     repository: Repository
     snapshot: Snapshot
-    tree: Tree
     options: RestoreOptions
     progress: Progress
     clock: Clock

@@ -17,7 +17,8 @@ from synthstore.verify import look
 
 async def into_new(job: Job) -> RestoreReport:
     """Restore the whole snapshot into a directory that is new, or empty."""
-    report = job.report("new directory", len(job.tree.files), job.snapshot.bytes)
+    tree = await asyncio.to_thread(job.repository.tree, job.snapshot)
+    report = job.report("new directory", len(tree.files), job.snapshot.bytes)
     if job.options.dry_run:
         return report
     target = await asyncio.to_thread(job.target.resolve)
@@ -27,19 +28,22 @@ async def into_new(job: Job) -> RestoreReport:
     laid = await asyncio.to_thread(
         lay_out,
         job.repository,
-        job.tree,
+        tree,
         target,
         layout,
         jobs=job.options.jobs,
         progress=job.progress,
     )
+    # The look needs the memory.
+    del tree
+    job.repository.forget()
     try:
         findings = await _settled(job, laid, target, layout)
     finally:
         await asyncio.to_thread(laid.close)
     return replace(
         report,
-        files=len(job.tree.files) - len(laid.lost),
+        files=report.files - len(laid.lost),
         lost=laid.lost,
         findings=findings,
         elapsed_seconds=job.clock.elapsed(),

@@ -243,6 +243,10 @@ class Repository:
             self._blocks.popitem(last=False)
         return found
 
+    def forget(self) -> None:
+        """Let go of the blocks that were read, for whoever goes on to something else."""
+        self._blocks.clear()
+
     # Snapshots
 
     def snapshots(self, name: str | None = None) -> tuple[Snapshot, ...]:
