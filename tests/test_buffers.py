@@ -39,6 +39,8 @@ HOSTILE = [
     rb'{"embedding": [1, 2], "a": "\u003a", "a": 1}',
     b'{"embedding": [1, 2], "a": "x[y:z"}',
     b'{"embedding": [1, true]}',
+    b'{"embedding": [1.5], "hyperbolic_embedding": [NaN]}',
+    b'{"embedding": [1.5], "hyperbolic_embedding": [0.5, -Infinity]}',
     b'{"embedding": [1, null]}',
     b'{"embedding": [1, "2"]}',
     b'{"embedding": [], "content": "x"}',

@@ -122,6 +122,17 @@ def test_what_cannot_be_exported_is_told(tmp_path: Path) -> None:
     assert report.memories == 12 - len(told) + 1
 
 
+def test_what_is_no_number_in_any_list_is_told(tmp_path: Path) -> None:
+    built = stores.build("native", tmp_path / "store")
+    memory = built.memories[0]
+    raw = built.raw(memory)
+    built.overwrite(memory, raw[: raw.rindex(b"}")] + b', "hyperbolic_embedding": [0.5, NaN]}')
+    report = write_out(built.root, tmp_path / "out.jsonl")
+    assert [(one.path, "NaN" in one.problem) for one in report.problems] == [
+        (built.paths[memory], True)
+    ]
+
+
 def test_a_file_under_another_name_is_exported_once(tmp_path: Path) -> None:
     built = stores.build("core-3", tmp_path / "store")
     memory = built.memories[0]

@@ -84,7 +84,9 @@ def _parse_by_buffer(raw: bytes, key: str) -> Parsed | None:
     except ParseFailure:
         return None
     document = rest.value
-    if not isinstance(document, dict) or rest.rigid or document.get(key) != [_STAND_IN]:
+    if not isinstance(document, dict) or rest.rigid or rest.nan:
+        return None
+    if document.get(key) != [_STAND_IN]:
         return None
     document[key] = found
     return Parsed(document)
