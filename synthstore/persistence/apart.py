@@ -91,7 +91,8 @@ def _one(task: dict[str, object], root: Path, backups: tuple[int, int]) -> Answe
 def _ask(task: dict[str, object], root: Path) -> Iterator[object]:
     """The answers of a worker process; raises what it raised."""
     done = subprocess.run(
-        [sys.executable, "-m", "synthstore.persistence.worker"],
+        # -P: what lies in the current folder is no module of ours.
+        [sys.executable, "-P", "-m", "synthstore.persistence.worker"],
         input=orjson.dumps({"root": str(root), **task}),
         capture_output=True,
         env=_environment(),

@@ -29,6 +29,9 @@ _BYTES_A_ROW = 130
 _PRELOADED = ["synthstore.scan.shard", "synthstore.layout.detect", "simdjson"]
 """What each worker would import, imported once; what is not installed is passed over."""
 
+_SAFE_PATH = "PYTHONSAFEPATH"
+"""With it, Python does not look for modules in the current folder."""
+
 
 def usable_cores() -> int:
     """Cores that this process may use."""
@@ -114,13 +117,20 @@ def _end_with_parent() -> None:
 def _server(modules: Sequence[str] = ()) -> Iterator[None]:
     """Have the server that forks the workers start as it should, if it starts in here.
 
-    Ctrl-C goes to the whole group: the server starts with it blocked, and so do its children.
+    Ctrl-C goes to the whole group: the server starts with it blocked, and so do its children. They
+    import nothing from the folder that the program happens to be called in.
     """
     from multiprocessing import forkserver  # noqa: PLC0415
 
     forkserver.set_forkserver_preload([*_PRELOADED, *modules])
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    safe = os.environ.get(_SAFE_PATH)
+    os.environ[_SAFE_PATH] = "1"
     try:
         yield
     finally:
+        if safe is None:
+            del os.environ[_SAFE_PATH]
+        else:
+            os.environ[_SAFE_PATH] = safe
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
