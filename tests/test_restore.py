@@ -12,7 +12,6 @@ import pytest
 
 from synthstore import verify
 from synthstore.backup import restore as entry
-from synthstore.backup import whole
 from synthstore.backup.choosing import choose
 from synthstore.backup.restore import RestoreOptions, restore
 from synthstore.errors import InterruptedByUserError, OperationError, UsageError
@@ -200,9 +199,10 @@ def test_what_is_found_is_told_of_the_place_that_the_store_has_in_the_end(
 
     async def look_at(root: Path, *rest: Any) -> Look:
         looks.append(root)
-        return await verify.look(root, *rest)
+        return await true_look(root, *rest)
 
-    monkeypatch.setattr(whole, "look", look_at)
+    true_look = verify.look
+    monkeypatch.setattr(verify, "look", look_at)
     assert give_back(tmp_path / "other", place, name="store").findings == ()
     assert [root.name for root in looks] == [".other.restoring"]
     # As if nothing had been known of it when the snapshot was taken.

@@ -178,6 +178,8 @@ class _Layer:
         except LostObjectError as error:
             self.lost[row.path] = error.message
             return
+        # All vectors of an index went through it, of which the entities to come need few.
+        self._repository.forget()
         if written != row.sha256:
             self.lost[row.path] = _other_bytes(row)
         elif hash_file(shown) != row.sha256:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from synthstore.backup.choosing import LATEST
 from synthstore.checks.finding import Finding, Severity
@@ -15,7 +15,9 @@ from synthstore.repository.manifest import Snapshot
 from synthstore.repository.vault import Repository
 from synthstore.store.backups import DEFAULT_COPIES, Copies
 from synthstore.store.opening import Clock
-from synthstore.verify import LookOptions
+
+if TYPE_CHECKING:
+    from synthstore.verify import LookOptions
 
 Overwrite = Literal["never", "if-newer", "always"]
 """Whether a file of a snapshot goes over one that an existing store has."""
@@ -85,6 +87,8 @@ class Job:
     @property
     def look(self) -> LookOptions:
         """How to look at the store."""
+        from synthstore.verify import LookOptions  # noqa: PLC0415 - not before it is time to look
+
         return LookOptions(jobs=self.options.jobs, layout=self.options.layout)
 
     def report(self, into: str, files: int, size: int) -> RestoreReport:

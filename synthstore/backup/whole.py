@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from functools import partial
+from importlib import import_module
 from pathlib import Path
 
 from synthstore.backup.laying import LaidOut, lay_out
@@ -12,7 +14,6 @@ from synthstore.checks.finding import Finding
 from synthstore.layout.base import Layout
 from synthstore.layout.detect import SUPPORTED
 from synthstore.scan.known import NOTHING, Known
-from synthstore.verify import look
 
 
 async def into_new(job: Job) -> RestoreReport:
@@ -25,14 +26,11 @@ async def into_new(job: Job) -> RestoreReport:
     kind = SUPPORTED.get(job.snapshot.layout)
     # No need to recognise it: the same bytes had this layout when the snapshot was taken.
     layout = kind() if kind is not None else None
-    laid = await asyncio.to_thread(
-        lay_out,
-        job.repository,
-        tree,
-        target,
-        layout,
-        jobs=job.options.jobs,
-        progress=job.progress,
+    lay = partial(lay_out, jobs=job.options.jobs, progress=job.progress)
+    laid, _ = await asyncio.gather(
+        asyncio.to_thread(lay, job.repository, tree, target, layout),
+        # The workers need not wait for what is needed only once they are done.
+        asyncio.to_thread(import_module, "synthstore.verify"),
     )
     # The look needs the memory.
     del tree
@@ -68,6 +66,8 @@ async def _verified(
     job: Job, where: Path, layout: Layout, known: Known = NOTHING
 ) -> tuple[Finding, ...]:
     """What is wrong with the new store though nothing of the kind was in the source."""
+    from synthstore.verify import look  # noqa: PLC0415 - imported while the workers write
+
     # What a library had not folded when the snapshot was taken, whoever opens it settles.
     seen = await look(where, layout, replace(job.look, held=True), job.progress, known)
     there = job.snapshot.findings
