@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import statistics
 import subprocess
 import sys
@@ -80,8 +79,14 @@ def tasks(store: Store, scratch: Path) -> Iterator[Task]:
         away = partial(rows.unlink, missing_ok=True)
         yield Task("export", export, 1.0, base=300, vectors=False, before=away)
     if _exists("import"):
-        clear = partial(shutil.rmtree, new, ignore_errors=True)
-        yield Task("import", ("import", new, rows, "--create"), 3.0, before=clear)
+        aside = partial(_put_aside, new)
+        yield Task("import", ("import", new, rows, "--create"), 3.0, before=aside)
+
+
+def _put_aside(folder: Path) -> None:
+    """Out of the way, but not deleted: some file systems make files slowly soon after that."""
+    if folder.exists():
+        folder.rename(folder.with_name(f"{folder.name}-{time.monotonic_ns()}"))
 
 
 def _exists(command: str) -> bool:
