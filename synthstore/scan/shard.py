@@ -29,6 +29,7 @@ from synthstore.model.facts import EntityFile, FileStatus, Stat
 from synthstore.model.ids import Kind
 from synthstore.model.paths import folder_of
 from synthstore.scan.caps import DEFAULT_CAPS, Caps
+from synthstore.scan.columns import Columns, packed, unpacked
 from synthstore.store.entity import Seen, facts_of
 
 __all__ = [
@@ -69,6 +70,16 @@ class ShardFacts:
     """Valid embeddings by dimension."""
     placed: Mapping[int, Placed] = field(default_factory=dict)
     """Those that went into the arena instead."""
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """What a pickle makes of it: the files go as columns."""
+        return _facts_from, (packed(self.files), dict(self.blocks), dict(self.placed))
+
+
+def _facts_from(
+    files: tuple[Columns, Columns, Columns], blocks: dict[int, Block], placed: dict[int, Placed]
+) -> ShardFacts:
+    return ShardFacts(unpacked(*files), blocks, placed)
 
 
 def read_shard(
