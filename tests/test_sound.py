@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import tempfile
+import weakref
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,7 +16,7 @@ from hypothesis import strategies as st
 
 from synthstore.checks import sound, standing
 from synthstore.checks.pairing import pairs_of, rows_of
-from synthstore.checks.registry import RULES
+from synthstore.checks.registry import RULES, check
 from synthstore.errors import NewerFormatError, NotAStoreError
 from synthstore.model.ids import EntityRef, numeric_id
 from synthstore.model.numbers import _reduced, numeric_ids
@@ -93,6 +95,26 @@ def test_proofs_hold_on_hurt_stores(damage: Damage, layout: Name, tmp_path: Path
         inventory = seen(built.root, options)
         require_silence(inventory)
         require_rows_kept(inventory)
+
+
+@pytest.mark.parametrize("hurt", [None, DAMAGES[0]], ids=["healthy", "hurt"])
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_what_is_remembered_of_an_inventory_does_not_keep_it(
+    hurt: Damage | None, layout: Name, tmp_path: Path
+) -> None:
+    built = build(layout, tmp_path / "store")
+    if hurt is not None:
+        hurt.apply(built)
+    inventory = seen(built.root, LOOKS["full"])
+    check(inventory)
+    list(standing.standing(inventory).claims)
+    left = weakref.ref(inventory)
+    gc.disable()
+    try:
+        del inventory
+        assert left() is None
+    finally:
+        gc.enable()
 
 
 @given(accident=accidents())

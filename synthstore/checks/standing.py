@@ -117,15 +117,22 @@ def standing(inventory: Inventory) -> Standing:
 def _of_pairs(inventory: Inventory, pairs: Pairs) -> Standing:
     """What ``_of_all`` comes to, where each row stands for its file."""
     bears = dict(zip(map(attrgetter("path"), pairs.files), pairs.refs, strict=True))
-
-    def claims() -> Iterator[Claim]:
-        by_path = inventory.by_path
-        for row in rows_of(inventory):
-            path = row.path or ""
-            yield Claim(row, bears[path], Fate.STANDS, path, by_path[path])
-
     files = dict(zip(pairs.refs, pairs.files, strict=True))
+    # Of an inventory, which remembers this, it may hold parts but never the whole: only a
+    # collection would free the two of them then, and the program hardly ever makes one.
+    claims = partial(_paired_claims, rows_of(inventory), bears, files)
     return Standing(files, {}, {}, bears, pairs.refs, frozenset(), claims)
+
+
+def _paired_claims(
+    rows: Iterable[Row],
+    bears: Mapping[str, EntityRef],
+    files: Mapping[EntityRef, EntityFile],
+) -> Iterator[Claim]:
+    for row in rows:
+        path = row.path or ""
+        ref = bears[path]
+        yield Claim(row, ref, Fate.STANDS, path, files[ref])
 
 
 def _of_all(inventory: Inventory) -> Standing:
