@@ -40,6 +40,16 @@ def test_what_shards_put_is_one_matrix_without_their_gaps() -> None:
     assert np.array_equal(matrix, np.concatenate(parts))
 
 
+def test_a_matrix_can_have_free_rows_behind_it() -> None:
+    one, other = vectors(3, 5), vectors(40, 5, 1)
+    with open_arena() as shared:
+        assert shared is not None
+        room, rows = shared.room(5, [filled(shared, 2, one)], len(other))
+    assert rows == len(one)
+    room[rows : rows + len(other)] = other
+    assert np.array_equal(room[: rows + len(other)], np.concatenate([one, other]))
+
+
 def test_each_dimension_has_a_region_of_its_own() -> None:
     small, large = vectors(4, 3), vectors(4, arena.MOST_DIMENSIONS)
     with open_arena() as shared:
@@ -85,7 +95,7 @@ def test_a_scan_knows_the_same_with_and_without_it(
         monkeypatch.setattr(module, "PROCESSES_PAY_FROM", 1)
     monkeypatch.setattr(pool, "SHARD", 7)
     taken: list[int] = []
-    monkeypatch.setattr(Arena, "matrix", counted(Arena.matrix, taken))
+    monkeypatch.setattr(Arena, "room", counted(Arena.room, taken))
     if not reachable:
         monkeypatch.setattr(os, "memfd_create", refusing)
     shared = looked_at(root, jobs=2)
@@ -97,12 +107,13 @@ def test_a_scan_knows_the_same_with_and_without_it(
         assert np.array_equal(shared.tables[dim].matrix, table.matrix)
 
 
-def counted(
-    matrix: Callable[[Arena, int, Sequence[Run]], FloatMatrix], taken: list[int]
-) -> Callable[[Arena, int, Sequence[Run]], FloatMatrix]:
-    def count(self: Arena, dim: int, runs: Sequence[Run]) -> FloatMatrix:
+Room = Callable[[Arena, int, Sequence[Run], int], tuple[FloatMatrix, int]]
+
+
+def counted(room: Room, taken: list[int]) -> Room:
+    def count(self: Arena, dim: int, runs: Sequence[Run], spare: int) -> tuple[FloatMatrix, int]:
         taken.append(dim)
-        return matrix(self, dim, runs)
+        return room(self, dim, runs, spare)
 
     return count
 

@@ -63,7 +63,7 @@ class _Living:
         outcome = await asyncio.to_thread(
             merge, self.root, seen.inventory, job.repository, self.wanted, job.options.overwrite
         )
-        return outcome, Known.of(seen.inventory)
+        return outcome, Known.of(seen.inventory, outcome.paths)
 
     async def under_lock(self, session: Session, confirm: Confirm) -> RestoreReport:
         confirmed = False

@@ -38,6 +38,9 @@ class Merge:
     actions: list[Action] = field(default_factory=list)
     lost: dict[str, str] = field(default_factory=dict)
     refs: frozenset[EntityRef] = frozenset()
+    """The entities restored."""
+    paths: frozenset[str] = frozenset()
+    """Of their files."""
     bytes_needed: int = 0
 
 
@@ -76,7 +79,7 @@ def merge(
     outcome = merger.outcome
     if not merger.placed.files:
         return outcome
-    outcome.refs = merger.placed.refs
+    outcome.refs, outcome.paths = merger.placed.refs, frozenset(merger.placed.files)
     planned = plan_around(root, inventory, merger.placed)
     outcome.changes = (*merger.changes, *planned.changes)
     outcome.actions += planned.actions

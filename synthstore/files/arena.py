@@ -60,7 +60,16 @@ class Arena:
 
         It is the shared memory itself, closed up where rows were left out: it can be had once.
         """
-        rows = runs[-1].first + runs[-1].length
+        room, rows = self.room(dim, runs, 0)
+        return room[:rows]
+
+    def room(self, dim: int, runs: Sequence[Run], spare: int) -> tuple[FloatMatrix, int]:
+        """The same, with ``spare`` rows or more behind it, and how many rows it has without them.
+
+        The spare rows take memory only once they are written.
+        """
+        rows = runs[-1].first + runs[-1].length + spare
+        self._reach(dim * _REGION + rows * dim * 4)
         region = mmap.mmap(self._fd, rows * dim * 4, offset=dim * _REGION)
         matrix: FloatMatrix = np.frombuffer(region, dtype=np.float32).reshape(rows, dim)
         end = 0
@@ -68,7 +77,12 @@ class Arena:
             if end < first:
                 matrix[end : end + length] = matrix[first : first + length]
             end += length
-        return matrix[:end]
+        return matrix, end
+
+    def _reach(self, size: int) -> None:
+        if os.fstat(self._fd).st_size < size:
+            with told("memory for worker processes"):
+                os.ftruncate(self._fd, size)
 
 
 @contextmanager

@@ -6,11 +6,9 @@ here as a repair would, from the inventory as it will be once the files stand.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-
-import numpy as np
 
 from synthstore.errors import RefusedError
 from synthstore.model.embedding import FloatVector
@@ -21,7 +19,7 @@ from synthstore.repair.plan import IndexWish
 from synthstore.repair.planning import Planned, plan_repair
 from synthstore.repair.sources import Source
 from synthstore.repair.wishes import Wishes
-from synthstore.scan.growing import GrowingTable
+from synthstore.scan.growing import GrowingTable, joined
 from synthstore.scan.inventory import EmbeddingTable, Inventory
 
 FOLLOWING = (
@@ -71,6 +69,8 @@ class _Task:
 def plan_around(root: Path, inventory: Inventory, placed: Placed) -> Planned:
     """Plan catalog, index and mappings for ``placed``; changes to those files are left out.
 
+    The embeddings of ``inventory`` become those that will be: of the files placed, it does not say
+    any more what stands.
     Raises RefusedError where the store would lose data by it.
     """
     then = _with_files(inventory, placed)
@@ -110,23 +110,38 @@ def _tables(
 ) -> Iterator[tuple[int, EmbeddingTable]]:
     fresh = placed.tables()
     for dim in sorted({*tables, *fresh}):
-        old, new = tables.get(dim), fresh.get(dim)
-        parts = [*_without(old, placed.files), *([] if new is None else [new])]
-        if len(parts) == 1:
-            yield dim, parts[0]
-        elif parts:
-            matrix = np.concatenate([part.matrix for part in parts])
-            yield dim, EmbeddingTable(tuple(p for part in parts for p in part.paths), matrix)
+        parts = list(_parts(tables.get(dim), fresh.get(dim), placed.files))
+        if parts:
+            yield dim, joined(parts)
 
 
-def _without(table: EmbeddingTable | None, gone: Iterable[str]) -> Iterator[EmbeddingTable]:
-    """The rows of a table that belong to none of the paths ``gone``."""
-    if table is None:
+def _parts(
+    old: EmbeddingTable | None, new: EmbeddingTable | None, files: Iterable[str]
+) -> Iterator[EmbeddingTable]:
+    """The old rows but for those of ``files``, and the new ones, which are these."""
+    gone = frozenset(path for path in files if old is not None and path in old.row_of)
+    if old is not None and new is not None and gone <= new.row_of.keys():
+        _replace(old, new, sorted(gone))
+        yield old
+        yield from _without(new, gone)
         return
-    replaced = {path for path in gone if path in table.row_of}
-    if not replaced:
+    if old is not None:
+        yield from _without(old, gone)
+    if new is not None:
+        yield new
+
+
+def _replace(old: EmbeddingTable, new: EmbeddingTable, paths: Sequence[str]) -> None:
+    """Put new rows where the old ones of ``paths`` stand: a second matrix is what memory lacks."""
+    rows = [old.row_of[path] for path in paths]
+    old.matrix[rows] = new.matrix[[new.row_of[path] for path in paths]]
+
+
+def _without(table: EmbeddingTable, gone: frozenset[str]) -> Iterator[EmbeddingTable]:
+    """The rows of a table that belong to none of the paths ``gone``."""
+    if not gone:
         yield table
         return
-    kept = [row for row, path in enumerate(table.paths) if path not in replaced]
+    kept = [row for row, path in enumerate(table.paths) if path not in gone]
     if kept:
         yield EmbeddingTable(tuple(table.paths[row] for row in kept), table.matrix[kept])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 
 import numpy as np
 
@@ -10,6 +10,9 @@ from synthstore.model.embedding import FloatMatrix, FloatVector
 from synthstore.scan.inventory import EmbeddingTable
 
 _FIRST_ROWS = 256
+
+_BLOCK = 512
+"""Rows that are moved at a time."""
 
 
 class GrowingTable:
@@ -41,3 +44,35 @@ class GrowingTable:
     def table(self) -> EmbeddingTable:
         """The table; nothing may be added after this."""
         return EmbeddingTable(tuple(self._paths), self._matrix[: len(self._paths)])
+
+
+def joined(tables: Sequence[EmbeddingTable]) -> EmbeddingTable:
+    """All rows of one or more ``tables``, in the room of the first if it has as much.
+
+    That one may be used on; but its room is given away.
+    """
+    first, *rest = tables
+    if not rest:
+        return first
+    paths = tuple(path for table in tables for path in table.paths)
+    room, end = first.room, len(first.paths)
+    if room is None or len(room) < len(paths):
+        return EmbeddingTable(paths, np.concatenate([table.matrix for table in tables]))
+    for table in rest:
+        room[end : end + len(table.paths)] = table.matrix
+        end += len(table.paths)
+    return EmbeddingTable(paths, room[:end], room)
+
+
+def closed_up(table: EmbeddingTable, kept: Container[str]) -> EmbeddingTable:
+    """The rows of the paths ``kept``, moved to where others were: ``table`` is used up by it."""
+    rows = np.array([r for r, path in enumerate(table.paths) if path in kept], dtype=np.intp)
+    if len(rows) == len(table.paths):
+        return table
+    matrix = table.matrix
+    start = int((rows == np.arange(len(rows))).sum())
+    for at in range(start, len(rows), _BLOCK):
+        block = rows[at : at + _BLOCK]
+        matrix[at : at + len(block)] = matrix[block]
+    paths = tuple(table.paths[row] for row in rows.tolist())
+    return EmbeddingTable(paths, matrix[: len(rows)], table.room)

@@ -27,6 +27,8 @@ class EmbeddingTable:
     paths: tuple[str, ...]
     matrix: FloatMatrix
     """float32, shape (len(paths), dim)."""
+    room: FloatMatrix | None = None
+    """The matrix, and free rows behind it, where it can grow without becoming another one."""
 
     @cached_property
     def row_of(self) -> Mapping[str, int]:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Container, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
-import numpy as np
-
 from synthstore.model.catalog import Row
-from synthstore.model.embedding import FloatMatrix
 from synthstore.model.facts import EntityFile, FileStatus
+from synthstore.scan.growing import closed_up
 from synthstore.scan.inventory import EmbeddingTable, Inventory
 from synthstore.scan.shard import Candidate, ShardFacts
 
@@ -35,13 +33,18 @@ class Known:
     tables: dict[int, EmbeddingTable]
 
     @classmethod
-    def of(cls, inventory: Inventory) -> Known:
-        """What ``inventory`` knows; it keeps neither catalog nor index alive."""
+    def of(cls, inventory: Inventory, without: Container[str] = ()) -> Known:
+        """What ``inventory`` knows, ``without`` some paths; it keeps neither catalog nor index.
+
+        The embeddings of ``inventory`` itself are not to be used any more once this is taken.
+        """
         before = inventory.now_ns - SETTLED_NS
         files = {
             file.path: file
             for file in inventory.files
-            if file.status is FileStatus.WHOLE and file.stat.mtime_ns < before
+            if file.status is FileStatus.WHOLE
+            and file.stat.mtime_ns < before
+            and file.path not in without
         }
         return cls(files, dict(inventory.tables))
 
@@ -57,20 +60,15 @@ class Known:
         """
         paths = {candidate.path for candidate in candidates}
         files = tuple(self.files[candidate.path] for candidate in candidates)
-        blocks = {dim: _part(table, paths) for dim, table in self.tables.items()}
+        tables = {dim: closed_up(table, paths) for dim, table in self.tables.items()}
         self.files.clear()
         self.tables.clear()
-        return ShardFacts(files, {dim: block for dim, block in blocks.items() if block[0]})
+        return ShardFacts(
+            files, tables={dim: table for dim, table in tables.items() if table.paths}
+        )
 
 
 NOTHING = Known({}, {})
-
-
-def _part(table: EmbeddingTable, paths: set[str]) -> tuple[tuple[str, ...], FloatMatrix]:
-    rows = [row for row, path in enumerate(table.paths) if path in paths]
-    if len(rows) == len(table.paths):
-        return table.paths, table.matrix
-    return tuple(table.paths[row] for row in rows), table.matrix[np.array(rows, dtype=np.intp)]
 
 
 class Shared:
@@ -89,7 +87,8 @@ class Shared:
         own = {file.path: file.path for file in files}
         blocks = {dim: (_own(own, paths), rest) for dim, (paths, rest) in facts.blocks.items()}
         placed = {dim: (_own(own, paths), rest) for dim, (paths, rest) in facts.placed.items()}
-        return ShardFacts(files, blocks, placed)
+        tables = {d: replace(t, paths=_own(own, t.paths)) for d, t in facts.tables.items()}
+        return ShardFacts(files, blocks, placed, tables)
 
 
 def _own(own: Mapping[str, str], paths: Sequence[str]) -> tuple[str, ...]:

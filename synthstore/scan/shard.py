@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -31,6 +31,10 @@ from synthstore.model.paths import folder_of
 from synthstore.scan.caps import DEFAULT_CAPS, Caps
 from synthstore.scan.columns import Columns, packed, unpacked
 from synthstore.store.entity import Seen, facts_of
+
+if TYPE_CHECKING:
+    # Workers have no tables.
+    from synthstore.scan.inventory import EmbeddingTable
 
 __all__ = [
     "DEFAULT_CAPS",
@@ -70,6 +74,8 @@ class ShardFacts:
     """Valid embeddings by dimension."""
     placed: Mapping[int, Placed] = field(default_factory=dict)
     """Those that went into the arena instead."""
+    tables: Mapping[int, EmbeddingTable] = field(default_factory=dict)
+    """Those that an earlier look has in tables already."""
 
     def __reduce__(self) -> tuple[object, ...]:
         """What a pickle makes of it: the files go as columns."""
