@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -13,6 +13,7 @@ from synthstore.checks.comparing import compare, is_normalised
 from synthstore.checks.finding import Subject
 from synthstore.checks.ownership import SEQUENTIAL_BELOW
 from synthstore.checks.report import Action
+from synthstore.model.chosen import ChosenRows, Order, Vectors
 from synthstore.model.embedding import EmbeddingState, FloatMatrix, FloatVector, IdArray
 from synthstore.model.facts import IndexFacts, PartStatus
 from synthstore.model.ids import EntityRef, in_order, numeric_id, vector_id
@@ -78,9 +79,9 @@ class _Indexer:
         kept = self._keep_held() if rebuild else self._keep()
         if rebuild is not None:
             self._count_lost(kept)
-        vectors = self._renewed(kept)
+        renewed = self._renewed(kept)
         added = self._missing(kept, rebuild)
-        old, vectors = self._joined(kept, vectors, added)
+        old, vectors = self._numbers(kept, added), self._vectors(kept, renewed, added)
         ids = np.arange(len(old), dtype=np.int64) if self._positional else old
         entries = self._entries([*kept.owners, *added], old, ids)
         write = self._must_write(rebuild, kept, vectors, len(ids))
@@ -220,20 +221,14 @@ class _Indexer:
 
     # What is renewed
 
-    def _renewed(self, kept: Kept) -> FloatMatrix:
+    def _renewed(self, kept: Kept) -> dict[int, FloatVector]:
+        """What takes the place of vectors that differ, by row of ``kept``."""
         old = self.index.vectors
-        if old is None or not len(kept.positions):
-            return np.zeros((0, self.dim), dtype=np.float32)
-        stale = self._stale(kept, old)
-        if not stale and len(kept.positions) == len(old):
-            return old
-        vectors: FloatMatrix = old[kept.positions]
-        for row, embedding in stale.items():
-            vectors[row] = embedding
-            position = int(kept.positions[row])
+        stale = {} if old is None or not len(kept.positions) else self._stale(kept, old)
+        for row in stale:
             why = "it differs from the embedding in the file"
-            self._note("replace-vector", kept.owners[row], position, why)
-        return vectors
+            self._note("replace-vector", kept.owners[row], int(kept.positions[row]), why)
+        return stale
 
     def _stale(self, kept: Kept, old: FloatMatrix) -> dict[int, FloatVector]:
         """Rows of ``kept`` to replace, and with what."""
@@ -312,37 +307,50 @@ class _Indexer:
                     self._act("add-vector", Subject(ref.kind, ref.id), "it had none")
         return missing
 
-    def _joined(
-        self, kept: Kept, vectors: FloatMatrix, added: list[EntityRef]
-    ) -> tuple[IdArray, FloatMatrix]:
+    def _numbers(self, kept: Kept, added: list[EntityRef]) -> IdArray:
+        """The number of each vector that stays, then of those ``added``."""
         old = self.index.ids
         ids = old[kept.positions] if old is not None and len(kept.positions) else EMPTY
         if not added:
-            return ids, vectors
-        # Filled in place: a stack of them, joined to the old, would be twice as many copies.
-        joined = np.empty((len(vectors) + len(added), self.dim), dtype=np.float32)
-        joined[: len(vectors)] = vectors
-        self._fill(joined[len(vectors) :], added)
+            return ids
         entries = {} if self._absent else self.basis.ownership.entries
-        new_ids = numbers_for(added, entries, ids)
-        return np.concatenate([ids, new_ids]), joined
+        return np.concatenate([ids, numbers_for(added, entries, ids)])
 
-    def _fill(self, matrix: FloatMatrix, added: list[EntityRef]) -> None:
-        """Put the embeddings of those ``added``, which all have one, into ``matrix``."""
+    def _vectors(
+        self, kept: Kept, renewed: Mapping[int, FloatVector], added: list[EntityRef]
+    ) -> Vectors:
+        """What stays of the old vectors, with ``renewed`` ones in place, then those ``added``."""
+        old = self.index.vectors
+        if old is None or not len(kept.positions):
+            old = np.zeros((0, self.dim), dtype=np.float32)
+        if not renewed and not added and len(kept.positions) == len(old):
+            return old
+        fresh, rows = self._fresh(renewed, added)
+        rows += len(old)
+        order = np.concatenate([kept.positions, rows[len(renewed) :]])
+        order[list(renewed)] = rows[: len(renewed)]
+        return ChosenRows(old, fresh, order)
+
+    def _fresh(
+        self, renewed: Mapping[int, FloatVector], added: list[EntityRef]
+    ) -> tuple[FloatMatrix, Order]:
+        """A matrix that has the vectors ``renewed`` and those of the ``added``, and their rows."""
         table, files = self.inventory.tables.get(self.dim), self.entities.files
-        if table is not None and not self.normalised and not self.entities.vectors:
-            rows = [table.row_of[files[ref].path] for ref in added]
-            # With another mode than clip, numpy would fill a second matrix first.
-            np.take(table.matrix, rows, axis=0, out=matrix, mode="clip")
-            return
-        for row, ref in enumerate(added):
+        if table is not None and not (renewed or self.normalised or self.entities.vectors):
+            own = [table.row_of[files[ref].path] for ref in added]
+            return table.matrix, np.array(own, dtype=np.intp)
+        matrix = np.empty((len(renewed) + len(added), self.dim), dtype=np.float32)
+        for row, vector in enumerate(renewed.values()):
+            matrix[row] = vector
+        for row, ref in enumerate(added, len(renewed)):
             embedding = self._embedding(ref)
             if embedding is not None:
                 matrix[row] = self._scaled(embedding)
+        return matrix, np.arange(len(matrix), dtype=np.intp)
 
     # The files
 
-    def _must_write(self, rebuild: str | None, kept: Kept, vectors: FloatMatrix, n: int) -> bool:
+    def _must_write(self, rebuild: str | None, kept: Kept, vectors: Vectors, n: int) -> bool:
         if rebuild is not None:
             # A store without any vector needs no index.
             worth = n > 0 or self.index.status is not PartStatus.MISSING

@@ -13,7 +13,8 @@ from synthstore.checks.ownership import Ownership
 from synthstore.checks.report import Action
 from synthstore.checks.standing import Standing
 from synthstore.model.catalog import Catalog, Row
-from synthstore.model.embedding import FloatMatrix, FloatVector, IdArray
+from synthstore.model.chosen import Vectors
+from synthstore.model.embedding import FloatVector, IdArray
 from synthstore.model.facts import CatalogFacts, EntityFile, IndexFacts, MappingFacts, PartStatus
 from synthstore.model.ids import EntityRef
 from synthstore.repair.sources import Copy
@@ -141,7 +142,7 @@ class IndexTarget:
 
     ids: IdArray
     """int64, shape (n,)."""
-    vectors: FloatMatrix
+    vectors: Vectors
     """float32, shape (n, dim)."""
     entries: dict[str, int]
     """Vector id → numeric id."""

@@ -13,11 +13,9 @@ from dataclasses import dataclass
 from typing import BinaryIO, Final, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
+from synthstore.model.chosen import Vectors
 from synthstore.model.embedding import FloatMatrix, IdArray
-
-Order = npt.NDArray[np.intp]
 
 HEAD_BYTES: Final = 82
 """As many bytes from the start of a file as ``measure`` may need."""
@@ -240,9 +238,7 @@ class FlatContent:
 
     shape: FlatShape
     ids: IdArray
-    vectors: FloatMatrix
-    order: Order | None = None
-    """Which row of ``vectors`` comes where; None: as they stand. Nobody makes a second matrix."""
+    vectors: Vectors
 
     @property
     def size(self) -> int:
@@ -254,9 +250,7 @@ class FlatContent:
         out.write(_head(self.shape))
         rows = max(1, _BLOCK // max(1, 4 * self.shape.dim))
         for start in range(0, self.shape.ntotal, rows):
-            block = slice(start, start + rows)
-            at = block if self.order is None else self.order[block]
-            _write(out, self.vectors[at], "<f4")
+            _write(out, self.vectors[start : start + rows], "<f4")
         if self.shape.has_ids:
             out.write(_COUNT.pack(self.shape.ntotal))
             _write(out, self.ids, "<i8")
@@ -280,23 +274,20 @@ def flat_content(
     description: str,
     metric: str,
     ids: IdArray,
-    vectors: FloatMatrix,
-    *,
-    order: Order | None = None,
+    vectors: Vectors,
 ) -> FlatContent:
     """The Flat file of ``vectors`` (n, dim) under ``ids`` (n,), as a streaming writer.
 
-    With an ``order`` (n,) those of its rows, in it, out of any number of ``vectors``.
     Raises ValueError for what no Flat file can hold; a bare one holds no ids but positions.
     """
     if description not in DESCRIPTIONS or metric not in METRICS:
         raise ValueError(f"no Flat index: {description!r} with metric {metric!r}")
-    count, dim = vectors.shape if order is None else (len(order), vectors.shape[1])
+    count, dim = vectors.shape
     if ids.shape != (count,) or dim > MAX_DIM or (count and not dim):
         raise ValueError(f"{ids.shape} ids and {vectors.shape} values make no index")
     if description == BARE and not is_positions(ids):
         raise ValueError("a bare Flat index holds no ids other than positions")
-    return FlatContent(FlatShape(description, metric, dim, count), ids, vectors, order)
+    return FlatContent(FlatShape(description, metric, dim, count), ids, vectors)
 
 
 def is_positions(ids: IdArray) -> bool:

@@ -7,8 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Final
 
+import numpy as np
+
 from synthstore.errors import OperationError, UsageError
-from synthstore.model.embedding import FloatMatrix, IdArray
+from synthstore.model.chosen import Vectors
+from synthstore.model.embedding import IdArray
 from synthstore.model.facts import IndexFacts, PartStatus
 from synthstore.store.faiss_process import ChildFailure, Source, building
 from synthstore.store.flat_index import (
@@ -54,7 +57,7 @@ class _Wanted:
 
     metric: str
     ids: IdArray
-    vectors: FloatMatrix
+    vectors: Vectors
 
     @property
     def dim(self) -> int:
@@ -67,7 +70,7 @@ def rebuild_content(  # noqa: PLR0917 - where, what there was, what is asked for
     factory: str | None,
     metric: str,
     ids: IdArray,
-    vectors: FloatMatrix,
+    vectors: Vectors,
     *,
     default_factory: str,
 ) -> IndexContent:
@@ -79,8 +82,8 @@ def rebuild_content(  # noqa: PLR0917 - where, what there was, what is asked for
     vectors, OperationError where FAISS fails otherwise.
     """
     old = facts if facts is not None and facts.status is PartStatus.OK else None
-    if old is not None and not vectors.size:
-        vectors = vectors.reshape(0, old.dim)
+    if old is not None and not vectors.shape[0]:
+        vectors = np.zeros((0, old.dim), dtype=np.float32)
     wanted = _Wanted(metric, ids, vectors)
     if factory is None and old is not None and _keeps_type(old, wanted):
         return _refill(root, old, wanted)
@@ -128,8 +131,9 @@ def _by_child(source: Source | None, factory: str | None, wanted: _Wanted) -> Bu
         "ntotal": len(wanted.ids),
         "dim": wanted.dim,
     }
-    with building(source, task, wanted.vectors.nbytes + wanted.ids.nbytes) as child:
-        child.send((wanted.vectors, wanted.ids))
+    vectors = wanted.vectors[:]
+    with building(source, task, vectors.nbytes + wanted.ids.nbytes) as child:
+        child.send((vectors, wanted.ids))
         description = str(child.header().get("description"))
         return BuiltContent(description, tuple(child.rest()))
 

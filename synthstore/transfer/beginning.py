@@ -15,11 +15,12 @@ from synthstore.files.durable import Content
 from synthstore.files.jsonio import Style, dump
 from synthstore.layout.base import Layout
 from synthstore.layout.native import Native
+from synthstore.model.chosen import ChosenRows, Order
 from synthstore.model.embedding import FloatMatrix
 from synthstore.model.facts import PartStatus, Stat
 from synthstore.model.ids import EntityRef, numeric_id, vector_id
 from synthstore.scan.inventory import Inventory
-from synthstore.store.flat_index import FlatContent, Order, flat_content
+from synthstore.store.flat_index import FlatContent, flat_content
 from synthstore.store.mapping import mapping_content
 from synthstore.store.plan import CATALOG, INDEX, MAPPING, Change
 from synthstore.transfer.outcomes import Entry
@@ -96,7 +97,8 @@ def _index(
     """The mapping's entries and the index, in the order of the entities."""
     names = {name: numeric_id(name) for name in map(vector_id, refs)}
     ids = np.fromiter(names.values(), np.int64, len(names))
-    return names, flat_content(layout.factory, layout.metric, ids, matrix, order=rows)
+    vectors = ChosenRows(matrix, matrix[:0], rows)
+    return names, flat_content(layout.factory, layout.metric, ids, vectors)
 
 
 def _catalog(layout: Layout, entries: dict[str, Entry]) -> bytes:
