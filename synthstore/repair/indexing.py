@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -17,7 +17,7 @@ from synthstore.model.chosen import ChosenRows, Order, Vectors
 from synthstore.model.embedding import EmbeddingState, FloatMatrix, FloatVector, IdArray
 from synthstore.model.facts import IndexFacts, PartStatus
 from synthstore.model.ids import EntityRef, in_order, numeric_id, vector_id
-from synthstore.repair.mapping import stale_mappings
+from synthstore.repair.mapping import entries_of, stale_mappings
 from synthstore.repair.numbering import numbers_for
 from synthstore.repair.state import Basis, Entities, IndexTarget
 
@@ -83,7 +83,7 @@ class _Indexer:
         added = self._missing(kept, rebuild)
         old, vectors = self._numbers(kept, added), self._vectors(kept, renewed, added)
         ids = np.arange(len(old), dtype=np.int64) if self._positional else old
-        entries = self._entries([*kept.owners, *added], old, ids)
+        entries = entries_of([*kept.owners, *added], old, ids, self.basis.ownership.entries)
         write = self._must_write(rebuild, kept, vectors, len(ids))
         blind = self._absent and rebuild is None
         mappings = () if blind else stale_mappings(self.basis, entries, index_written=write)
@@ -367,19 +367,6 @@ class _Indexer:
             why = f"{n} vectors"
             self._act("write-index", Subject(INDEX, self.index.path), why)
         return changed
-
-    def _entries(
-        self, owners: Sequence[EntityRef | None], old: IdArray, ids: IdArray
-    ) -> dict[str, int]:
-        """The mapping of vectors that had the numbers ``old`` and now have ``ids``."""
-        numbers = ids.tolist()
-        named = {vector_id(ref): n for ref, n in zip(owners, numbers, strict=True) if ref}
-        # Vectors that no entity owns but that stay keep the name that the mapping gives them.
-        moved = zip(owners, old.tolist(), numbers, strict=True)
-        orphans = {was: now for ref, was, now in moved if ref is None}
-        entries = self.basis.ownership.entries.items()
-        left = ((name, orphans[n]) for name, n in entries if n in orphans)
-        return {**{name: n for name, n in left if name not in named}, **named}
 
     # Words
 

@@ -1,10 +1,12 @@
-"""Which mapping files must be written for a given state of the index. No I/O."""
+"""The mapping for a given state of the index, and which files must be written. No I/O."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
+from synthstore.model.embedding import IdArray
 from synthstore.model.facts import MappingFacts, PartStatus
+from synthstore.model.ids import EntityRef, vector_id
 from synthstore.repair.state import Basis
 
 
@@ -39,3 +41,22 @@ def _stale(
     readable = mapping.status is PartStatus.OK and mapping.encoding is None
     code = "V007" if readable else "V006"
     return index_written or basis.wishes.wants(code, mapping.path, mapping.path)
+
+
+def entries_of(
+    owners: Sequence[EntityRef | None],
+    old: IdArray,
+    ids: IdArray,
+    believed: Mapping[str, int],
+) -> dict[str, int]:
+    """The mapping of vectors that had the numbers ``old`` and now have ``ids``.
+
+    ``believed`` is the one that there was.
+    """
+    numbers = ids.tolist()
+    named = {vector_id(ref): n for ref, n in zip(owners, numbers, strict=True) if ref}
+    # Vectors that no entity owns but that stay keep the name that the mapping gives them.
+    moved = zip(owners, old.tolist(), numbers, strict=True)
+    orphans = {was: now for ref, was, now in moved if ref is None}
+    left = ((name, orphans[n]) for name, n in believed.items() if n in orphans)
+    return {**{name: n for name, n in left if name not in named}, **named}
