@@ -142,6 +142,23 @@ def list_folder(root: Path, folder: str, *, names_only: bool = False) -> list[En
     return sorted(found, key=itemgetter(0))
 
 
+def list_files(root: Path, folder: str) -> list[str]:
+    """Paths of the regular files in ``folder``, sorted: a third of the cost of ``list_folder``."""
+    prefix = folder + "/" if folder else ""
+    try:
+        with open_folder(root, folder, listing=True) as fd, os.scandir(fd) as entries:
+            names = [item.name for item in entries if item.is_file(follow_symlinks=False)]
+            if names:
+                # Names can be had of a folder in which nothing can be looked at.
+                stat_at(fd, names[0])
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise failure(error, root / folder, "read") from error
+    names.sort()
+    return [prefix + name for name in names]
+
+
 def _name(prefix: str, item: os.DirEntry[str]) -> Entry | None:
     if item.is_file(follow_symlinks=False):
         return Entry(prefix + item.name, "file", NOT_LOOKED_AT)

@@ -10,8 +10,9 @@ from heapq import merge
 from pathlib import Path
 
 from synthstore.errors import PermissionDeniedError, SynthstoreError
-from synthstore.files.walk import list_folder, read_file
+from synthstore.files.walk import list_files, read_file
 from synthstore.layout.base import KIND_OF_PLACE, Layout
+from synthstore.layout.names import is_plain_name
 from synthstore.model.ids import Kind
 from synthstore.store.catalog import load_catalog, read_catalog
 from synthstore.transfer.reading import FileName, Problem, stem_key
@@ -65,18 +66,29 @@ class _Names:
     def look_into(self, root: Path, folder: str, layout: Layout) -> None:
         """Take the names of ``folder``; links are never followed, and no file is opened."""
         try:
-            entries = list_folder(root, folder, names_only=True)
+            paths = list_files(root, folder)
         except PermissionDeniedError as error:
             if not folder:
                 raise
             self.problems.append(Problem(folder, error.message))
             return
-        paths = [entry.path for entry in entries if entry.kind == "file"]
-        kinds = [KIND_OF_PLACE.get(place) for place in map(layout.place, paths)]
+        kinds = _kinds(paths, folder, layout)
         for kind in KINDS:
             if kind in kinds:
                 pairs = zip(paths, kinds, strict=True)
                 self.found[kind, folder] = [FileName(p, kind) for p, of in pairs if of == kind]
+
+
+def _kinds(paths: Sequence[str], folder: str, layout: Layout) -> list[Kind | None]:
+    """What is in each of these files of ``folder``, if it is an entity's."""
+    usual = layout.plain_kinds.get(folder)
+    start = len(folder) + 1
+    if usual is None:
+        return [KIND_OF_PLACE.get(place) for place in map(layout.place, paths)]
+    return [
+        usual if is_plain_name(path[start:]) else KIND_OF_PLACE.get(layout.place(path))
+        for path in paths
+    ]
 
 
 def _told(root: Path, layout: Layout, *, in_root: bool) -> tuple[frozenset[str], frozenset[str]]:
