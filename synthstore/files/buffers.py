@@ -52,7 +52,7 @@ def parse_numbers(raw: bytes, key: str, *, fast: bool = AVAILABLE) -> Parsed:
     return parse(raw) if found is None else found
 
 
-def numbers(raw: bytes, *, fast: bool = AVAILABLE) -> Doubles | None:
+def numbers(raw: bytes | memoryview, *, fast: bool = AVAILABLE) -> Doubles | None:
     """A JSON array of numbers as float64 of shape (n,); None for anything else.
 
     What is nested may come flat, and integers beyond 53 bits come rounded: the caller's to see.
@@ -74,10 +74,9 @@ def _parse_by_buffer(raw: bytes, key: str) -> Parsed | None:
     if start is None:
         return None
     end = raw.find(b"]", start) + 1
-    text = raw[start:end]
-    found = numbers(text, fast=True)
+    found = numbers(memoryview(raw)[start:end], fast=True)
     # It ends with the first bracket that closes, so that only an object can be nested in it.
-    if found is None or not len(found) or b"{" in text:
+    if found is None or not len(found) or raw.find(b"{", start, end) >= 0:
         return None
     try:
         rest = parse(raw[:start] + _STAND_IN_BYTES + raw[end:])

@@ -93,7 +93,7 @@ def _shows_all(raw: bytes, value: object) -> bool:
 
     It has no long run of digits, and as many colons as its value has when that is written.
     """
-    if b"\\u003" in raw or _has_long_integer(raw):
+    if (b"\\" in raw and b"\\u003" in raw) or _has_long_integer(raw):
         return False
     try:
         written = orjson.dumps(value)

@@ -218,6 +218,18 @@ def read_at(
     fd: int, name: str, shown: Path | str, cap: int | None = None, *, growing: bool = False
 ) -> tuple[bytes, Stat]:
     """As ``read_file``, for a name in an open folder; ``shown`` is what messages call it."""
+    raw, status = _read_steady(fd, name, shown, cap, growing=growing)
+    return raw, stat_of(status)
+
+
+def bytes_at(fd: int, name: str, shown: Path | str, cap: int | None = None) -> bytes:
+    """As ``read_at``, for those who read many and ask for nothing but the bytes."""
+    return _read_steady(fd, name, shown, cap, growing=False)[0]
+
+
+def _read_steady(
+    fd: int, name: str, shown: Path | str, cap: int | None, *, growing: bool
+) -> tuple[bytes, os.stat_result]:
     for _ in range(_TRIES):
         try:
             raw, before, after = _read_once(fd, name, shown, cap)
@@ -229,7 +241,7 @@ def read_at(
             raise failure(error, shown, "read") from error
         steady = before.st_mtime_ns == after.st_mtime_ns and len(raw) == after.st_size
         if steady or growing:
-            return raw, stat_of(after)
+            return raw, after
     raise UnsteadyFileError(f"{shown} kept changing while it was read", hint="try again later")
 
 

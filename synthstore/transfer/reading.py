@@ -16,7 +16,7 @@ from synthstore.errors import SynthstoreError
 from synthstore.files.jsonio import Parsed, ParseFailure, parse, parse_numbers
 from synthstore.files.passing import Filled, fill
 from synthstore.files.sharing import Address
-from synthstore.files.walk import open_folder, read_at
+from synthstore.files.walk import bytes_at, open_folder
 from synthstore.layout.base import Layout
 from synthstore.model.ids import EntityRef, Kind
 from synthstore.model.paths import folder_of
@@ -263,7 +263,7 @@ def _bytes(
 def _read(fd: int, root: Path, one: FileName, problems: list[Problem]) -> bytes | None:
     try:
         cap = DEFAULT_CAPS.of(one.kind)
-        return read_at(fd, one.path.rpartition("/")[2], f"{root}/{one.path}", cap)[0]
+        return bytes_at(fd, one.path.rpartition("/")[2], f"{root}/{one.path}", cap)
     except FileNotFoundError:
         return None
     except SynthstoreError as error:
