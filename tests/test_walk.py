@@ -72,6 +72,28 @@ def test_a_folder_is_listed_with_what_each_name_is(tree: Path) -> None:
     assert [e.path for e in walk.list_folder(tree, "")] == ["away", "memories"]
 
 
+@pytest.mark.parametrize("folder", ["", "memories", "away", "nowhere"])
+def test_the_files_alone_are_those_of_the_listing(folder: str, tree: Path) -> None:
+    for name in ("b.json", "B.json", "a-.json", "\udcff.json"):
+        (tree / "memories" / name).write_bytes(b"")
+    (tree / "memory_index.json").write_bytes(b"{}")
+    files = [e.path for e in walk.list_folder(tree, folder) if e.kind == "file"]
+    assert walk.list_files(tree, folder) == files
+    assert len(files) == {"": 1, "memories": 5}.get(folder, 0)
+
+
+def test_bytes_alone_are_read_as_with_their_status(tree: Path) -> None:
+    with walk.open_folder(tree, "memories") as fd:
+        assert walk.bytes_at(fd, "a.json", "a") == walk.read_at(fd, "a.json", "a")[0] == b'{"a": 1}'
+        with pytest.raises(OversizeError):
+            walk.bytes_at(fd, "a.json", "a", 7)
+        for irregular in ("link.json", "dir.json", "fifo.json"):
+            with pytest.raises(IrregularFileError):
+                walk.bytes_at(fd, irregular, "a")
+        with pytest.raises(FileNotFoundError):
+            walk.bytes_at(fd, "no.json", "a")
+
+
 def test_a_folder_behind_a_link_is_no_folder(tree: Path) -> None:
     assert walk.list_folder(tree, "away") == []
     assert not walk.is_folder(tree, "away")

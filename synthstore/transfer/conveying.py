@@ -84,7 +84,7 @@ class Conveyor:
         """What the embeddings of each shard are like."""
 
         def submit(shard: Shard) -> Future[Survey]:
-            return self.executor.submit(_survey, task, _runs_of(shard))
+            return self.executor.submit(_survey, task, runs_of(shard))
 
         return (survey for _, survey in self._in_order(submit, files))
 
@@ -95,7 +95,7 @@ class Conveyor:
 
         def submit(shard: Shard) -> Future[Portion]:
             address = self.trays.hand_out()
-            return self.executor.submit(_read, task, _runs_of(shard), address, limit)
+            return self.executor.submit(_read, task, runs_of(shard), address, limit)
 
         for shard, portion in self._in_order(submit, files):
             yield shard, portion, self.trays.arrived(portion)
@@ -120,18 +120,20 @@ class Conveyor:
         return shard, result
 
 
-def _runs_of(shard: Shard) -> Runs:
+def runs_of(shard: Shard) -> Runs:
+    """The files of ``shard`` as they are sent."""
     by_kind = groupby(shard, key=attrgetter("kind"))
     return [(kind, [file.path for file in run]) for kind, run in by_kind]
 
 
-def _shard_of(runs: Runs) -> Shard:
+def shard_of(runs: Runs) -> Shard:
+    """What was sent as ``runs``."""
     return [FileName(path, kind) for kind, paths in runs for path in paths]
 
 
 def _read(task: Task, runs: Runs, tray: Address | None, limit: int | None) -> Portion:
-    return read_portion(task, _shard_of(runs), tray, limit)
+    return read_portion(task, shard_of(runs), tray, limit)
 
 
 def _survey(task: Task, runs: Runs) -> Survey:
-    return survey_portion(task, _shard_of(runs))
+    return survey_portion(task, shard_of(runs))
