@@ -13,6 +13,7 @@ from synthstore.errors import InterruptedByUserError, OperationError, UsageError
 from synthstore.layout.base import Layout
 from synthstore.repair.holding import held
 from synthstore.scan.known import Known
+from synthstore.scan.workers import dismiss
 from synthstore.store.backups import keep_own_copy
 from synthstore.store.evidence import recognise
 from synthstore.store.opening import find_root
@@ -60,6 +61,8 @@ class _Living:
         """What to do, and what the look before it learned of the files that stay."""
         job = self.job
         seen = await look(self.root, self.layout, job.look, job.progress)
+        # There is little to read after this, and to plan takes the most room.
+        await asyncio.to_thread(dismiss)
         outcome = await asyncio.to_thread(
             merge, self.root, seen.inventory, job.repository, self.wanted, job.options.overwrite
         )

@@ -29,6 +29,9 @@ _BYTES_A_ROW = 130
 _PRELOADED = ["synthstore.scan.shard", "synthstore.layout.detect", "simdjson"]
 """What each worker would import, imported once; what is not installed is passed over."""
 
+_expected: set[int] = set()
+"""The process that began to start the server ahead, as only a command of the program does."""
+
 _SAFE_PATH = "PYTHONSAFEPATH"
 """With it, Python does not look for modules in the current folder."""
 
@@ -72,6 +75,23 @@ def _expect(jobs: int | None, modules: Sequence[str]) -> None:
 
         with _server(modules):
             forkserver.ensure_running()
+        _expected.add(os.getpid())
+
+
+def dismiss() -> None:
+    """End the server that forks workers, if the program itself began to start it.
+
+    It holds as much memory as a worker, and starts again for whoever wants workers after all. One
+    that serves a host of this library is left alone.
+    """
+    if os.getpid() not in _expected:
+        return
+    from multiprocessing import forkserver  # noqa: PLC0415
+
+    # What Python's own tests end it with; without that it only ends with the program.
+    server = getattr(forkserver, "_forkserver", None)
+    getattr(server, "_stop", _expected.clear)()
+    _expected.clear()
 
 
 def looks_large(store: Path) -> bool:
