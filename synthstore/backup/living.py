@@ -61,12 +61,15 @@ class _Living:
         """What to do, and what the look before it learned of the files that stay."""
         job = self.job
         seen = await look(self.root, self.layout, job.look, job.progress)
+        # What the rules remember is of the files that stand, and no plan for others wants it.
+        inventory = replace(seen.inventory)
+        del seen
         # There is little to read after this, and to plan takes the most room.
         await asyncio.to_thread(dismiss)
         outcome = await asyncio.to_thread(
-            merge, self.root, seen.inventory, job.repository, self.wanted, job.options.overwrite
+            merge, self.root, inventory, job.repository, self.wanted, job.options.overwrite
         )
-        return outcome, Known.of(seen.inventory, outcome.paths)
+        return outcome, Known.of(inventory, outcome.paths)
 
     async def under_lock(self, session: Session, confirm: Confirm) -> RestoreReport:
         confirmed = False
