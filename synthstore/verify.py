@@ -30,26 +30,6 @@ from synthstore.store.opening import Clock, find_root
 if TYPE_CHECKING:
     from synthstore.repository.place import Place
 
-__all__ = [
-    "LOOKS",
-    "PAUSE_SECONDS",
-    "Clock",
-    "Examined",
-    "KnownKey",
-    "Look",
-    "LookOptions",
-    "counts_of",
-    "examine",
-    "find_root",
-    "is_clean",
-    "is_complete",
-    "known_key",
-    "look",
-    "next_command",
-    "require_known",
-    "verify",
-]
-
 LOOKS = 3
 """How often a store that moves is looked at before its findings are believed."""
 
