@@ -289,6 +289,25 @@ async def test_what_json_cannot_hold_is_refused(tmp_path: Path, fields: dict[str
         assert log_lines(tmp_path) == []
 
 
+async def test_an_embedding_may_be_set_to_any_sequence_of_numbers(tmp_path: Path) -> None:
+    async with MemoryPersistence(tmp_path) as p:
+        await p.save_memory(memory())
+        found = await p.load_memory("memory-0")
+        assert found is not None
+        found.embedding = [0.5] * DIM  # type: ignore[assignment]
+        assert await p.save_memory(found)
+        again = await p.load_memory("memory-0")
+        assert again is not None
+        assert again.embedding is not None
+        assert again.embedding.tolist() == [0.5] * DIM
+        before = sha_tree(tmp_path)
+        for bad in (["a"] * DIM, [[0.5] * DIM]):
+            found.embedding = bad  # type: ignore[assignment]
+            with pytest.raises(UsageError, match="embedding"):
+                await p.save_memory(found)
+        assert sha_tree(tmp_path) == before
+
+
 async def test_a_file_that_cannot_be_rewritten_is_not(tmp_path: Path) -> None:
     async with MemoryPersistence(tmp_path) as p:
         await p.save_memory(memory())

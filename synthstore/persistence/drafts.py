@@ -18,7 +18,7 @@ from synthstore.layout.base import Layout
 from synthstore.layout.documents import Members, moment_us, spell_entity
 from synthstore.layout.spellings import Document, spelling
 from synthstore.model.embedding import FloatVector
-from synthstore.model.entities import Entity, MemoryAssembly, MemoryEntry, copy_entity
+from synthstore.model.entities import Entity, MemoryAssembly, MemoryEntry, as_vector, copy_entity
 from synthstore.model.facts import Stat
 from synthstore.model.ids import EntityRef, id_problem
 from synthstore.persistence.listed import Listed
@@ -68,10 +68,18 @@ class Standing:
 
 
 def require_fit(entity: Entity, layout: Layout) -> None:
-    """Raise UsageError for an entity that no store should hold: before anything is written."""
+    """Raise UsageError for an entity that no store should hold: before anything is written.
+
+    Its embedding is float32 of shape (dim,) from then on.
+    """
     ref = entity.ref
     if _PLAIN.fullmatch(ref.id) is None:
         _require_fit_id(ref, layout)
+    # Whoever loaded or made the entity may have set it to any sequence of numbers since.
+    if isinstance(entity, MemoryEntry):
+        entity.embedding = as_vector(entity.embedding)
+    else:
+        entity.composite_embedding = as_vector(entity.composite_embedding)
     vector = embedding_of(entity)
     if vector is not None and not np.isfinite(vector).all():
         raise UsageError(f"the embedding of {ref.id!r} holds NaN or infinity")
