@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import signal
+import site
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -31,9 +32,6 @@ _PRELOADED = ["synthstore.scan.shard", "synthstore.layout.detect", "simdjson"]
 
 _expected: set[int] = set()
 """The process that began to start the server ahead, as only a command of the program does."""
-
-_SAFE_PATH = "PYTHONSAFEPATH"
-"""With it, Python does not look for modules in the current folder."""
 
 
 def usable_cores() -> int:
@@ -144,13 +142,30 @@ def _server(modules: Sequence[str] = ()) -> Iterator[None]:
 
     forkserver.set_forkserver_preload([*_PRELOADED, *modules])
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    safe = os.environ.get(_SAFE_PATH)
-    os.environ[_SAFE_PATH] = "1"
+    with _environment(PYTHONSAFEPATH="1", **_own_path()):
+        try:
+            yield
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _own_path() -> dict[str, str]:
+    """What lets another process find this very program, where it is not an installed one."""
+    home = str(Path(__file__).parents[2])
+    if home in {*site.getsitepackages(), site.getusersitepackages()}:
+        return {}
+    return {"PYTHONPATH": os.pathsep.join([home, *filter(None, [os.environ.get("PYTHONPATH")])])}
+
+
+@contextmanager
+def _environment(**variables: str) -> Iterator[None]:
+    """Have these variables for what is started meanwhile."""
+    before = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
     try:
         yield
     finally:
-        if safe is None:
-            del os.environ[_SAFE_PATH]
-        else:
-            os.environ[_SAFE_PATH] = safe
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        for name, value in before.items():
+            os.environ.pop(name)
+            if value is not None:
+                os.environ[name] = value
