@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from synthstore.testing.stores import build
+from tests.persistence_stores import ROOT
 
 TRAP = "import pathlib, os; pathlib.Path('trapped').write_text(__name__)\nraise SystemExit(1)\n"
 NAMES = ("numpy", "orjson", "synthstore", "simdjson", "selectors", "tempfile", "ijson")
@@ -45,9 +47,11 @@ def test_no_process_imports_what_lies_in_the_current_folder(
         (folder / f"{name}.py").write_text(TRAP)
     # As the installed program is called: its own folder is looked into, the current one is not.
     (tmp_path / "program.py").write_text(program)
+    plain = {name: text for name, text in os.environ.items() if not name.startswith("COV")}
     done = subprocess.run(
         [sys.executable, str(tmp_path / "program.py"), str(store)],
         cwd=folder,
+        env={**plain, "PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
         check=False,
