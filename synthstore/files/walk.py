@@ -5,11 +5,11 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from operator import itemgetter
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, TypeVar
 
 from synthstore.errors import OperationError
 from synthstore.files.failure import failure
@@ -31,6 +31,8 @@ _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 # What a path that does not lead to a real folder gives: a link, a file in the way, a long name.
 _NO_SUCH_FOLDER = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG})
 _TRIES = 3
+
+T = TypeVar("T")
 
 
 class IrregularFileError(OperationError):
@@ -128,35 +130,46 @@ def list_folder(root: Path, folder: str, *, names_only: bool = False) -> list[En
     Raises PermissionDeniedError where this user may not list it.
     """
     prefix = folder + "/" if folder else ""
-    try:
-        with open_folder(root, folder, listing=True) as fd, os.scandir(fd) as entries:
-            make = _name if names_only else _entry
-            found = [entry for item in entries if (entry := make(prefix, item)) is not None]
-            if names_only and found:
-                # Names can be had of a folder in which nothing can be looked at.
-                stat_at(fd, found[0].path.removeprefix(prefix))
-    except FileNotFoundError:
-        return []
-    except OSError as error:
-        raise failure(error, root / folder, "read") from error
-    return sorted(found, key=itemgetter(0))
+    make = _name if names_only else _entry
+
+    def take(fd: int, entries: Iterable[os.DirEntry[str]]) -> list[Entry]:
+        found = [entry for item in entries if (entry := make(prefix, item)) is not None]
+        if names_only and found:
+            _require_access(fd, found[0].path.removeprefix(prefix))
+        return found
+
+    return sorted(_scanned(root, folder, take), key=itemgetter(0))
 
 
 def list_files(root: Path, folder: str) -> list[str]:
     """Paths of the regular files in ``folder``, sorted: a third of the cost of ``list_folder``."""
+
+    def take(fd: int, entries: Iterable[os.DirEntry[str]]) -> list[str]:
+        names = [item.name for item in entries if item.is_file(follow_symlinks=False)]
+        if names:
+            _require_access(fd, names[0])
+        return names
+
     prefix = folder + "/" if folder else ""
+    return [prefix + name for name in sorted(_scanned(root, folder, take))]
+
+
+def _scanned(
+    root: Path, folder: str, take: Callable[[int, Iterable[os.DirEntry[str]]], list[T]]
+) -> list[T]:
+    """What ``take`` makes of an open folder and its entries; nothing where it is missing."""
     try:
         with open_folder(root, folder, listing=True) as fd, os.scandir(fd) as entries:
-            names = [item.name for item in entries if item.is_file(follow_symlinks=False)]
-            if names:
-                # Names can be had of a folder in which nothing can be looked at.
-                stat_at(fd, names[0])
+            return take(fd, entries)
     except FileNotFoundError:
         return []
     except OSError as error:
         raise failure(error, root / folder, "read") from error
-    names.sort()
-    return [prefix + name for name in names]
+
+
+def _require_access(fd: int, name: str) -> None:
+    # Names can be had of a folder in which nothing can be looked at.
+    stat_at(fd, name)
 
 
 def _name(prefix: str, item: os.DirEntry[str]) -> Entry | None:

@@ -10,7 +10,7 @@ from typing import Any
 from synthstore.model.catalog import Scalar
 from synthstore.model.times import instant_us
 
-DIGEST_BYTES = 32
+_DIGEST_BYTES = 32
 DIGEST_PREFIX = "sha256:"
 _DIGEST = re.compile(r"sha256:([0-9a-f]{64})")
 _MODEL_KEYS = ("embedding_model", "embedding_model_name")
@@ -55,7 +55,7 @@ def digest(value: object) -> str | None:
     except ValueError:
         return None
     # fromhex passes over blanks, so the length of the text counts as well.
-    return digits if (size, len(digits)) == (DIGEST_BYTES, 2 * DIGEST_BYTES) else None
+    return digits if (size, len(digits)) == (_DIGEST_BYTES, 2 * _DIGEST_BYTES) else None
 
 
 def same_score(one: float, other: float) -> bool:

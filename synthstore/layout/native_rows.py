@@ -7,7 +7,6 @@ from itertools import repeat
 from typing import Any, cast
 
 from synthstore.layout.fields import (
-    DIGEST_BYTES,
     DIGEST_PREFIX,
     Reader,
     count,
@@ -18,6 +17,7 @@ from synthstore.layout.fields import (
     text,
 )
 from synthstore.model.catalog import Row
+from synthstore.model.digests import are_digests
 from synthstore.model.ids import Kind
 
 ROW_READERS: Mapping[str, Reader] = {
@@ -74,16 +74,7 @@ def _digests(hashes: Sequence[str]) -> list[str] | None:
     """The digits of hashes, if each is ``sha256:`` and 64 of them in lower case."""
     start = len(DIGEST_PREFIX)
     digits = [text[start:] for text in hashes if text.startswith(DIGEST_PREFIX)]
-    together = "".join(digits)
-    if len(digits) < len(hashes) or any(len(text) != 2 * DIGEST_BYTES for text in digits):
-        return None
-    try:
-        size = len(bytes.fromhex(together))
-    except ValueError:
-        return None
-    # fromhex passes over blanks, and takes capitals.
-    whole = 2 * size == len(together) and together == together.lower()
-    return digits if whole else None
+    return digits if len(digits) == len(hashes) and are_digests(digits) else None
 
 
 def _row(kind: Kind, entity_id: str, raw: object) -> Row:

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple, cast
 
 import orjson
 
+from synthstore.model.digests import are_digests
 from synthstore.repository.codec import RAW, Number
 from synthstore.repository.recipes import Encoded, Piece, write_recipe
 
@@ -39,8 +40,6 @@ _FILE_TYPES = [str, str, int, int, int, int, str, str, str]
 _FOLDER_TYPES = [str, str, int, int]
 _DIGEST = 6
 """Where in a file's line its sha256 stands."""
-
-_DIGITS = 64
 
 
 class FileRow(NamedTuple):
@@ -239,7 +238,8 @@ def read_tree(content: bytes) -> Tree:
         raise ValueError("a line of it is of neither a file nor a folder")
     # Checked by columns: to look at each field by itself takes most of the time.
     file_columns = _columns(files, _FILE_TYPES)
-    _require_digests(file_columns[_DIGEST])
+    if not are_digests(file_columns[_DIGEST]):
+        raise ValueError("the sha256 of a file of it cannot be one")
     return Tree(
         tuple(map(FileRow._make, zip(*file_columns[1:], strict=True))),
         tuple(map(FolderRow._make, zip(*_columns(folders, _FOLDER_TYPES)[1:], strict=True))),
@@ -255,10 +255,3 @@ def _columns(rows: Sequence[Sequence[Any]], types: Sequence[type]) -> Sequence[S
         if not {kind}.issuperset(map(type, column)):
             raise ValueError("a field of it is of another type than it should be")
     return columns
-
-
-def _require_digests(column: Sequence[str]) -> None:
-    """Raise ValueError where one is no sha256 as we spell it."""
-    spelt = "".join(column)
-    if not {_DIGITS}.issuperset(map(len, column)) or bytes.fromhex(spelt).hex() != spelt:
-        raise ValueError("the sha256 of a file of it cannot be one")
