@@ -86,6 +86,10 @@ def agreed(inventory: Inventory) -> Mapping[str, Row]:
 
     Nothing is to be found or mended in such a row itself.
     """
+    pairs = pairs_of(inventory)
+    if pairs is not None and agreeing(inventory):
+        found = zip(pairs.files, pairs.rows, strict=True)
+        return {file.path: row for file, row in found if file.record is not None}
     by_path = inventory.by_path
     return {
         row.path: row
