@@ -172,6 +172,13 @@ def test_no_evidence(folders: tuple[str, ...], tmp_path: Path) -> None:
     assert recognise(tmp_path, "native").name == "native"
 
 
+def test_only_our_own_records(tmp_path: Path) -> None:
+    (tmp_path / ".synthstore" / "runs").mkdir(parents=True)
+    assert "records of changes" in (refused(tmp_path).hint or "")
+    (tmp_path / "memories").mkdir()
+    assert "records of changes" not in (refused(tmp_path).hint or "")
+
+
 def test_no_directory(tmp_path: Path) -> None:
     refused(tmp_path / "nowhere")
     (tmp_path / "file").write_bytes(b"")

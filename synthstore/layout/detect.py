@@ -14,7 +14,7 @@ from typing import Literal
 from synthstore.errors import NewerFormatError, NotAStoreError, UsageError
 from synthstore.layout import ancestors
 from synthstore.layout.ancestors import TYPED
-from synthstore.layout.base import Layout
+from synthstore.layout.base import OWN_FOLDER, Layout
 from synthstore.layout.core import Core, Core2, Core3, Core4
 from synthstore.layout.evidence import IN_MEMORIES, Evidence
 from synthstore.layout.lucidia import Lucidia0, Lucidia1
@@ -32,6 +32,10 @@ _CORE_NAME = re.compile(r"(mem_|asm[-_])[0-9a-f]{12}\.json")
 _CORE_CONTENT = frozenset({"content", "embedding", "quickrecal_score", "composite_embedding"})
 _POSITIONAL_MAPPING = "id_to_index_mapping.json"
 _HINT = f"check the path, or say what it is with --layout {', '.join(SUPPORTED)}"
+_ONLY_RECORDS_HINT = (
+    "it holds only records of changes: run an import that never came to be once more, or see "
+    "whether a volume is not mounted"
+)
 
 
 def detect(evidence: Evidence, forced: str | None = None) -> Layout:
@@ -93,8 +97,10 @@ def _family(name: str) -> Family:
 def _told(evidence: Evidence, votes: Counter[Family]) -> str:
     ranked = (votes or _by_names(evidence)).most_common()
     if not ranked:
+        only_records = evidence.folders == {OWN_FOLDER} and not evidence.names("")
         raise NotAStoreError(
-            f"{evidence.where} is not a storage directory: {evidence.seen()}", hint=_HINT
+            f"{evidence.where} is not a storage directory: {evidence.seen()}",
+            hint=_ONLY_RECORDS_HINT if only_records else _HINT,
         )
     if len(ranked) > 1 and ranked[0][1] == ranked[1][1]:
         tied = sorted(_WRITERS[name] for name, count in ranked if count == ranked[0][1])
