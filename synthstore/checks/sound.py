@@ -174,15 +174,15 @@ def _positions(numbers: IdArray, ids: IdArray) -> Positions | None:
     None if one stands twice, or if there is an id that is none of the numbers.
     """
     order = np.argsort(numbers)
-    found = np.searchsorted(numbers, ids, sorter=order)
+    ascending = numbers[order]
+    found = np.searchsorted(ascending, ids)
     if len(numbers) == 0 or (found == len(numbers)).any():
         return None if len(ids) else np.full(len(numbers), -1, dtype=np.intp)
-    owner = order[found]
-    if not np.array_equal(numbers[owner], ids):
+    if not np.array_equal(ascending[found], ids):
         return None
     at = np.full(len(numbers), -1, dtype=np.intp)
-    at[owner] = np.arange(len(ids))
-    several = int((at >= 0).sum()) < len(ids) or len(np.unique(numbers)) < len(numbers)
+    at[order[found]] = np.arange(len(ids))
+    several = int((at >= 0).sum()) < len(ids) or bool((ascending[1:] == ascending[:-1]).any())
     return None if several else at
 
 
