@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import io
 import json
 import os
@@ -19,7 +20,6 @@ from hypothesis import strategies as st
 
 from synthstore.cli.ahead import ROW_WORKERS, start
 from synthstore.errors import DiskFullError, OperationError
-from synthstore.files import putting
 from synthstore.files.inside import Tree
 from synthstore.files.jsonio import Style, dump, parse
 from synthstore.layout.base import Layout
@@ -184,21 +184,25 @@ def test_rows_of_entities_that_stand_are_not_staged(
     assert take_in(store, rows).skipped == 5
 
 
-def test_what_a_worker_cannot_write_is_tried_and_told_by_the_import(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("where", ["synthstore.store.berths", "synthstore.store.staging"])
+def test_what_cannot_be_written_ends_the_import(
+    where: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rows = put_rows(tmp_path / "rows.jsonl", [{"kind": "memory", "id": "m", "content": "said"}])
 
     def refuse(*_: object) -> None:
-        raise DiskFullError("no room")
+        raise DiskFullError("no room", hint="make some")
 
-    monkeypatch.setattr(berths, "write_proved", refuse)
-    assert take_in(tmp_path / "store", rows, create=True).inserted == 1
-    monkeypatch.setattr(putting, "write_proved", refuse)
-    monkeypatch.setattr("synthstore.store.staging.write_proved", refuse)
+    monkeypatch.setattr(f"{where}.write_proved", refuse)
     with pytest.raises(DiskFullError):
-        take_in(tmp_path / "other", rows, create=True)
-    assert not list((tmp_path / "other" / ".synthstore" / "runs").iterdir())
+        take_in(tmp_path / "store", rows, create=True)
+    assert not list((tmp_path / "store" / ".synthstore" / "runs").iterdir())
+
+
+def test_an_error_comes_whole_out_of_a_worker() -> None:
+    # A copy is made anew in the way of a pickle.
+    error = copy.copy(DiskFullError("no room", hint="make some"))
+    assert (type(error), error.message, error.hint) == (DiskFullError, "no room", "make some")
 
 
 SLOW = """

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 
-from synthstore.errors import OperationError
 from synthstore.files.arena import Shelf, put
 from synthstore.files.putting import Attire
 from synthstore.model.embedding import FloatVector
@@ -22,8 +21,8 @@ def prepare(
 ) -> list[Outcome]:
     """What becomes of each row; new files are written into the ``berth``, which has room for all.
 
-    Embeddings go to the ``shelf``, which has as much. What cannot be written is handed on, so that
-    whoever asked meets the error himself.
+    Embeddings go to the ``shelf``, which has as much. Raises OperationError for what cannot be
+    written.
     """
     outcomes = _judged(terms, portion, berth)
     return outcomes if shelf is None else _shelved(shelf, outcomes)
@@ -48,10 +47,7 @@ def _staged(terms: Terms, berth: Berth, slot: int, outcome: Outcome) -> Outcome:
     if not terms.bare and os.path.lexists(f"{terms.root}/{file.path}"):
         return outcome
     attire = Attire(access.mode, access.uid, access.gid)
-    try:
-        staged = berth.area.write(slot, outcome.content, file.sha256, attire)
-    except OperationError:
-        return outcome
+    staged = berth.area.write(slot, outcome.content, file.sha256, attire)
     return outcome._replace(content=staged)
 
 
