@@ -266,8 +266,7 @@ def _metadata(document: Mapping[str, object]) -> dict[str, object]:
     metadata: dict[str, object] = dict(found) if isinstance(found, dict) else {}
     if metadata.get("version") is None:
         metadata["version"] = VERSION
-    newest = _newest(document)
-    if metadata.get("last_updated") is None and newest is not None:
+    if metadata.get("last_updated") is None and (newest := _newest(document)) is not None:
         metadata["last_updated"] = newest
     for kind, key in _COUNTS.items():
         metadata[key] = len(_section(document, kind))

@@ -39,9 +39,9 @@ def mend(basis: Basis) -> Entities:
 def as_they_stand(basis: Basis) -> Entities:
     """The entity files untouched: what rebuilding catalog and index starts from."""
     result = Entities()
-    doomed = basis.standing.doomed
+    doomed, frozen = basis.standing.doomed, basis.frozen_paths
     for ref, file in basis.standing.standing_file.items():
-        sure = file.ref == ref and file.path not in basis.frozen_paths and ref not in doomed
+        sure = file.ref == ref and file.path not in frozen and ref not in doomed
         (result.files if sure else result.held)[ref] = file
     for ref, file in basis.standing.hurt.items():
         if ref not in result.files:

@@ -80,6 +80,8 @@ class Basis:
 
     def heirs(self, entities: Entities) -> frozenset[EntityRef]:
         """Entities that take over the row of another, whose file turned out to be theirs."""
+        if not entities.dropped:
+            return frozenset()
         named = (
             self.inventory.by_path.get(row.path or "")
             for row in self.rows
