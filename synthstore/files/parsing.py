@@ -13,7 +13,6 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
-import ijson  # type: ignore[import-untyped]
 import orjson
 
 MAX_DEPTH = 254
@@ -328,6 +327,8 @@ def _children(node: object) -> Iterable[object]:
 
 def _too_deep(raw: bytes) -> ParseFailure:
     """The failure that fits what no recursive parser can take: the depth, or damage besides."""
+    import ijson  # type: ignore[import-untyped]  # noqa: PLC0415 - hardly any file is so deep
+
     # The standard library's own NaN and infinities are no JSON to ijson.
     strict = _STRING_OR_NAN.sub(lambda m: m[0] if m[0].startswith(b'"') else b"0", raw)
     try:
