@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from synthstore.errors import DiskFullError
-from synthstore.files import passing
+from synthstore.files import durable, passing
 from synthstore.files.durable import replacing
 from synthstore.files.passing import Passed, Tray, fill, lay_out
 from synthstore.files.sharing import Address
@@ -94,34 +94,36 @@ def test_a_system_without_such_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     assert lay_out() is None
 
 
-@pytest.mark.parametrize("at", [0, 5])
-def test_a_file_system_into_which_the_kernel_cannot_copy(
-    at: int, tray: Tray, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    whole = os.sendfile
-
-    def some(out: int, source: int, offset: int, count: int) -> int:
-        if offset >= at:
-            raise OSError(errno.EINVAL, "not here")
-        return whole(out, source, offset, min(count, at - offset))
-
-    passed = Passed(fill(tray.address, PARTS), tray)
-    monkeypatch.setattr(os, "sendfile", some)
-    with replacing(tmp_path / "file", 0o600) as out:
-        passed.send(out)
-    assert (tmp_path / "file").read_bytes() == WHOLE
+def test_a_tray_grows_with_what_it_is_for(tray: Tray) -> None:
+    for size in (1, 4096, 4097, 3 << 20, 100):
+        parts = [os.urandom(size)]
+        assert Passed(fill(tray.address, parts), tray).read() == b"".join(parts)
 
 
 def test_calls_that_do_a_part_only(
     tray: Tray, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    gather, send = os.writev, os.sendfile
+    gather, write = os.writev, os.write
     monkeypatch.setattr(os, "writev", lambda fd, parts: gather(fd, [b"".join(parts)[:2]]))
-    monkeypatch.setattr(os, "sendfile", lambda a, b, at, count: send(a, b, at, min(count, 70_000)))
+    monkeypatch.setattr(os, "write", lambda fd, data: write(fd, data[:70_000]))
     passed = Passed(fill(tray.address, PARTS), tray)
     with replacing(tmp_path / "file", 0o600) as out:
         passed.send(out)
     assert (tmp_path / "file").read_bytes() == WHOLE
+
+
+def test_the_disk_begins_before_all_is_written(
+    tray: Tray, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun: list[int] = []
+    monkeypatch.setattr(durable, "_AT_ONCE", 300_000)
+    monkeypatch.setattr(os, "posix_fadvise", lambda _fd, start, *_: begun.append(start))
+    passed = Passed(fill(tray.address, PARTS), tray)
+    with replacing(tmp_path / "file", 0o600) as out:
+        for _ in range(3):
+            passed.send(out)
+    assert begun == [0, len(WHOLE), 2 * len(WHOLE)]
+    assert (tmp_path / "file").read_bytes() == WHOLE * 3
 
 
 def test_a_full_disk_has_its_name(
@@ -131,7 +133,7 @@ def test_a_full_disk_has_its_name(
         raise OSError(errno.ENOSPC, "no space left")
 
     passed = Passed(fill(tray.address, PARTS), tray)
-    monkeypatch.setattr(os, "sendfile", full)
+    monkeypatch.setattr(os, "write", full)
     with (
         pytest.raises(DiskFullError, match=r"cannot write .*/file: "),
         replacing(tmp_path / "file", 0o600) as out,

@@ -8,7 +8,6 @@ success. Whoever meets one writes a new file.
 from __future__ import annotations
 
 import contextlib
-import errno
 import hashlib
 import io
 import os
@@ -32,8 +31,10 @@ Content = bytes | Callable[[BinaryIO], None]
 
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
-_NO_SUCH_CALL = frozenset({errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP})
 _BLOCK = 1 << 20
+_AT_ONCE = 1 << 22
+"""Bytes that the disk is given at a time: enough for its full speed."""
+
 _PRIVATE = 0o600
 _BATCH = 16
 
@@ -68,28 +69,22 @@ class _Out(io.RawIOBase):
         return whole.nbytes
 
 
-class Outlet(_Out):
-    """A stream onto ``shown``, into which the kernel can also copy from another file."""
+class _Outlet(_Out):
+    """A stream onto ``shown``, whose bytes the disk begins with while more of them come."""
 
     def __init__(self, fd: int, shown: Path) -> None:
         super().__init__(fd, shown)
-        self._path = shown
+        self._begun = self._end = 0
 
-    def take(self, fd: int, start: int, end: int) -> int:
-        """Write what the open file ``fd`` holds from ``start`` to ``end``; how far that went.
-
-        Not every file system can do it.
-        """
-        first = os.lseek(self._fd, 0, os.SEEK_CUR)
-        try:
-            while start < end and (moved := os.sendfile(self._fd, fd, start, end - start)):
-                start += moved
-            # Has the disk begin with it now, so that the fsync at the end finds little left to do.
-            os.posix_fadvise(self._fd, first, 0, os.POSIX_FADV_DONTNEED)
-        except OSError as error:
-            if error.errno not in _NO_SUCH_CALL:
-                raise failure(error, self._path, "write") from error
-        return start
+    def write(self, data: ReadableBuffer, /) -> int:
+        written = super().write(data)
+        self._end += written
+        if self._end - self._begun >= _AT_ONCE:
+            # The fsync at the end then finds little left to do. It is but a hint.
+            with contextlib.suppress(OSError):
+                os.posix_fadvise(self._fd, self._begun, 0, os.POSIX_FADV_DONTNEED)
+            self._begun = self._end
+        return written
 
 
 class _Sink(_Out):
@@ -267,7 +262,7 @@ def replacing(path: Path, mode: int) -> Iterator[BinaryIO]:
             fd = os.open(aside, _NEW, _PRIVATE)
         undo.callback(discard, aside)
         try:
-            with Outlet(fd, path) as out:
+            with _Outlet(fd, path) as out:
                 yield cast("BinaryIO", out)
             with told(path):
                 dress(fd, mode, None, None)

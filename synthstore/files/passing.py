@@ -1,22 +1,25 @@
 """Bytes that one process makes and another writes, passed on in memory that both can open.
 
 A pipe between them would copy each byte four times, and both ends would wait for it. A worker fills
-a ``Tray`` instead, a file in memory, and its owner has the kernel move what is in it to where it
-belongs. Where no tray can be reached, as on another machine, the bytes are passed on as they are.
+a ``Tray`` instead, a file in memory, and its owner writes it from there to where it belongs. Where
+no tray can be reached, as on another machine, the bytes are passed on as they are.
 """
 
 from __future__ import annotations
 
 import io
+import mmap
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from synthstore.files.durable import Outlet, told
+from synthstore.files.durable import told
 from synthstore.files.sharing import Address, address_of, new_memory, reach
 
 _BLOCK = 1 << 20
+"""Bytes that one call writes: the kernel is slower with fewer, and with many more."""
+
 _TOGETHER = 1 << 17
 """Bytes that are gathered for one call: few calls, and what is gathered stays in the cache."""
 
@@ -41,24 +44,42 @@ class Tray:
 
     def __init__(self, fd: int) -> None:
         self._fd = fd
+        self._seen: mmap.mmap | None = None
+        """What was mapped of it: to map it anew costs as much as to copy it."""
         self.address = address_of(fd)
 
     def send(self, out: BinaryIO, start: int, end: int) -> None:
         """Write the bytes from ``start`` to ``end`` to ``out``."""
-        if isinstance(out, Outlet):
-            start = out.take(self._fd, start, end)
-        while start < end:
-            block = os.pread(self._fd, min(_BLOCK, end - start), start)
-            out.write(block)
-            start += len(block)
+        if start >= end:
+            return
+        with memoryview(self._seen_to(end)) as whole:
+            for first in range(start, end, _BLOCK):
+                with whole[first : min(first + _BLOCK, end)] as block:
+                    out.write(block)
+
+    def _seen_to(self, end: int) -> mmap.mmap:
+        if self._seen is None or len(self._seen) < end:
+            self._look_away()
+            # With room to spare: what comes next is hardly ever of the same size.
+            room = 1 << end.bit_length()
+            os.ftruncate(self._fd, room)
+            self._seen = mmap.mmap(self._fd, room, access=mmap.ACCESS_READ)
+        return self._seen
+
+    def _look_away(self) -> None:
+        if self._seen is not None:
+            self._seen.close()
+            self._seen = None
 
     def clear(self) -> None:
         """Give back memory that few uses need."""
         if os.fstat(self._fd).st_size > _KEPT:
+            self._look_away()
             os.ftruncate(self._fd, 0)
 
     def close(self) -> None:
         """Give back all of it."""
+        self._look_away()
         os.close(self._fd)
 
 
