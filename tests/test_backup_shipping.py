@@ -54,7 +54,7 @@ def test_shards_arrive_whole_and_in_order(
     near: bool, root: Path, executor: Executor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if not near:
-        monkeypatch.setattr("synthstore.backup.shipping.lay_out", lambda: None)
+        monkeypatch.setattr("synthstore.files.passing.lay_out", lambda: None)
     paths = paths_of(root)
     expected = list(directly(root, paths))
     assert list(packed(executor, str(root), Native(), paths, ahead=2)) == expected

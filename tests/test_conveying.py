@@ -1,9 +1,13 @@
-"""Files on their way to the workers of an export."""
+"""Files on their way to workers, and what comes back from them."""
 
 from __future__ import annotations
 
+from concurrent.futures import Future
+
 import pytest
 
+from synthstore.files.passing import Passed, Trays, fill
+from synthstore.scan.pool import in_order
 from synthstore.transfer import conveying
 from synthstore.transfer.reading import FileName
 
@@ -14,3 +18,36 @@ C = FileName("assemblies/a.json", "assembly")
 @pytest.mark.parametrize("files", [[], [A], [A, B, C], [C, A, C, C, B, A]])
 def test_a_shard_arrives_as_it_was_sent(files: list[FileName]) -> None:
     assert conveying.shard_of(conveying.runs_of(files)) == files
+
+
+def test_results_come_in_order_while_only_some_are_under_way() -> None:
+    made: list[int] = []
+
+    def call(n: int) -> Future[int]:
+        made.append(n)
+        future: Future[int] = Future()
+        future.set_result(n)
+        return future
+
+    results = in_order(map(call, range(5)), 2)
+    assert next(results) == 0
+    assert made == [0, 1, 2]
+    assert list(results) == [1, 2, 3, 4]
+
+
+def test_trays_go_round() -> None:
+    with Trays() as trays:
+        first, second = trays.hand_out(), trays.hand_out()
+        assert first is not None
+        assert second is not None
+        filled = fill(first, [b"bytes"])
+        with trays.returned() as tray:
+            assert Passed(filled, tray).read() == b"bytes"
+        assert trays.hand_out() == first != second
+
+
+def test_nobody_far_away_gets_a_tray() -> None:
+    with Trays(near=False) as trays:
+        assert trays.hand_out() is None
+        with trays.returned() as tray:
+            assert tray is None

@@ -22,7 +22,7 @@ from synthstore.model.ids import Kind
 from synthstore.scan import pool
 from synthstore.testing import stores
 from synthstore.testing.spelling import Name
-from synthstore.transfer import conveying, exporting, reading, records
+from synthstore.transfer import exporting, reading, records
 from synthstore.transfer.exporting import ExportOptions, export
 from synthstore.transfer.formats.jsonl import line_of
 from synthstore.transfer.reading import FileName, Portion, Task, read_portion
@@ -143,7 +143,7 @@ def test_processes_write_the_same_bytes(
     store = make_sample(tmp_path / "store", n=60)
     alone = written(store, tmp_path / f"alone.{form}", jobs=1)
     monkeypatch.setattr(pool, "PROCESSES_PAY_FROM", 1)
-    monkeypatch.setattr(conveying, "lay_out", passing.lay_out if reached else lambda: None)
+    monkeypatch.setattr(passing, "lay_out", passing.lay_out if reached else lambda: None)
     assert written(store, tmp_path / f"together.{form}", jobs=2) == alone
 
 

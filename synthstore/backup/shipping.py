@@ -6,22 +6,20 @@ would wait for it. What goes through the pipe is plain values, which cost least 
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor, Future
-from contextlib import ExitStack
 from itertools import chain
 from typing import Any, NamedTuple
 
 from synthstore.backup.encoding import Read, Shard, read_shard
-from synthstore.files.passing import Filled, Passed, Tray, fill, lay_out
+from synthstore.files.passing import Filled, Passed, Tray, Trays, fill
 from synthstore.files.sharing import Address
 from synthstore.layout.base import Layout
 from synthstore.model.facts import Stat
 from synthstore.repository.blocks import Block
 from synthstore.repository.packing import Packer
 from synthstore.repository.packs import Coding
-from synthstore.scan.pool import shards
+from synthstore.scan.pool import in_order, shards
 
 Plain = tuple[Any, ...]
 """A Read without its types."""
@@ -73,30 +71,12 @@ def packed(
     executor: Executor, root: str, layout: Layout, paths: Sequence[str], ahead: int
 ) -> Iterator[Shard]:
     """Every shard of ``paths`` in order, read and packed by the executor; ``ahead`` may wait."""
-    waiting: deque[tuple[Future[Parcel], Tray | None]] = deque()
-    free: list[Tray | None] = []
-    with ExitStack() as trays:
-        for shard in shards(paths):
-            tray = free.pop() if free else _laid_out(trays)
-            address = None if tray is None else tray.address
-            waiting.append((executor.submit(pack_shard, root, layout, shard, address), tray))
-            if len(waiting) > ahead:
-                yield _first(waiting, free)
-        while waiting:
-            yield _first(waiting, free)
+    with Trays() as trays:
 
+        def submit(shard: Sequence[str]) -> Future[Parcel]:
+            return executor.submit(pack_shard, root, layout, shard, trays.hand_out())
 
-def _laid_out(trays: ExitStack) -> Tray | None:
-    tray = lay_out()
-    if tray is not None:
-        trays.callback(tray.close)
-    return tray
-
-
-def _first(waiting: deque[tuple[Future[Parcel], Tray | None]], free: list[Tray | None]) -> Shard:
-    future, tray = waiting.popleft()
-    shard = _unpacked(future.result(), tray)
-    if tray is not None:
-        tray.clear()
-    free.append(tray)
-    return shard
+        for parcel in in_order(map(submit, shards(paths)), ahead):
+            with trays.returned() as tray:
+                unpacked = _unpacked(parcel, tray)
+            yield unpacked

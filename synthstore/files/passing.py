@@ -10,7 +10,9 @@ from __future__ import annotations
 import io
 import mmap
 import os
+from collections import deque
 from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import BinaryIO
 
@@ -87,6 +89,41 @@ def lay_out() -> Tray | None:
     """A tray of our own; None where the system has none."""
     fd = new_memory("synthstore-tray")
     return None if fd is None else Tray(fd)
+
+
+class Trays(AbstractContextManager["Trays"]):
+    """Trays that go round: filled in the order in which they were handed out, emptied in it too."""
+
+    def __init__(self, *, near: bool = True) -> None:
+        """Have trays, where those who fill them are ``near`` enough to reach them."""
+        self._near = near
+        self._free: list[Tray | None] = []
+        self._out: deque[Tray | None] = deque()
+        self._all = ExitStack()
+
+    def hand_out(self) -> Address | None:
+        """The address of a tray that is empty; None where there is none."""
+        tray = self._free.pop() if self._free else self._new()
+        self._out.append(tray)
+        return None if tray is None else tray.address
+
+    def _new(self) -> Tray | None:
+        tray = lay_out() if self._near else None
+        if tray is not None:
+            self._all.callback(tray.close)
+        return tray
+
+    @contextmanager
+    def returned(self) -> Iterator[Tray | None]:
+        """The tray that was handed out first, to be emptied meanwhile."""
+        tray = self._out.popleft()
+        yield tray
+        if tray is not None:
+            tray.clear()
+        self._free.append(tray)
+
+    def __exit__(self, *_: object) -> None:
+        self._all.close()
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from concurrent.futures import Executor, ThreadPoolExecutor
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TypeVar
 
@@ -12,7 +13,7 @@ from synthstore.scan.workers import PROCESSES_PAY_FROM, processes, usable_cores
 
 T = TypeVar("T")
 
-__all__ = ["PROCESSES_PAY_FROM", "SHARD", "executor_for", "shards", "usable_cores"]
+__all__ = ["PROCESSES_PAY_FROM", "SHARD", "executor_for", "in_order", "shards", "usable_cores"]
 
 SHARD = 250
 """Files per shard: large enough to hide the hop, small enough to keep workers level."""
@@ -22,6 +23,20 @@ def shards(files: Sequence[T]) -> Iterator[Sequence[T]]:
     """Cut the files, whatever stands for them, into runs of ``SHARD``."""
     for start in range(0, len(files), SHARD):
         yield files[start : start + SHARD]
+
+
+def in_order(calls: Iterable[Future[T]], ahead: int) -> Iterator[T]:
+    """The results of ``calls`` in their order; at most ``ahead`` may wait for the one before them.
+
+    A call is asked for when it may be made, so that never all of them are under way.
+    """
+    waiting: deque[Future[T]] = deque()
+    for call in calls:
+        waiting.append(call)
+        if len(waiting) > ahead:
+            yield waiting.popleft().result()
+    while waiting:
+        yield waiting.popleft().result()
 
 
 @contextmanager

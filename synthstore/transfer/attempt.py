@@ -5,7 +5,6 @@ Blocking, for one thread of its own.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, Future
 from contextlib import ExitStack, closing
@@ -25,7 +24,7 @@ from synthstore.progress import Progress
 from synthstore.repair.placing import plan_around
 from synthstore.repair.plan import typical_access
 from synthstore.scan.inventory import Inventory
-from synthstore.scan.pool import PROCESSES_PAY_FROM, executor_for, usable_cores
+from synthstore.scan.pool import PROCESSES_PAY_FROM, executor_for, in_order, usable_cores
 from synthstore.store.admission import PRIVATE_FILE, PRIVATE_FOLDER
 from synthstore.store.backups import Copies, keep_own_copy
 from synthstore.store.berths import Berth
@@ -174,16 +173,12 @@ class Attempt:
                 yield from outcomes
 
     def _ahead(self, executor: Executor, portions: Iterable[Portion]) -> Iterator[list[Outcome]]:
-        window = _AHEAD * (self._plan.jobs or usable_cores())
-        waiting: deque[Future[list[Outcome]]] = deque()
-        for portion in portions:
-            berth = self._berth(portion)
-            shelf = self._vectors.shelf(portion.count)
-            waiting.append(executor.submit(prepare, self._terms, portion, berth, shelf))
-            if len(waiting) > window:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
+        ahead = _AHEAD * (self._plan.jobs or usable_cores())
+        return in_order((self._submitted(executor, portion) for portion in portions), ahead)
+
+    def _submitted(self, executor: Executor, portion: Portion) -> Future[list[Outcome]]:
+        berth, shelf = self._berth(portion), self._vectors.shelf(portion.count)
+        return executor.submit(prepare, self._terms, portion, berth, shelf)
 
     def _berth(self, portion: Portion) -> Berth | None:
         """Where a worker may put the files of a portion; None where nothing is to be written."""

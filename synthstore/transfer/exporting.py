@@ -12,7 +12,7 @@ from typing import BinaryIO
 
 from synthstore.errors import UsageError
 from synthstore.files.durable import replacing
-from synthstore.files.passing import Passed
+from synthstore.files.passing import Passed, Trays
 from synthstore.layout.base import Layout
 from synthstore.model.ids import Kind
 from synthstore.progress import Progress, SilentProgress
@@ -21,7 +21,7 @@ from synthstore.scan.workers import looks_large
 from synthstore.store.admission import PRIVATE_FILE
 from synthstore.store.evidence import recognise
 from synthstore.store.opening import Clock, find_root
-from synthstore.transfer.conveying import Conveyor, Trays
+from synthstore.transfer.conveying import Conveyor
 from synthstore.transfer.formats import format_of
 from synthstore.transfer.formats.base import ANY_SHAPE, Format, Shape
 from synthstore.transfer.formats.packing import packed, suffix_of
