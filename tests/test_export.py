@@ -186,12 +186,13 @@ FIRST_STEPS = """
 import sys
 from pathlib import Path
 import synthstore.render.transfers
+from synthstore.files.walk import FileNames
 from synthstore.store.evidence import recognise
 from synthstore.transfer.exporting import export
 from synthstore.transfer.locating import locate
 from synthstore.transfer.selection import Selection
 root = Path(sys.argv[1])
-found = locate(root, recognise(root), Selection())
+found = locate(FileNames(root), recognise(root), Selection())
 print(len(found.plain), *sorted({"numpy", "jmespath", "faiss"} & set(sys.modules)))
 """
 
@@ -206,3 +207,26 @@ def test_workers_need_not_wait_for_what_only_they_import(layout: Name, tmp_path:
         check=True,
     )
     assert done.stdout.split() == ["14"]
+
+
+QUIET = """
+import sys
+from synthstore.cli.run import run
+code = run(["export", sys.argv[1], "-o", sys.argv[2], "-q"])
+print(code, *sorted({"synthstore.render.transfers", "synthstore.render.human"} & set(sys.modules)))
+"""
+
+
+@pytest.mark.parametrize("broken", [True, False])
+def test_what_says_nothing_imports_nothing_to_say_it(*, broken: bool, tmp_path: Path) -> None:
+    store = make_sample(tmp_path / "store")
+    if broken:
+        next((store / "memories").iterdir()).write_bytes(b"{")
+    done = subprocess.run(
+        [sys.executable, "-c", QUIET, str(store), str(tmp_path / "rows.jsonl")],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    code, *imported = done.stdout.splitlines()[-1].split()
+    assert (code, bool(imported)) == (("3", True) if broken else ("0", False))

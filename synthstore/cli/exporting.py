@@ -112,10 +112,12 @@ def _target(common: Common, name: str, store: Path, form: str | None) -> Path | 
 
 
 def _show(common: Common, report: ExportReport) -> int:
+    common.progress.clear()
+    if common.screen.quiet and not common.screen.json and not report.problems:
+        return report.exit_code
     from synthstore.render.transfers import export_blocks, export_document  # noqa: PLC0415
 
     screen, shown = common.screen, common.shown(report)
-    common.progress.clear()
     if screen.json:
         screen.document(export_document(shown))
         return report.exit_code

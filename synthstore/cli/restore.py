@@ -105,15 +105,17 @@ async def restore(
 
 
 def _show(common: Common, report: RestoreReport) -> int:
+    common.progress.clear()
+    if common.screen.quiet and not common.screen.json and not report.exit_code:
+        return report.exit_code
     from synthstore.render.backup_documents import restore_document  # noqa: PLC0415
     from synthstore.render.backups import restore_blocks  # noqa: PLC0415
     from synthstore.render.screen import Line  # noqa: PLC0415
 
     screen, shown = common.screen, common.shown(report)
-    common.progress.clear()
     if screen.json:
         screen.document(restore_document(shown))
-    elif not screen.quiet or report.exit_code:
+    else:
         verbose = screen.verbose > 0
         screen.results(restore_blocks(shown, verbose=verbose, planned=report.dry_run))
         if report.dry_run:
