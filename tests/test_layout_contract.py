@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from synthstore.layout.base import Layout, Place
-from synthstore.layout.names import is_leftover
+from synthstore.layout.names import are_plain_names, is_leftover, is_plain_name
 from synthstore.model.catalog import Row
 from synthstore.model.ids import EntityRef, Kind, id_problem
 from synthstore.testing.spelling import Name, memory, row
@@ -109,3 +109,28 @@ def test_a_right_row_is_left_alone(layout: Layout) -> None:
 def test_only_core_2_is_positional() -> None:
     assert [layout.positional for layout in LAYOUTS] == [False, False, False, True]
     assert CORE2.mapping_paths[0] == "id_to_index_mapping.json"
+
+
+ODD_NAMES = [
+    "a.json",
+    "x.json.json",
+    ".json",
+    "a.tmp-1.json",
+    "A.JSON",
+    "a.json.tmp",
+    "._a.json",
+    "a",
+]
+
+
+@pytest.mark.parametrize("odd", ODD_NAMES)
+@pytest.mark.parametrize("at", range(3))
+def test_names_are_plain_together_if_each_is(odd: str, at: int) -> None:
+    names = ["b.json", "c.json"]
+    names.insert(at, odd)
+    assert are_plain_names(names) == is_plain_name(odd)
+
+
+def test_plain_names_are_told() -> None:
+    assert are_plain_names([])
+    assert are_plain_names(["b.json", "c.json"])

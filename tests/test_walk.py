@@ -78,8 +78,21 @@ def test_the_files_alone_are_those_of_the_listing(folder: str, tree: Path) -> No
         (tree / "memories" / name).write_bytes(b"")
     (tree / "memory_index.json").write_bytes(b"{}")
     files = [e.path for e in walk.list_folder(tree, folder) if e.kind == "file"]
-    assert walk.list_files(tree, folder) == files
+    names = walk.FileNames(tree)
+    prefix = folder + "/" if folder else ""
+    assert [prefix + name for name in names.of(folder)] == files
+    assert names.readable(folder) == names.of(folder)
     assert len(files) == {"": 1, "memories": 5}.get(folder, 0)
+
+
+def test_a_folder_is_listed_once(tree: Path) -> None:
+    names = walk.FileNames(tree)
+    assert (names.of("memories"), names.of("nowhere")) == (["a.json"], [])
+    (tree / "memories" / "b.json").write_bytes(b"")
+    (tree / "nowhere").mkdir()
+    (tree / "nowhere" / "c.json").write_bytes(b"")
+    assert (names.of("memories"), names.of("nowhere")) == (["a.json"], [])
+    assert walk.FileNames(tree).of("memories") == ["a.json", "b.json"]
 
 
 def test_bytes_alone_are_read_as_with_their_status(tree: Path) -> None:

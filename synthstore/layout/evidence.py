@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from synthstore.layout.core import Core
-from synthstore.layout.names import is_entity_name, is_leftover, is_plain_name
+from synthstore.layout.names import are_plain_names, is_entity_name, is_leftover, is_plain_name
 from synthstore.layout.native import Native
 
 Item = TypeVar("Item")
@@ -35,8 +35,14 @@ MISSING = "is missing"
 """What ``catalog_problem`` says of a catalog that is not there."""
 
 
-def may_be_entity(name: str) -> bool:
-    """Whether a file of this ``name`` could be an entity's in some layout."""
+def entity_names(names: Sequence[str]) -> Sequence[str]:
+    """Those of the ``names`` of files that could be an entity's in some layout."""
+    if are_plain_names(names) and _PARTS.isdisjoint(names):
+        return names
+    return [name for name in names if _may_be_entity(name)]
+
+
+def _may_be_entity(name: str) -> bool:
     belongs = is_plain_name(name) or (is_entity_name(name) and not is_leftover(name))
     return belongs and name not in _PARTS
 

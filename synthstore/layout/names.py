@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from synthstore.layout.base import OWN_FOLDER
 
@@ -42,6 +43,14 @@ def is_entity_name(name: str) -> bool:
 def is_plain_name(name: str) -> bool:
     """Whether ``name`` is an entity file's and nothing else at the first look: nearly all are."""
     return name.endswith(SUFFIX) and ".tmp" not in name and not name.startswith(".")
+
+
+def are_plain_names(names: Sequence[str]) -> bool:
+    """Whether each of these names is a plain one, asked of all of them at once."""
+    text = "/".join(names)
+    if ".tmp" in text or "/." in f"/{text}":
+        return False
+    return f"{text}/".count(f"{SUFFIX}/") == len(names)
 
 
 def stem(path: str) -> str:

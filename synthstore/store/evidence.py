@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain, repeat
 from pathlib import Path
 
 from synthstore.errors import NotAStoreError, SynthstoreError
 from synthstore.files.failure import failure
 from synthstore.files.jsonio import ParseFailure, parse
-from synthstore.files.walk import EntryKind, look, open_folder, read_file
+from synthstore.files.walk import EntryKind, FileNames, look, open_folder, read_file
 from synthstore.layout.base import Layout
 from synthstore.layout.core import Core
 from synthstore.layout.detect import SUPPORTED, detect
@@ -25,7 +25,7 @@ from synthstore.layout.evidence import (
     VECTOR_PATHS,
     Evidence,
     Sample,
-    may_be_entity,
+    entity_names,
     spread,
 )
 from synthstore.model.facts import PartStatus
@@ -39,15 +39,16 @@ _KEY = re.compile(rb'"([a-z_]{2,40})"\s*:')
 _PATH_IN_MEMORIES = re.compile(rb'"path"\s*:\s*"memories/')
 
 
-def recognise(root: Path, forced: str | None = None) -> Layout:
+def recognise(root: Path, forced: str | None = None, files: FileNames | None = None) -> Layout:
     """The layout of the store at ``root``; ``forced`` is the operator's ``--layout``.
 
-    Raises NotAStoreError, NewerFormatError, UsageError or PermissionDeniedError.
+    ``files`` are those of ``root``, for whoever goes on to ask for them. Raises NotAStoreError,
+    NewerFormatError, UsageError or PermissionDeniedError.
     """
     ahead = layout_ahead(root)
     if ahead is not None and ahead in SUPPORTED:
         return SUPPORTED[ahead]()
-    evidence = gather(root)
+    evidence = gather(root, files)
     if forced is None:
         _refuse_part(root, evidence)
     return detect(evidence, forced)
@@ -64,15 +65,16 @@ def _refuse_part(root: Path, evidence: Evidence) -> None:
         )
 
 
-def gather(root: Path) -> Evidence:
+def gather(root: Path, files: FileNames | None = None) -> Evidence:
     """What ``root`` shows of its layout, at most SAMPLE_SIZE entity files looked into.
 
     Raises NotAStoreError where there is no such directory, PermissionDeniedError where it may not
     be listed.
     """
-    folders, files = _top(root)
+    folders, beside = _top(root)
     loaded = load_catalog(root, lightly=True)
-    names = {"": files} | {f: tuple(_names(root, f)) for f in ENTITY_FOLDERS if f}
+    files = files or FileNames(root)
+    names = {"": beside} | {f: tuple(_names(files, f)) for f in ENTITY_FOLDERS if f}
     return Evidence(
         where=str(root),
         catalog=loaded.document,
@@ -100,13 +102,14 @@ def _top(root: Path) -> tuple[frozenset[str], tuple[str, ...]]:
             f"{root} is no directory", hint="give the store's storage_path directory"
         ) from None
     folders = frozenset(entry.name for entry in entries if entry.is_dir(follow_symlinks=False))
-    return folders, tuple(sorted(_entity_names(entries)))
+    names = sorted(entry.name for entry in entries if entry.is_file(follow_symlinks=False))
+    return folders, tuple(entity_names(names))
 
 
-def _names(root: Path, folder: str) -> list[str]:
+def _names(files: FileNames, folder: str) -> Sequence[str]:
     try:
-        return sorted(_entity_names(_scan(root, folder)))
-    except (FileNotFoundError, SynthstoreError):
+        return entity_names(files.of(folder))
+    except SynthstoreError:
         return []
 
 
@@ -118,12 +121,6 @@ def _scan(root: Path, folder: str) -> Iterator[os.DirEntry[str]]:
                 yield from entries
         except OSError as error:
             raise failure(error, root / folder, "read") from error
-
-
-def _entity_names(entries: Iterator[os.DirEntry[str]] | list[os.DirEntry[str]]) -> Iterator[str]:
-    for entry in entries:
-        if may_be_entity(entry.name) and entry.is_file(follow_symlinks=False):
-            yield entry.name
 
 
 def _samples(root: Path, names: Mapping[str, tuple[str, ...]]) -> Iterator[Sample]:

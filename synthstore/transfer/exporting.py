@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
@@ -13,6 +12,7 @@ from typing import BinaryIO
 from synthstore.errors import UsageError
 from synthstore.files.durable import replacing
 from synthstore.files.passing import Passed, Trays
+from synthstore.files.walk import FileNames
 from synthstore.layout.base import Layout
 from synthstore.model.ids import Kind
 from synthstore.progress import Progress, SilentProgress
@@ -93,12 +93,11 @@ async def export(
     form.require()
     options.selection.require()
     root = find_root(store)
-    layout = await asyncio.to_thread(recognise, root, options.layout)
-    job = _Job(root, layout, form, options, progress or SilentProgress())
+    job = _Job(root, form, options, progress or SilentProgress())
     done = await hop(lambda stop: job.run(target, suffix_of(name)[1], stop))
     return ExportReport(
         store=str(store),
-        layout=layout.name,
+        layout=done.layout,
         output=str(target) if isinstance(target, Path) else "-",
         format=form.name,
         memories=done.counts["memory"],
@@ -112,7 +111,8 @@ async def export(
 class _Done:
     """What went out so far."""
 
-    def __init__(self) -> None:
+    def __init__(self, layout: Layout) -> None:
+        self.layout = layout.name
         self.counts: Counter[Kind] = Counter()
         self.known: dict[Kind, set[str]] = {kind: set() for kind in KINDS}
         self.problems: list[Problem] = []
@@ -131,19 +131,16 @@ class _Done:
 @dataclass(frozen=True, slots=True)
 class _Job:
     root: Path
-    layout: Layout
     form: Format
     options: ExportOptions
     progress: Progress
 
     def run(self, target: Path | BinaryIO, suffix: str, stop: Stop) -> _Done:
         """Read, and write in one go; nothing is left of a file that could not be completed."""
-        done = _Done()
         selection = self.options.selection
-        with self._begun(selection) as (listed, conveyor):
-            task = Task(
-                str(self.root), self.layout, selection, self.form.name, listed=listed.listed
-            )
+        with self._begun(selection) as (layout, listed, conveyor):
+            done = _Done(layout)
+            task = Task(str(self.root), layout, selection, self.form.name, listed=listed.listed)
             done.problems += listed.problems
             shape = self._shape(conveyor, task, listed, stop) if self.form.shaped else ANY_SHAPE
             task = replace(task, shape=shape)
@@ -162,17 +159,19 @@ class _Job:
         return done
 
     @contextmanager
-    def _begun(self, selection: Selection) -> Iterator[tuple[Located, Conveyor]]:
+    def _begun(self, selection: Selection) -> Iterator[tuple[Layout, Located, Conveyor]]:
         """The files to read, and the workers, which start meanwhile where they will be wanted."""
         jobs, cluster = self.options.jobs, self.options.cluster
         with Trays(near=cluster is None) as trays, ExitStack() as stack:
             executor = None
             if cluster is None and looks_large(self.root):
                 executor = stack.enter_context(executor_for(PROCESSES_PAY_FROM, jobs))
-            listed = locate(self.root, self.layout, selection)
+            files = FileNames(self.root)
+            layout = recognise(self.root, self.options.layout, files)
+            listed = locate(files, layout, selection)
             if executor is None:
                 executor = stack.enter_context(executor_for(len(listed.plain), jobs, cluster))
-            yield listed, Conveyor(executor, jobs or usable_cores(), self.progress, trays)
+            yield layout, listed, Conveyor(executor, jobs or usable_cores(), self.progress, trays)
 
     def _shape(self, conveyor: Conveyor, task: Task, listed: Located, stop: Stop) -> Shape:
         survey = Survey()
@@ -197,7 +196,7 @@ class _Job:
             claims += portion.apart
             yield portion, piece
         claims += claims_of(task, listed.alike, done.problems)
-        for shard in shards(rightful(self.layout, claims, done.known, done.problems)):
+        for shard in shards(rightful(task.layout, claims, done.known, done.problems)):
             yield _alone(read_portion(task, shard, None, done.left(limit), sole=True))
 
     def _require_found(self, done: _Done) -> None:

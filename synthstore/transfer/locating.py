@@ -10,9 +10,9 @@ from heapq import merge
 from pathlib import Path
 
 from synthstore.errors import PermissionDeniedError, SynthstoreError
-from synthstore.files.walk import list_files, read_file
+from synthstore.files.walk import FileNames, read_file
 from synthstore.layout.base import KIND_OF_PLACE, Layout
-from synthstore.layout.names import is_plain_name
+from synthstore.layout.names import are_plain_names
 from synthstore.model.ids import Kind
 from synthstore.store.catalog import load_catalog, read_catalog
 from synthstore.transfer.reading import FileName, Problem, stem_key
@@ -34,11 +34,12 @@ class Located:
     """Paths in the store's own folder that the catalog names."""
 
 
-def locate(root: Path, layout: Layout, selection: Selection) -> Located:
+def locate(files: FileNames, layout: Layout, selection: Selection) -> Located:
     """Find the files in which entities may be that are wanted and not deleted."""
+    root = files.root
     names = _Names()
     for folder in dict.fromkeys(("", *layout.entity_folders)):
-        names.look_into(root, folder, layout)
+        names.look_into(files, folder, layout)
     listed, going = _told(root, layout, in_root=any(not folder for _, folder in names.found))
     wanted = list(names.in_order(selection))
     if going:
@@ -61,34 +62,33 @@ class _Names:
     def in_order(self, selection: Selection) -> Iterator[FileName]:
         """The files of the kinds that are wanted, as ``reading.in_order`` has them."""
         for kind in filter(selection.wants_kind, KINDS):
-            yield from merge(*(files for (of, _), files in self.found.items() if of == kind))
+            found = [files for (of, _), files in self.found.items() if of == kind]
+            yield from found[0] if len(found) == 1 else merge(*found)
 
-    def look_into(self, root: Path, folder: str, layout: Layout) -> None:
+    def look_into(self, files: FileNames, folder: str, layout: Layout) -> None:
         """Take the names of ``folder``; links are never followed, and no file is opened."""
         try:
-            paths = list_files(root, folder)
+            names = files.readable(folder)
         except PermissionDeniedError as error:
             if not folder:
                 raise
             self.problems.append(Problem(folder, error.message))
             return
-        kinds = _kinds(paths, folder, layout)
-        for kind in KINDS:
-            if kind in kinds:
-                pairs = zip(paths, kinds, strict=True)
-                self.found[kind, folder] = [FileName(p, kind) for p, of in pairs if of == kind]
+        for file in _entity_files(names, folder, layout):
+            self.found.setdefault((file.kind, folder), []).append(file)
 
 
-def _kinds(paths: Sequence[str], folder: str, layout: Layout) -> list[Kind | None]:
-    """What is in each of these files of ``folder``, if it is an entity's."""
+def _entity_files(names: Sequence[str], folder: str, layout: Layout) -> Iterator[FileName]:
+    """Those of the files of ``folder`` that are an entity's."""
+    prefix = folder + "/" if folder else ""
     usual = layout.plain_kinds.get(folder)
-    start = len(folder) + 1
-    if usual is None:
-        return [KIND_OF_PLACE.get(place) for place in map(layout.place, paths)]
-    return [
-        usual if is_plain_name(path[start:]) else KIND_OF_PLACE.get(layout.place(path))
-        for path in paths
-    ]
+    if usual is not None and are_plain_names(names):
+        yield from (FileName(prefix + name, usual) for name in names)
+        return
+    for name in names:
+        kind = KIND_OF_PLACE.get(layout.place(prefix + name))
+        if kind is not None:
+            yield FileName(prefix + name, kind)
 
 
 def _told(root: Path, layout: Layout, *, in_root: bool) -> tuple[frozenset[str], frozenset[str]]:
