@@ -305,3 +305,47 @@ def test_what_no_flat_file_can_hold_is_refused(
 )
 def test_positions(ids: list[int], expected: bool) -> None:
     assert is_positions(np.array(ids, np.int64)) is expected
+
+
+def read_beside(path: Path, raw: bytes, twin: FloatMatrix) -> FlatIndex:
+    with opened(path, raw) as fd:
+        index = read_flat(fd, len(raw), twins={twin.shape[1]: twin})
+    assert index is not None
+    return index
+
+
+@pytest.mark.parametrize(("count", "dim"), [(0, 8), (3, 5), (700, 768)])
+def test_vectors_that_are_those_of_a_twin_take_no_memory(
+    count: int, dim: int, tmp_path: Path
+) -> None:
+    ids, vectors = content("IDMap2,Flat", "ip", count, dim)
+    raw = written("IDMap2,Flat", "ip", ids, vectors)
+    index = read_beside(tmp_path / "index", raw, vectors)
+    assert index.vectors is vectors
+    assert np.array_equal(index.ids, ids)
+    assert index.sha256 == hashlib.sha256(raw).hexdigest()
+
+
+@pytest.mark.parametrize("flipped", [0, 4 * 5 * 9 - 1])
+def test_a_twin_with_another_bit_is_none(flipped: int, tmp_path: Path) -> None:
+    raw = example()
+    index = read(tmp_path / "index", raw)
+    assert index is not None
+    assert index.vectors is not None
+    twin = index.vectors.copy()
+    twin.view(np.uint8).reshape(-1)[flipped] ^= 1
+    found = read_beside(tmp_path / "index", raw, twin)
+    assert found.vectors is not twin
+    assert found.vectors is not None
+    assert found.vectors.tobytes() == index.vectors.tobytes()
+    assert found.sha256 == index.sha256
+
+
+def test_a_twin_of_fewer_vectors_is_none(tmp_path: Path) -> None:
+    raw = example()
+    index = read(tmp_path / "index", raw)
+    assert index is not None
+    assert index.vectors is not None
+    found = read_beside(tmp_path / "index", raw, index.vectors[:-1])
+    assert found.vectors is not None
+    assert found.vectors.shape == index.vectors.shape

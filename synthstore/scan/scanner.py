@@ -37,6 +37,7 @@ from synthstore.scan.strangers import part_strangers
 from synthstore.scan.tables import join_tables
 from synthstore.store.catalog import read_catalog
 from synthstore.store.changes import read_log
+from synthstore.store.flat_index import Twins
 from synthstore.store.history import unfinished_runs
 from synthstore.store.vectors import read_index, read_mapping
 
@@ -131,7 +132,7 @@ async def _read(
         executor = stack.enter_context(executor_for(len(todo.read), options.jobs, options.cluster))
         shared = stack.enter_context(_arena_for(executor, options))
         parts = asyncio.create_task(
-            asyncio.to_thread(_read_parts, root, layout, quick=options.quick)
+            asyncio.to_thread(_read_parts, root, layout, _twins(todo), quick=options.quick)
         )
         reading = Reading(
             executor=executor,
@@ -184,10 +185,19 @@ def _todo(listing: Listing, options: ScanOptions, known: Known) -> _Todo:
     return _Todo(fresh, [known.take(list(compress(wanted, same)))])
 
 
-def _read_parts(root: Path, layout: Layout, *, quick: bool) -> _Parts:
-    index = _index(root, layout, with_vectors=not quick)
-    mappings = _relevant([read_mapping(root, path) for path in layout.mapping_paths])
-    catalog = read_catalog(root, layout)
+def _twins(todo: _Todo) -> Twins:
+    """Embeddings that are known, and of which the index ought to hold the like."""
+    tables = (item for facts in todo.known for item in facts.tables.items())
+    return {dim: table.matrix for dim, table in tables}
+
+
+def _read_parts(root: Path, layout: Layout, twins: Twins, *, quick: bool) -> _Parts:
+    with ThreadPoolExecutor(1, thread_name_prefix="synthstore-index") as beside:
+        # To read and to hash it needs no interpreter.
+        reading = beside.submit(_index, root, layout, twins, with_vectors=not quick)
+        mappings = _relevant([read_mapping(root, path) for path in layout.mapping_paths])
+        catalog = read_catalog(root, layout)
+    index = reading.result()
     unfinished = tuple(
         UnfinishedRun(run.run, run.command, run.owner_alive) for run in unfinished_runs(root)
     )
@@ -195,10 +205,10 @@ def _read_parts(root: Path, layout: Layout, *, quick: bool) -> _Parts:
     return _Parts(catalog, index, mappings, unfinished, access)
 
 
-def _index(root: Path, layout: Layout, *, with_vectors: bool) -> IndexFacts:
+def _index(root: Path, layout: Layout, twins: Twins, *, with_vectors: bool) -> IndexFacts:
     if not layout.faiss_path:
         return IndexFacts(PartStatus.MISSING, "")
-    return read_index(root, layout.faiss_path, with_vectors=with_vectors)
+    return read_index(root, layout.faiss_path, with_vectors=with_vectors, twins=twins)
 
 
 def _closed(

@@ -9,7 +9,9 @@ from __future__ import annotations
 import hashlib
 import os
 import struct
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import BinaryIO, Final, NamedTuple
 
 import numpy as np
@@ -40,6 +42,11 @@ _COUNT: Final = struct.Struct("<Q")
 _UNUSED: Final = 1 << 20
 # Small enough that a block is still in the processor's cache when it is hashed.
 _BLOCK: Final = 1 << 19
+
+Twins = Mapping[int, FloatMatrix]
+"""By dimension, matrices at hand that may well be the vectors of an index, bit by bit."""
+
+NO_TWINS: Final[Twins] = MappingProxyType({})
 
 
 class FlatDamageError(Exception):
@@ -172,9 +179,12 @@ def _fits(shape: FlatShape, size: int) -> FlatShape:
     raise FlatDamageError(f"{size - shape.size} bytes follow after its {claim}")
 
 
-def read_flat(fd: int, size: int, *, with_vectors: bool = True) -> FlatIndex | None:
+def read_flat(
+    fd: int, size: int, *, with_vectors: bool = True, twins: Twins = NO_TWINS
+) -> FlatIndex | None:
     """Read the Flat file open as ``fd``; None if it is another type of index.
 
+    If its vectors are those of a twin, that very matrix is given, and no memory is taken for them.
     Raises FlatDamageError, and MemoryError where the vectors do not fit into memory.
     """
     shape = measure(os.pread(fd, HEAD_BYTES, 0), size)
@@ -184,8 +194,12 @@ def read_flat(fd: int, size: int, *, with_vectors: bool = True) -> FlatIndex | N
     vectors = None
     source.take(shape.vectors_at)
     if with_vectors:
-        vectors = np.empty((shape.ntotal, shape.dim), dtype="<f4")
-        source.fill(vectors)
+        vectors = twins.get(shape.dim)
+        if vectors is None or len(vectors) != shape.ntotal or not source.gives(vectors):
+            source = _Source(fd)
+            source.take(shape.vectors_at)
+            vectors = np.empty((shape.ntotal, shape.dim), dtype="<f4")
+            source.fill(vectors)
     source.offset = shape.ids_at
     ids = _read_ids(source, shape)
     return FlatIndex(shape, ids, vectors, source.sha256.hexdigest() if with_vectors else None)
@@ -219,6 +233,18 @@ class _Source:
         """Fill a contiguous ``array`` with the next bytes."""
         if array.size:
             self._fill(array.data.cast("B"))
+
+    def gives(self, matrix: FloatMatrix) -> bool:
+        """Whether the next bytes are those of a ``matrix``; if not, only some of them are taken."""
+        whole = matrix.view(np.uint8).reshape(-1)
+        room = np.empty(min(_BLOCK, len(whole)), np.uint8)
+        for at in range(0, len(whole), _BLOCK):
+            wanted = whole[at : at + _BLOCK]
+            found = room[: len(wanted)]
+            self._fill(found.data)
+            if not np.array_equal(found, wanted):
+                return False
+        return True
 
     def _fill(self, view: memoryview) -> None:
         at = 0

@@ -22,8 +22,10 @@ from synthstore.store.faiss_process import (
 )
 from synthstore.store.flat_index import (
     MAX_DIM,
+    NO_TWINS,
     FlatDamageError,
     FlatIndex,
+    Twins,
     flat_content,
     read_flat,
 )
@@ -48,16 +50,19 @@ _TOO_LARGE: Final = "it is too large for this machine's memory"
 _RECONSTRUCTED_BYTES: Final = 1 << 30
 
 
-def read_index(root: Path, path: str, *, with_vectors: bool = True) -> IndexFacts:
+def read_index(
+    root: Path, path: str, *, with_vectors: bool = True, twins: Twins = NO_TWINS
+) -> IndexFacts:
     """Read the index at ``path`` in the store at ``root``; damage becomes facts.
 
     Unreadable without a sha256 means that not even the bytes could be read. Without vectors
-    (``--quick``), a sound index has no sha256 either. Raises FaissUnavailableError where an index
-    of another type than Flat cannot be looked into for no fault of its own.
+    (``--quick``), a sound index has no sha256 either. Vectors that are those of one of the
+    ``twins`` are that very matrix. Raises FaissUnavailableError where an index of another type
+    than Flat cannot be looked into for no fault of its own.
     """
     problem = None
     for _ in range(_TRIES):
-        facts, steady = _read_once(root, path, with_vectors=with_vectors)
+        facts, steady = _read_once(root, path, with_vectors, twins)
         # One failed reading proves nothing: media falter, and others write.
         if steady and (facts.problem is None or facts.problem == problem):
             return facts
@@ -72,10 +77,10 @@ def read_back(path: Path) -> IndexFacts:
     return read_index(path.parent, path.name)
 
 
-def _read_once(root: Path, path: str, *, with_vectors: bool) -> tuple[IndexFacts, bool]:
+def _read_once(root: Path, path: str, with_vectors: bool, twins: Twins) -> tuple[IndexFacts, bool]:
     try:
         with open_file(root, path) as file:
-            return _examine(file, path, with_vectors=with_vectors), file.steady()
+            return _examine(file, path, with_vectors, twins), file.steady()
     except FileNotFoundError:
         return IndexFacts(PartStatus.MISSING, path), True
     except FaissUnavailableError:
@@ -87,12 +92,12 @@ def _read_once(root: Path, path: str, *, with_vectors: bool) -> tuple[IndexFacts
         return IndexFacts(PartStatus.UNREADABLE, path, problem), True
 
 
-def _examine(file: OpenFile, path: str, *, with_vectors: bool) -> IndexFacts:
+def _examine(file: OpenFile, path: str, with_vectors: bool, twins: Twins) -> IndexFacts:
     if file.stat.size > os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"):
         return IndexFacts(PartStatus.UNREADABLE, path, _TOO_LARGE, stat=file.stat)
     try:
         _check_code(file)
-        flat = read_flat(file.fd, file.stat.size, with_vectors=with_vectors)
+        flat = read_flat(file.fd, file.stat.size, with_vectors=with_vectors, twins=twins)
         if flat is not None:
             return _flat_facts(flat, file, path)
         facts = _child_facts(file, path, with_vectors=with_vectors)
