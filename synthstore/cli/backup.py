@@ -9,6 +9,7 @@ import typer
 
 from synthstore.cli import options, vault
 from synthstore.cli.command import Common
+from synthstore.cli.glimpse import is_empty
 from synthstore.cli.manual import Manual
 
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ async def backup(
     What is wrong with the store is said on stderr and changes nothing in the exit code.
     """
     root = common.store(store, os.environ)
-    if not dry_run and vault.is_empty(repo):
+    if not dry_run and is_empty(repo):
         from synthstore.scan.workers import expect  # noqa: PLC0415
 
         expect([root], common.jobs, _WORK)

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from synthstore.cli import options, vault
+from synthstore.cli.ahead import RESTORE_WORKERS
 from synthstore.cli.command import Common
+from synthstore.cli.glimpse import newest_files
 from synthstore.cli.manual import Manual
 from synthstore.cli.prompt import require_terminal
 from synthstore.cli.writing import index_backups, warn_of_core
@@ -67,7 +69,7 @@ async def restore(
     from synthstore.scan.workers import expect_files  # noqa: PLC0415
 
     if not dry_run:
-        expect_files(vault.newest_files(repo), common.jobs, ["synthstore.backup.decoding"])
+        expect_files(newest_files(repo), common.jobs, RESTORE_WORKERS)
     from synthstore.backup.laying import is_new  # noqa: PLC0415
     from synthstore.backup.restore import RestoreOptions  # noqa: PLC0415
     from synthstore.backup.restore import restore as give_back  # noqa: PLC0415
