@@ -62,7 +62,7 @@ def rebuilt(raw: bytes) -> Rebuilt:
     recipe = read_recipe(encoded.body)
     pieces = {piece.id: piece.data for piece in encoded.pieces}
     parts = list(recipe.spelt(pieces.__getitem__))
-    return Rebuilt(b"".join(recipe.filled([part.text for part in parts])), recipe, parts)
+    return Rebuilt(recipe.joined([part.text for part in parts]), recipe, parts)
 
 
 def agrees(raw: bytes) -> bool:

@@ -9,12 +9,14 @@ where the text has them.
 from __future__ import annotations
 
 import hashlib
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import accumulate, groupby
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import Any, BinaryIO, Final
 
 import orjson
 
@@ -76,14 +78,20 @@ def lay_shard(
     place: Place,
     aside: Path,
     layout: Layout | None,
-    rows: Sequence[FileRow],
+    columns: Iterable[Sequence[Any]],
     shelf: Shelf | None,
 ) -> Laid:
-    """In a worker process: as ``lay_rows``."""
+    """In a worker process: as ``lay_rows``, of rows that came as columns."""
+    rows = list(map(FileRow._make, zip(*columns, strict=True)))
+    return lay_rows(make_ready(place), aside, layout, rows, shelf)
+
+
+def make_ready(place: Place) -> Repository:
+    """In a worker process: the repository, opened once for all shards."""
     repository = _opened.get(place.where)
     if repository is None:
         repository = _opened[place.where] = Repository.open(place)
-    return lay_rows(repository, aside, layout, rows, shelf)
+    return repository
 
 
 def lay_rows(
@@ -236,7 +244,7 @@ def parsed_apart(rebuilt: Rebuilt, key: str) -> Parsed | None:
     style = recipe.styles[place]
     texts = [part.text for part in rebuilt.parts]
     texts[place] = style.before + _MARK_TEXT + style.after
-    text = b"".join(recipe.filled(texts))
+    text = recipe.joined(texts)
     parsed = _parsed(text) if text.count(_MARK_TEXT) == 1 else None
     document = None if parsed is None else parsed.value
     if parsed is None or not isinstance(document, dict) or parsed.rigid:
@@ -261,11 +269,19 @@ def _parsed(text: bytes) -> Parsed | None:
 
 def _place_of(recipe: Recipe, key: str) -> int | None:
     """Which part seems to be the numbers of ``key``, if one does."""
-    stands = recipe.skeleton.find(b'"%b"' % key.encode("ascii"))
-    places = enumerate(accumulate(recipe.gaps))
-    return next((place for place, at in places if at > stands >= 0), None)
+    stands = recipe.skeleton.find(_quoted(key))
+    if stands < 0:
+        return None
+    place = bisect_right(list(accumulate(recipe.gaps)), stands)
+    return place if place < len(recipe.gaps) else None
 
 
+@lru_cache
+def _quoted(key: str) -> bytes:
+    return b'"%b"' % key.encode("ascii")
+
+
+@lru_cache(maxsize=256)
 def _is_plain(style: Style) -> bool:
     """Whether nothing but white space and one comma stands around and between the numbers."""
     return not (style.before.strip(_SPACE) or style.after.strip(_SPACE)) and (

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from concurrent.futures import Executor
+from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
 from importlib import import_module
 from pathlib import Path
 
+from synthstore.backup.crew import Crew, crew_of
+from synthstore.backup.decoding import make_ready
 from synthstore.backup.laying import LaidOut, lay_out
 from synthstore.backup.restoring import Job, RestoreReport
 from synthstore.checks.finding import Finding
@@ -18,34 +22,58 @@ from synthstore.scan.known import NOTHING, Known
 
 async def into_new(job: Job) -> RestoreReport:
     """Restore the whole snapshot into a directory that is new, or empty."""
-    tree = await asyncio.to_thread(job.repository.tree, job.snapshot)
-    report = job.report("new directory", len(tree.files), job.snapshot.bytes)
     if job.options.dry_run:
-        return report
+        tree = await asyncio.to_thread(job.repository.tree, job.snapshot)
+        return job.report("new directory", len(tree.files), job.snapshot.bytes)
     target = await asyncio.to_thread(job.target.resolve)
     kind = SUPPORTED.get(job.snapshot.layout)
     # No need to recognise it: the same bytes had this layout when the snapshot was taken.
     layout = kind() if kind is not None else None
-    lay = partial(lay_out, jobs=job.options.jobs, progress=job.progress)
-    laid, _ = await asyncio.gather(
-        asyncio.to_thread(lay, job.repository, tree, target, layout),
-        # The workers need not wait for what is needed only once they are done.
-        asyncio.to_thread(import_module, "synthstore.verify"),
-    )
+    laid = await _laid_out(job, target, layout)
     # The look needs the memory.
-    del tree
     job.repository.forget()
     try:
         findings = await _settled(job, laid, target, layout)
     finally:
         await asyncio.to_thread(laid.close)
     return replace(
-        report,
-        files=report.files - len(laid.lost),
+        job.report("new directory", laid.files, job.snapshot.bytes),
         lost=laid.lost,
         findings=findings,
-        elapsed_seconds=job.clock.elapsed(),
     )
+
+
+async def _laid_out(job: Job, target: Path, layout: Layout | None) -> LaidOut:
+    """All files beside ``target``; the workers get ready while the list of files is read."""
+    held = ExitStack()
+    try:
+        crew = held.enter_context(crew_of(job.options.jobs))
+        starting = asyncio.create_task(asyncio.to_thread(_workers, crew, job))
+        try:
+            tree = await asyncio.to_thread(job.repository.tree, job.snapshot)
+        finally:
+            executor = await starting
+        lay = partial(lay_out, executor=executor, progress=job.progress)
+        laid, _ = await asyncio.gather(
+            asyncio.to_thread(lay, job.repository, tree, target, layout),
+            # The workers need not wait for what is needed only once they are done.
+            asyncio.to_thread(import_module, "synthstore.verify"),
+        )
+        if executor is not None:
+            # What they wrote can be looked at while they end.
+            executor.shutdown(wait=False)
+        return laid
+    finally:
+        await asyncio.to_thread(held.close)
+
+
+def _workers(crew: Crew, job: Job) -> Executor | None:
+    """Processes to lay the files out, if they pay; each has the repository open soon."""
+    executor = crew.for_files(job.snapshot.files)
+    if executor is not None:
+        for _ in range(crew.size):
+            executor.submit(make_ready, job.repository.place)
+    return executor
 
 
 async def _settled(

@@ -12,6 +12,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
+from typing import NamedTuple
 
 from synthstore.errors import OperationError, PermissionDeniedError
 from synthstore.files.durable import discard, dress, told, write_new, write_whole
@@ -28,8 +29,7 @@ _ALONE = 4
 """Fewer files than this are cheaper to sync one by one."""
 
 
-@dataclass(frozen=True, slots=True)
-class Attire:
+class Attire(NamedTuple):
     """Permission bits and owner of a file; None for an owner: whoever writes it."""
 
     mode: int
@@ -88,11 +88,14 @@ def write_proved(
 
 def _proved(fd: int, shown: str, content: bytes, attire: Attire, mtime_ns: int | None) -> Stat:
     write_whole(fd, memoryview(content))
-    dress(fd, attire.mode, attire.uid, attire.gid)
     if mtime_ns is not None:
         os.utime(fd, ns=(mtime_ns, mtime_ns))
     if not _reads_back(fd, content):
         raise reads_back_wrong(shown)
+    found = stat_of(os.fstat(fd))
+    if (attire.mode, attire.uid, attire.gid) == (found.mode, None, None):
+        return found
+    dress(fd, attire.mode, attire.uid, attire.gid)
     return stat_of(os.fstat(fd))
 
 

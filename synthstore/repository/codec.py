@@ -29,6 +29,8 @@ _MAX_SPACE = 255
 _PLAIN_FROM, _PLAIN_BELOW = 1e-4, 1e16
 """Between these Python and orjson spell a number alike."""
 
+_INDENTED = orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_INDENT_2
+
 _MAX_LEVEL = 16
 """Deeper arrays are so rare that any way to write them will do."""
 
@@ -235,10 +237,21 @@ def _indented(doubles: Doubles, level: int) -> bytes:
     nested: object = doubles
     for _ in range(level - 1):
         nested = [nested]
-    text = orjson.dumps(nested, option=orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_INDENT_2)
+    text = orjson.dumps(nested, option=_INDENTED)
     if not len(doubles):
         return b"".join(_around(level))
-    return text[text.rindex(b"[") + 1 : text.index(b"]")]
+    left, right = _brackets_at(level)
+    return text[left:right]
+
+
+@lru_cache(maxsize=_MAX_LEVEL)
+def _brackets_at(level: int) -> tuple[int, int]:
+    """Where an array that orjson writes indented, so deep, begins, and ends from the text's end."""
+    nested: object = [0]
+    for _ in range(level - 1):
+        nested = [nested]
+    text = orjson.dumps(nested, option=_INDENTED)
+    return text.rindex(b"[") + 1, text.index(b"]") - len(text)
 
 
 @lru_cache(maxsize=_MAX_LEVEL)

@@ -12,6 +12,7 @@ from synthstore.repository.packs import (
     Blob,
     PackDamageError,
     PackIndex,
+    entry_at,
     index_size,
     read_index,
 )
@@ -42,6 +43,8 @@ class Index:
         self._rows: dict[bytes, int] = {}
         """Where each object is among the rows of all packs, one pack after the other."""
         self._order: list[PackIndex] = []
+        self._packed: list[memoryview] = []
+        """The rows of each."""
         self._starts: list[int] = []
         """The first row of each."""
 
@@ -71,6 +74,7 @@ class Index:
         self.packs[pack.name] = pack
         start = self._starts[-1] + len(self._order[-1].blobs) if self._order else 0
         self._order.append(pack)
+        self._packed.append(pack.packed())
         self._starts.append(start)
         rows: Iterable[tuple[bytes, int]] = zip(pack.ids(), count(start), strict=False)
         if bad:
@@ -82,16 +86,14 @@ class Index:
         row = self._rows.get(name)
         if row is None:
             return None
-        pack, start = self._pack(row)
-        return Location(pack, *pack.entry(row - start))
+        # Asked for every file and every piece of it.
+        place = bisect_right(self._starts, row) - 1
+        entry = entry_at(self._packed[place], row - self._starts[place])
+        return Location(self._order[place], *entry)
 
     def pack_of(self, name: bytes) -> str:
         """The pack that serves an object; raises KeyError."""
-        return self._pack(self._rows[name])[0].name
-
-    def _pack(self, row: int) -> tuple[PackIndex, int]:
-        place = bisect_right(self._starts, row) - 1
-        return self._order[place], self._starts[place]
+        return self._order[bisect_right(self._starts, self._rows[name]) - 1].name
 
 
 def read_tail(place: Place, name: str, size: int) -> PackIndex:

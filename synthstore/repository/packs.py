@@ -119,9 +119,11 @@ class PackIndex:
 
     def entry(self, row: int) -> tuple[int, Blob]:
         """The block that the blob of one row is in, and the blob."""
-        # Far faster than taking a row out of the array.
-        name, block, at, size, kind, whole = BLOB.unpack_from(self.blobs.data, row * BLOB.size)
-        return block, Blob(name, _KINDS[kind], at, size, whole)
+        return entry_at(self.packed(), row)
+
+    def packed(self) -> memoryview:
+        """The rows of its blobs as bytes."""
+        return self.blobs.view(np.uint8).data
 
     def block_of(self, row: int) -> int:
         """The block that the blob of one row is in."""
@@ -155,6 +157,12 @@ class PackIndex:
             raise PackDamageError(f"block {block} of pack {self.name} is damaged")
         plain = _decompressed(stored, int(row["plain"]), f"block {block} of pack {self.name}")
         return _unplanes(plain, WIDTHS[self.coding(block)])
+
+
+def entry_at(packed: memoryview, row: int) -> tuple[int, Blob]:
+    """As ``PackIndex.entry``, of the bytes of all its rows: far faster than to take one there."""
+    name, block, at, size, kind, whole = BLOB.unpack_from(packed, row * BLOB.size)
+    return block, Blob(name, _KINDS[kind], at, size, whole)
 
 
 def _decompressed(stored: bytes, size: int, what: str) -> bytes:

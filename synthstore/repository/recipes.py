@@ -5,8 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import struct
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -95,8 +94,7 @@ def _rows(raw: bytes, shape: FlatShape) -> tuple[bytes, list[Part]]:
     return raw[:start] + raw[shape.ids_at :], parts
 
 
-@dataclass(frozen=True, slots=True)
-class Recipe:
+class Recipe(NamedTuple):
     """A recipe as read."""
 
     gaps: Sequence[int]
@@ -107,7 +105,13 @@ class Recipe:
 
     def rebuilt(self, fetch: Fetch) -> Iterator[bytes]:
         """The file, in pieces; raises RecipeError where numbers and style do not fit."""
-        return self.filled(part.text for part in self.spelt(fetch))
+        at = 0
+        for gap, part in zip(self.gaps, self.spelt(fetch), strict=True):
+            if gap:
+                yield self.skeleton[at : at + gap]
+                at += gap
+            yield part.text
+        yield self.skeleton[at:]
 
     def spelt(self, fetch: Fetch) -> Iterator[Spelt]:
         """What each part stands for; raises RecipeError where numbers and style do not fit."""
@@ -117,15 +121,14 @@ class Recipe:
             except ValueError as error:
                 raise RecipeError(f"piece {piece.hex()} is no array of numbers") from error
 
-    def filled(self, texts: Iterable[bytes]) -> Iterator[bytes]:
-        """The skeleton with ``texts`` where its parts were cut out, in pieces."""
+    def joined(self, texts: Sequence[bytes]) -> bytes:
+        """The skeleton with ``texts`` where its parts were cut out."""
+        pieces: list[bytes] = []
         at = 0
         for gap, text in zip(self.gaps, texts, strict=True):
-            if gap:
-                yield self.skeleton[at : at + gap]
-                at += gap
-            yield text
-        yield self.skeleton[at:]
+            pieces += self.skeleton[at : at + gap], text
+            at += gap
+        return b"".join((*pieces, self.skeleton[at:]))
 
 
 class Rebuilt(NamedTuple):

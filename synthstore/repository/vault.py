@@ -188,7 +188,7 @@ class Repository:
             parts = list(recipe.spelt(self._ahead(recipe.ids)))
         except RecipeError as error:
             raise _lost(name, str(error)) from error
-        return Rebuilt(b"".join(recipe.filled(part.text for part in parts)), recipe, parts)
+        return Rebuilt(recipe.joined([part.text for part in parts]), recipe, parts)
 
     def _ahead(self, ids: Sequence[bytes]) -> Fetch:
         """Fetch pieces in the order of ``ids``, many at a time in the order in which they lie."""

@@ -1,0 +1,54 @@
+"""What becomes of a half written restore."""
+
+from __future__ import annotations
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from synthstore.backup import laying
+from synthstore.backup.decoding import WHOLE_BELOW, Laid
+from synthstore.backup.laying import lay_out
+from synthstore.errors import OperationError, UsageError
+from synthstore.repository.manifest import FileRow, FolderRow, Tree
+from synthstore.repository.vault import Repository
+from tests.vaults import place_at
+
+SHA256 = "ab" * 32
+
+
+def tree_of(*paths: str) -> Tree:
+    """Files that are a shard each."""
+    rows = [FileRow(path, WHOLE_BELOW, 1, 0o600, 1, SHA256) for path in paths]
+    return Tree(tuple(rows), (FolderRow("", 0o700, 1),))
+
+
+def test_nothing_is_left_though_a_worker_still_writes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def lay(
+        _place: object, aside: Path, _layout: object, columns: list[tuple[str]], *_: object
+    ) -> Laid:
+        if columns[0] == ("bad",):
+            raise OperationError("the disk is full")
+        time.sleep(0.3)
+        (aside / "more").mkdir(parents=True, exist_ok=True)
+        raise OperationError("nobody hears of it")
+
+    monkeypatch.setattr(laying, "lay_shard", lay)
+    repository = Repository.make(place_at(tmp_path / "repo"))
+    with ThreadPoolExecutor(2) as executor, pytest.raises(OperationError, match="disk is full"):
+        lay_out(repository, tree_of("slow", "bad"), tmp_path / "new", None, executor=executor)
+    assert [path.name for path in tmp_path.iterdir()] == ["repo"]
+
+
+@pytest.mark.parametrize(
+    "path", ["/a", "../a", "a/../b", "a//b", "./a", "a/", "a/.", "a\\b", "a\0b", ".."]
+)
+def test_a_path_that_leaves_the_store_is_refused(path: str, tmp_path: Path) -> None:
+    repository = Repository.make(place_at(tmp_path / "repo"))
+    with pytest.raises(UsageError, match="leaves the store"):
+        lay_out(repository, tree_of("fine", path, "fine2"), tmp_path / "new", None)
+    assert [path.name for path in tmp_path.iterdir()] == ["repo"]
