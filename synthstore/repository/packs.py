@@ -84,14 +84,14 @@ def _unplanes(data: bytes, width: int) -> bytes:
         return data
     if len(data) % width:
         raise PackDamageError("a block of numbers is not of whole numbers")
-    planes = np.frombuffer(data, np.uint8).reshape(width, -1)
-    # Whole planes at a time: to transpose moves byte by byte, and takes four times as long.
-    numbers = planes[-1].astype(f"<u{width}")
-    for plane in planes[-2::-1]:
-        numbers <<= 8
-        numbers |= plane
-    whole: bytes = numbers.tobytes()
-    return whole
+    planes: npt.NDArray[np.unsignedinteger] = np.frombuffer(data, np.uint8).reshape(width, -1)
+    # To transpose moves byte by byte; half as many planes, twice as wide, take a quarter of it.
+    while len(planes) > 1:
+        wide = planes.astype(f"<u{2 * planes.itemsize}")
+        wide[1::2] <<= 8 * planes.itemsize
+        wide[::2] |= wide[1::2]
+        planes = wide[::2]
+    return planes.tobytes()
 
 
 class Blob(NamedTuple):

@@ -66,9 +66,9 @@ def joined(tables: Sequence[EmbeddingTable]) -> EmbeddingTable:
 
 def closed_up(table: EmbeddingTable, kept: Container[str]) -> EmbeddingTable:
     """The rows of the paths ``kept``, moved to where others were: ``table`` is used up by it."""
-    rows = np.array([r for r, path in enumerate(table.paths) if path in kept], dtype=np.intp)
-    if len(rows) == len(table.paths):
+    if all(map(kept.__contains__, table.paths)):
         return table
+    rows = np.array([r for r, path in enumerate(table.paths) if path in kept], dtype=np.intp)
     matrix = table.matrix
     start = int((rows == np.arange(len(rows))).sum())
     for at in range(start, len(rows), _BLOCK):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, replace
+from operator import attrgetter, itemgetter
 from typing import TypeVar
 
 from synthstore.model.catalog import Row
@@ -53,13 +54,20 @@ class Known:
         file = self.files.get(candidate.path)
         return file is not None and file.stat == candidate.stat
 
+    def has_all(self, candidates: Sequence[Candidate]) -> bool:
+        """Whether that is so of each of the ``candidates``: the usual case, seen at once."""
+        files = list(map(self.files.get, map(itemgetter(0), candidates)))
+        return all(files) and list(map(attrgetter("stat"), files)) == list(
+            map(attrgetter("stat"), candidates)
+        )
+
     def take(self, candidates: Sequence[Candidate]) -> ShardFacts:
         """What was learned of the ``candidates``, all of which are known; then nothing is any more.
 
         Whoever waits for the look holds this, and must not hold the facts twice by it.
         """
-        paths = {candidate.path for candidate in candidates}
-        files = tuple(self.files[candidate.path] for candidate in candidates)
+        paths = set(map(itemgetter(0), candidates))
+        files = tuple(map(self.files.__getitem__, map(itemgetter(0), candidates)))
         tables = {dim: closed_up(table, paths) for dim, table in self.tables.items()}
         self.files.clear()
         self.tables.clear()

@@ -180,6 +180,8 @@ def _todo(listing: Listing, options: ScanOptions, known: Known) -> _Todo:
     wanted = [c for c in listing.candidates if options.parses(c.path)]
     if not known.files:
         return _Todo(wanted, [])
+    if known.has_all(wanted):
+        return _Todo([], [known.take(wanted)])
     same = list(map(known.has, wanted))
     fresh = [candidate for candidate, is_known in zip(wanted, same, strict=True) if not is_known]
     return _Todo(fresh, [known.take(list(compress(wanted, same)))])
