@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from synthstore.backup.listing import kind_at
@@ -73,20 +73,28 @@ def merge(
     overwrite: Overwrite,
 ) -> Merge:
     """Plan the restore of ``wanted``; raises RefusedError where it would lose data."""
-    merger = _Merger(inventory, repository, overwrite)
-    for one in wanted:
-        merger.consider(one)
-    outcome = merger.outcome
-    if not merger.placed.files:
+    outcome, changes, placed = _considered(inventory, repository, wanted, overwrite)
+    if not placed.files:
         return outcome
-    outcome.refs, outcome.paths = merger.placed.refs, frozenset(merger.placed.files)
-    planned = plan_around(root, inventory, merger.placed)
-    outcome.changes = (*merger.changes, *planned.changes)
+    outcome.refs, outcome.paths = placed.refs, frozenset(placed.files)
+    planned = plan_around(root, inventory, placed)
+    outcome.changes = (*changes, *planned.changes)
     outcome.actions += planned.actions
     outcome.bytes_needed = planned.bytes_needed + sum(
-        len(c.content) for c in merger.changes if isinstance(c.content, bytes)
+        len(c.content) for c in changes if isinstance(c.content, bytes)
     )
     return outcome
+
+
+def _considered(
+    inventory: Inventory, repository: Repository, wanted: Sequence[Wanted], overwrite: Overwrite
+) -> tuple[Merge, Sequence[Change], Placed]:
+    """What becomes of each of ``wanted``, before anything follows from it."""
+    # The tables by which it finds what stands go with the copy: the plan needs the room.
+    merger = _Merger(replace(inventory), repository, overwrite)
+    for one in wanted:
+        merger.consider(one)
+    return merger.outcome, merger.changes, merger.placed
 
 
 class _Merger:
