@@ -139,7 +139,7 @@ def _comparable(inventory: Inventory) -> Iterator[tuple[Claim, EntityFile]]:
     out = stand.doomed.union(frozen_refs(inventory), drifting)
     for claim in stand.claims:
         file = claim.file
-        if claim.fate is Fate.STANDS and settled.get(claim.path or "") is claim.row:
+        if claim.fate is Fate.STANDS and settled.get(claim.path or "") == claim.row:
             continue
         if file is None or claim.fate not in _FOLLOWED or claim.ref in out:
             continue

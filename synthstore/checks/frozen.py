@@ -57,7 +57,7 @@ def frozen_refs(inventory: Inventory) -> frozenset[EntityRef]:
 def _hashed(inventory: Inventory) -> Iterator[tuple[Claim, EntityFile]]:
     settled = agreed(inventory)
     for claim in standing(inventory).claims:
-        if claim.row.content_hash is None or settled.get(claim.path or "") is claim.row:
+        if claim.row.content_hash is None or settled.get(claim.path or "") == claim.row:
             continue
         file = _hashed_file(inventory, claim)
         if file is not None:

@@ -2,28 +2,80 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from operator import attrgetter
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar, overload
 
 from synthstore.checks.found import once
-from synthstore.model.catalog import Row
+from synthstore.model.catalog import Row, column
 from synthstore.model.facts import EntityFile, FileStatus
-from synthstore.model.ids import EntityRef
+from synthstore.model.ids import EntityRef, Kind
 from synthstore.scan.inventory import Inventory
+
+T = TypeVar("T")
+
+
+class PickedRows(Sequence[Row]):
+    """Rows in another order, of which none is made before it is asked for."""
+
+    def __init__(self, rows: Sequence[Row], places: Sequence[int]) -> None:
+        self._rows, self._places = rows, places
+
+    def __len__(self) -> int:
+        """How many there are."""
+        return len(self._places)
+
+    def __iter__(self) -> Iterator[Row]:
+        """Each in turn."""
+        return map(self._rows.__getitem__, self._places)
+
+    @overload
+    def __getitem__(self, at: int) -> Row: ...
+    @overload
+    def __getitem__(self, at: slice) -> Sequence[Row]: ...
+    def __getitem__(self, at: int | slice) -> Row | Sequence[Row]:
+        """One of them, or some."""
+        if isinstance(at, slice):
+            return PickedRows(self._rows, self._places[at])
+        return self._rows[self._places[at]]
+
+
+class RowsByPath(Mapping[str, Row]):
+    """Rows by path, of which none is made before it is asked for."""
+
+    def __init__(self, rows: Sequence[Row], place_of: Mapping[str, int]) -> None:
+        self._rows, self._place_of = rows, place_of
+
+    def __len__(self) -> int:
+        """How many there are."""
+        return len(self._place_of)
+
+    def __iter__(self) -> Iterator[str]:
+        """Their paths."""
+        return iter(self._place_of)
+
+    def __getitem__(self, path: str) -> Row:
+        """The row of a path."""
+        return self._rows[self._place_of[path]]
 
 
 class Pairs(NamedTuple):
     """The entities of a store in which rows and files are one to one, in the files' order."""
 
-    refs: Sequence[EntityRef]
+    kinds: Sequence[Kind]
+    ids: Sequence[str]
     files: Sequence[EntityFile]
     """All whole, or not looked into; none rigid."""
     rows: Sequence[Row]
     """Each well-formed, living, and naming its file's path as it is."""
 
+    @property
+    def refs(self) -> list[EntityRef]:
+        """The entities, made anew: they take too much room to be kept beside the rest."""
+        return list(map(EntityRef, self.kinds, self.ids))
 
-def rows_of(inventory: Inventory) -> tuple[Row, ...]:
+
+def rows_of(inventory: Inventory) -> Sequence[Row]:
     """The catalog's rows; none where it is missing or unreadable."""
     catalog = inventory.catalog.catalog
     return () if catalog is None else catalog.rows
@@ -33,25 +85,29 @@ def rows_of(inventory: Inventory) -> tuple[Row, ...]:
 def pairs_of(inventory: Inventory) -> Pairs | None:
     """The pairs, if there is nothing else: no row and no file that needs a closer look."""
     listed, files = rows_of(inventory), inventory.files
-    row_of = dict(zip(map(attrgetter("path"), listed), listed, strict=True))
-    if inventory.deleted or not len(files) == len(listed) == len(row_of):
+    place_of = {path: place for place, path in enumerate(column(listed, "path"))}
+    if inventory.deleted or not len(files) == len(listed) == len(place_of):
         return None
     if not (_are_plain(listed) and _are_sound(files)):
         return None
-    rows = [row_of[file.path] for file in files if file.path in row_of]
-    if len(rows) < len(files):
+    places = [place_of[file.path] for file in files if file.path in place_of]
+    if len(places) < len(files):
         return None
-    kinds, ids = list(map(attrgetter("kind"), rows)), list(map(attrgetter("id"), rows))
+    kinds, ids = (_picked(column(listed, name), places) for name in ("kind", "id"))
     if kinds != list(map(attrgetter("kind"), files)) or not _bear(files, ids):
         return None
-    refs = list(map(EntityRef, kinds, ids))
-    return Pairs(refs, files, rows) if len(set(refs)) == len(refs) else None
+    several = len(set(zip(kinds, ids, strict=True))) < len(ids)
+    return None if several else Pairs(kinds, ids, files, PickedRows(listed, places))
+
+
+def _picked(items: Sequence[T], places: Iterable[int]) -> list[T]:
+    return list(map(items.__getitem__, places))
 
 
 def _are_plain(rows: Sequence[Row]) -> bool:
     """Whether no row is malformed or about to go."""
-    living = list(map(attrgetter("deleted_at"), rows)).count(None) == len(rows)
-    return living and not any(map(attrgetter("problems"), rows))
+    living = column(rows, "deleted_at").count(None) == len(rows)
+    return living and not any(column(rows, "problems"))
 
 
 def _are_sound(files: Sequence[EntityFile]) -> bool:

@@ -18,12 +18,12 @@ import numpy.typing as npt
 from synthstore.checks import blocks
 from synthstore.checks.blocks import Positions
 from synthstore.checks.found import once
-from synthstore.checks.pairing import Pairs, pairs_of, rows_of
+from synthstore.checks.pairing import Pairs, RowsByPath, pairs_of, rows_of
 from synthstore.layout.base import Layout
 from synthstore.model.catalog import Row
 from synthstore.model.embedding import EmbeddingState, IdArray
 from synthstore.model.facts import EntityFile, FileStatus, PartStatus
-from synthstore.model.ids import EntityRef, id_problem, vector_id
+from synthstore.model.ids import id_problem, vector_name
 from synthstore.model.numbers import numeric_ids
 from synthstore.scan.inventory import Inventory
 
@@ -52,15 +52,16 @@ def paired(inventory: Inventory) -> bool:
 def named(inventory: Inventory) -> bool:
     """Whether each file also has the name that its id gets, and every id is allowed."""
     pairs = pairs_of(inventory)
-    if pairs is None or any(_problems(pairs.refs, native=inventory.layout.name == "native")):
+    if pairs is None or any(_problems(pairs, native=inventory.layout.name == "native")):
         return False
     return inventory.layout.all_named(list(map(attrgetter("path"), pairs.files)), pairs.refs)
 
 
-def _problems(refs: Sequence[EntityRef], *, native: bool) -> Iterator[str | None]:
-    plain = map(PLAIN_ID.fullmatch, map(attrgetter("id"), refs))
-    odd = (ref for ref, match in zip(refs, plain, strict=True) if match is None)
-    return (id_problem(ref.id, kind=ref.kind, native=native) for ref in odd)
+def _problems(pairs: Pairs, *, native: bool) -> Iterator[str | None]:
+    plain = map(PLAIN_ID.fullmatch, pairs.ids)
+    found = zip(pairs.kinds, pairs.ids, plain, strict=True)
+    odd = ((kind, entity_id) for kind, entity_id, match in found if match is None)
+    return (id_problem(entity_id, kind=kind, native=native) for kind, entity_id in odd)
 
 
 @once
@@ -88,8 +89,9 @@ def agreed(inventory: Inventory) -> Mapping[str, Row]:
     """
     pairs = pairs_of(inventory)
     if pairs is not None and agreeing(inventory):
-        found = zip(pairs.files, pairs.rows, strict=True)
-        return {file.path: row for file, row in found if file.record is not None}
+        files = enumerate(pairs.files)
+        read = {file.path: place for place, file in files if file.record is not None}
+        return RowsByPath(pairs.rows, read)
     by_path = inventory.by_path
     return {
         row.path: row
@@ -156,7 +158,7 @@ def _vectors(inventory: Inventory) -> _Vectors | None:
         return None
     if inventory.dimension not in (None, index.dim) or not index.has_ids:
         return None
-    names = list(map(vector_id, pairs.refs))
+    names = list(map(vector_name, pairs.kinds, pairs.ids))
     numbers = numeric_ids(names)
     at = _positions(numbers, index.ids)
     if at is None or len(set(names)) < len(names):

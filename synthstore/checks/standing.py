@@ -116,12 +116,13 @@ def standing(inventory: Inventory) -> Standing:
 
 def _of_pairs(inventory: Inventory, pairs: Pairs) -> Standing:
     """What ``_of_all`` comes to, where each row stands for its file."""
-    bears = dict(zip(map(attrgetter("path"), pairs.files), pairs.refs, strict=True))
-    files = dict(zip(pairs.refs, pairs.files, strict=True))
+    refs = pairs.refs
+    bears = dict(zip(map(attrgetter("path"), pairs.files), refs, strict=True))
+    files = dict(zip(refs, pairs.files, strict=True))
     # Of an inventory, which remembers this, it may hold parts but never the whole: only a
     # collection would free the two of them then, and the program hardly ever makes one.
     claims = partial(_paired_claims, rows_of(inventory), bears, files)
-    return Standing(files, {}, {}, bears, pairs.refs, frozenset(), claims)
+    return Standing(files, {}, {}, bears, refs, frozenset(), claims)
 
 
 def _paired_claims(
@@ -136,7 +137,8 @@ def _paired_claims(
 
 
 def _of_all(inventory: Inventory) -> Standing:
-    rows = rows_of(inventory)
+    # Made but once: several of the tables below hold them.
+    rows = list(rows_of(inventory))
     by_path = inventory.by_path
     # A path that a file has is confined: most rows need no closer look.
     paths = [r.path if r.path in by_path else _confined(r.path) for r in rows]

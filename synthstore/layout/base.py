@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from enum import StrEnum
 from typing import ClassVar
 
@@ -63,6 +63,8 @@ class Layout(ABC):
     """Where copies of the catalog may stand: paths with ``*`` in folder or name."""
     positional: ClassVar[bool] = False
     """Whether a bare index with positional ids is this layout's own way (core-2)."""
+    long_section: ClassVar[str] = ""
+    """The key of the object in the catalog that ``read_parts`` takes apart; empty where none is."""
     plain_kinds: ClassVar[Mapping[str, Kind]] = {}
     """Folders in which ``place`` makes each file of a plain name an entity of one kind."""
     for_library: ClassVar[bool] = True
@@ -132,6 +134,17 @@ class Layout(ABC):
 
         Raises CatalogShapeError where the document is no catalog of this layout.
         """
+
+    def read_parts(
+        self,
+        rest: Mapping[str, object],  # noqa: ARG002 - for layouts that read so
+        parts: Iterable[Mapping[str, object]],  # noqa: ARG002
+    ) -> Catalog | None:
+        """As ``read_catalog``, for a document whose ``long_section`` comes in ``parts``.
+
+        It is empty in ``rest``. None where not all of its rows fit into columns.
+        """
+        return None
 
     @abstractmethod
     def row_for(self, file: EntityFile, old: Row | None, rows: Sequence[Row]) -> dict[str, object]:

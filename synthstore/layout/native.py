@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import ClassVar
 
 from synthstore.layout.base import CATALOG_NAME, CatalogShapeError, Layout, Place
@@ -22,6 +22,7 @@ from synthstore.layout.names import (
     is_side,
     stem,
 )
+from synthstore.layout.native_columns import NativeRows
 from synthstore.layout.native_rows import ROW_READERS, read_rows
 from synthstore.layout.rows import disagreeing, in_old_order, repeats
 from synthstore.model.catalog import Catalog, Row
@@ -54,6 +55,7 @@ class Native(Layout):
     metric = "ip"
     has_content_hash = True
     plain_kinds: ClassVar[Mapping[str, Kind]] = {"memories": "memory", "assemblies": "assembly"}
+    long_section = "memories"
     backup_patterns = ("backups/index/*.json", ".synthstore/index_backups/*.json")
 
     _parts: ClassVar[frozenset[str]] = frozenset(
@@ -138,7 +140,19 @@ class Native(Layout):
             raise CatalogShapeError("its key memories is missing or no object")
         rows = read_rows("memory", _section(document, "memory"))
         rows += read_rows("assembly", _section(document, "assembly"))
-        return Catalog(tuple(rows), document, _version(document), tuple(_count_problems(document)))
+        problems = _count_problems(document, len(_section(document, "memory")))
+        return Catalog(tuple(rows), document, _version(document), tuple(problems))
+
+    def read_parts(
+        self, rest: Mapping[str, object], parts: Iterable[Mapping[str, object]]
+    ) -> Catalog | None:
+        """As ``read_catalog``, for a document whose ``long_section`` comes in ``parts``."""
+        rows = NativeRows()
+        if not (all(map(rows.take, parts)) and rows.is_sound()):
+            return None
+        problems = _count_problems(rest, len(rows))
+        rows.others = read_rows("assembly", _section(rest, "assembly"))
+        return Catalog(rows, rest, _version(rest), tuple(problems), self.long_section)
 
     def row_for(
         self,
@@ -244,7 +258,7 @@ def major(version: str) -> int | None:
     return int(digits[:9]) if digits.isascii() and digits.isdigit() else None
 
 
-def _count_problems(document: Mapping[str, object]) -> list[str]:
+def _count_problems(document: Mapping[str, object], memories: int) -> list[str]:
     metadata = document.get("metadata")
     problems = []
     if not isinstance(document.get("assemblies", {}), dict):
@@ -252,7 +266,7 @@ def _count_problems(document: Mapping[str, object]) -> list[str]:
     if not isinstance(metadata, dict):
         return [*problems, f"metadata is {'missing' if metadata is None else 'no object'}"]
     for kind, key in _COUNTS.items():
-        listed = len(_section(document, kind))
+        listed = memories if kind == "memory" else len(_section(document, kind))
         if metadata.get(key) is None:
             problems.append(f"{key} is missing, {listed} are listed")
         elif (said := count(metadata[key])) != listed:

@@ -42,7 +42,7 @@ _USUAL: Mapping[str, frozenset[type]] = {
 }
 """Types of values that need no closer look."""
 
-_LARGE = 1e308
+LARGE = 1e308
 """Integers may be beyond a double, and doubles may be none: such a score is looked at alone."""
 
 
@@ -60,17 +60,17 @@ def _usual_rows(kind: Kind, section: Mapping[str, object]) -> list[Row] | None:
     columns = {key: [raw.get(key) for raw in raws] for key in _USUAL}
     if not all(_USUAL[key].issuperset(map(type, column)) for key, column in columns.items()):
         return None
-    hashes = _digests(cast("list[str]", columns["content_hash"]))
+    hashes = digests(cast("list[str]", columns["content_hash"]))
     if hashes is None or not all(n is None or n >= 0 for n in columns["member_count"]):
         return None
-    if not all(n is None or -_LARGE < n < _LARGE for n in columns["quickrecal_score"]):
+    if not all(n is None or -LARGE < n < LARGE for n in columns["quickrecal_score"]):
         return None
     readable = ("created_at", "updated_at", "quickrecal_score", "member_count")
     rest = (columns[key] for key in readable)
     return list(map(Row, repeat(kind), section, columns["filepath"], raws, *rest, hashes))
 
 
-def _digests(hashes: Sequence[str]) -> list[str] | None:
+def digests(hashes: Sequence[str]) -> list[str] | None:
     """The digits of hashes, if each is ``sha256:`` and 64 of them in lower case."""
     start = len(DIGEST_PREFIX)
     digits = [text[start:] for text in hashes if text.startswith(DIGEST_PREFIX)]

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from operator import attrgetter
+from typing import Any, NamedTuple
 
 from synthstore.model.ids import EntityRef, Kind
 
@@ -37,13 +39,47 @@ class Row(NamedTuple):
         return EntityRef(self.kind, self.id)
 
 
+class RowColumns(Sequence[Row]):
+    """Rows that are kept as columns; whoever asks for a row gets one that is made for it."""
+
+    __slots__ = ()
+
+    @abstractmethod
+    def column(self, name: str) -> list[Any]:
+        """One field of all rows, in their order."""
+
+    def __eq__(self, other: object) -> bool:
+        """Whether ``other`` are the same rows, however they are kept."""
+        return isinstance(other, Sequence) and list(self) == list(other)
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+def column(rows: Sequence[Row], name: str) -> list[Any]:
+    """One field of all ``rows``, in their order."""
+    if isinstance(rows, RowColumns):
+        return rows.column(name)
+    return list(map(attrgetter(name), rows))
+
+
 @dataclass(frozen=True, slots=True)
 class Catalog:
     """A parsed catalog: rows in file order, and all that stands around them."""
 
-    rows: tuple[Row, ...]
+    rows: Sequence[Row]
     document: Mapping[str, object]
-    """The whole object as parsed; the layout's writer keeps unknown keys and key order from it."""
+    """The object as parsed; the layout's writer keeps unknown keys and key order from it."""
     version: str | None = None
     count_problems: tuple[str, ...] = ()
     """Counts in ``metadata`` that the rows do not bear out (C004)."""
+    section: str | None = None
+    """The key of an object that is empty in ``document``: only ``rows`` has these memories."""
+
+    def whole(self) -> Mapping[str, object]:
+        """The object with all that stood in it."""
+        if self.section is None:
+            return self.document
+        return {
+            **self.document,
+            self.section: {row.id: row.raw for row in self.rows if row.kind == "memory"},
+        }

@@ -56,7 +56,12 @@ def id_problem(entity_id: str, *, kind: Kind = "memory", native: bool = True) ->
 
 def vector_id(ref: EntityRef) -> str:
     """Name an entity's vector: a memory's id as it is, an assembly's behind ``asm:``."""
-    return ref.id if ref.kind == "memory" else ASSEMBLY_PREFIX + ref.id
+    return vector_name(ref.kind, ref.id)
+
+
+def vector_name(kind: Kind, entity_id: str) -> str:
+    """As ``vector_id``, for an entity that is no ref."""
+    return entity_id if kind == "memory" else ASSEMBLY_PREFIX + entity_id
 
 
 def numeric_id(vector_name: str) -> int:

@@ -96,7 +96,7 @@ class _Cataloguer:
         return self.entities.files.get(ref) if ref is not None else None
 
     def _row_of(self, file: EntityFile, row: Row) -> Mapping[str, object]:
-        if self.agreed.get(file.path) is row and file.path not in self.entities.contents:
+        if self.agreed.get(file.path) == row and file.path not in self.entities.contents:
             return row.raw
         stale = dict(self._stale(file, row))
         whys = (why for code, why in stale.items() if self.wishes.wants(code, row.id, file.path))

@@ -120,7 +120,7 @@ class _Planner:
         if raw is None or catalog is None:
             return Style()
         # What the scan parsed mostly proves the style; to parse it again costs as much as all rows.
-        style = style_of(raw, catalog.document)
+        style = style_of(raw, catalog.whole())
         return style if style.proven else style_of(raw, parse(raw).value)
 
     def _removals(self) -> Iterator[Change]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -68,7 +68,7 @@ class Basis:
         return not self.closed.isdisjoint(hiding)
 
     @property
-    def rows(self) -> tuple[Row, ...]:
+    def rows(self) -> Sequence[Row]:
         """The rows to start from: the catalog's own, else those of the backup."""
         catalog = self.catalog
         return catalog.rows if catalog is not None else ()

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import count
 from operator import attrgetter, itemgetter
 from typing import TypeVar
 
-from synthstore.model.catalog import Row
+from synthstore.model.catalog import Row, column
 from synthstore.model.facts import EntityFile, FileStatus
 from synthstore.scan.growing import closed_up
 from synthstore.scan.inventory import EmbeddingTable, Inventory
@@ -87,16 +88,23 @@ class Shared:
     """
 
     def __init__(self, rows: Sequence[Row]) -> None:
-        self._row_of = {row.path: row for row in rows}
+        self._rows = rows
+        self._place_of = dict(zip(column(rows, "id"), count()))
 
     def facts(self, facts: ShardFacts) -> ShardFacts:
         """The same facts; what they held twice can go."""
-        files = tuple(_shared(file, self._row_of.get(file.path)) for file in facts.files)
+        files = tuple(_shared(file, self._row_of(file)) for file in facts.files)
         own = {file.path: file.path for file in files}
         blocks = {dim: (_own(own, paths), rest) for dim, (paths, rest) in facts.blocks.items()}
         placed = {dim: (_own(own, paths), rest) for dim, (paths, rest) in facts.placed.items()}
         tables = {d: replace(t, paths=_own(own, t.paths)) for d, t in facts.tables.items()}
         return ShardFacts(files, blocks, placed, tables)
+
+    def _row_of(self, file: EntityFile) -> Row | None:
+        """The row that names the file, if it is that of its id as well."""
+        place = None if file.id is None else self._place_of.get(file.id)
+        row = None if place is None else self._rows[place]
+        return row if row is not None and row.path == file.path else None
 
 
 def _own(own: Mapping[str, str], paths: Sequence[str]) -> tuple[str, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from synthstore.layout.base import Layout
+from synthstore.model.catalog import column
 from synthstore.model.facts import CatalogFacts, EntityFile, FileStatus, Stray, StrayKind
 
 
@@ -16,16 +17,16 @@ def part_strangers(
     Where memories stand in the root, so may somebody's ``config.json``: a file there that parses,
     bears neither id nor any required field, and that no row names, is foreign and not hurt.
     """
-    listed = {row.path for row in catalog.catalog.rows} if catalog.catalog is not None else set()
     strangers = {
         file.path
         for file in files
         if file.status is FileStatus.INCOMPLETE
         and "/" not in file.path
-        and file.path not in listed
         and not layout.names_an_entity(file.path)
         and _bears_nothing(file)
     }
+    if strangers and catalog.catalog is not None:
+        strangers.difference_update(column(catalog.catalog.rows, "path"))
     if not strangers:
         return tuple(files), ()
     strays = (

@@ -14,6 +14,7 @@ import orjson
 
 from synthstore.errors import SynthstoreError
 from synthstore.files.jsonio import Parsed, ParseFailure, parse
+from synthstore.files.parts import NotInParts, in_parts
 from synthstore.files.walk import list_folder, look, read_file
 from synthstore.layout.base import CATALOG_NAME, CatalogShapeError, Layout
 from synthstore.layout.fields import scalar
@@ -93,6 +94,9 @@ def read_catalog(root: Path, layout: Layout, loaded: LoadedCatalog | None = None
     ``loaded`` saves reading it again, where it has just been read for detection.
     """
     path = layout.catalog_path
+    facts = _by_columns(root, layout) if loaded is None else None
+    if facts is not None:
+        return facts
     loaded = loaded or load_catalog(root, path)
     sha256 = hashlib.sha256(loaded.raw).hexdigest() if loaded.raw is not None else None
     facts = CatalogFacts(loaded.status, path, loaded.problem, sha256, loaded.stat)
@@ -102,6 +106,22 @@ def read_catalog(root: Path, layout: Layout, loaded: LoadedCatalog | None = None
         return replace(facts, catalog=_catalog(layout, loaded), encoding=loaded.encoding)
     except CatalogShapeError as error:
         return replace(facts, status=PartStatus.UNREADABLE, problem=str(error))
+
+
+def _by_columns(root: Path, layout: Layout) -> CatalogFacts | None:
+    """The catalog, if its rows are so usual that they never need to be objects all at once."""
+    if not layout.long_section:
+        return None
+    try:
+        raw, stat = read_file(root, layout.catalog_path)
+        document = in_parts(raw, layout.long_section)
+        catalog = layout.read_parts(document.rest, document.parts())
+    except (FileNotFoundError, SynthstoreError, NotInParts):
+        return None
+    if catalog is None:
+        return None
+    sha256 = hashlib.sha256(raw).hexdigest()
+    return CatalogFacts(PartStatus.OK, layout.catalog_path, None, sha256, stat, catalog)
 
 
 def _catalog(layout: Layout, loaded: LoadedCatalog) -> Catalog:

@@ -1,0 +1,136 @@
+"""Rows of native memories as columns: objects for a million of them take a gigabyte.
+
+Only rows as our own writer makes them fit; where one does not, all rows are kept as objects.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain, repeat
+from typing import Any, cast, overload
+
+from synthstore.layout.fields import DIGEST_PREFIX
+from synthstore.layout.names import SUFFIX
+from synthstore.layout.native_rows import LARGE, digests
+from synthstore.model.catalog import Row, RowColumns
+
+_TYPES: Mapping[str, type] = {
+    "filepath": str,
+    "created_at": str,
+    "updated_at": str,
+    "quickrecal_score": float,
+    "content_hash": str,
+}
+_DIGEST_BYTES = 32
+
+
+class NativeRows(RowColumns):
+    """Rows of memories as columns, and behind them the ``others`` as they are."""
+
+    __slots__ = ("_created", "_hashes", "_ids", "_keys", "_scores", "_updated", "others")
+
+    def __init__(self) -> None:
+        self._keys: tuple[str, ...] = ()
+        """The keys of each row, in their order."""
+        self._ids: list[str] = []
+        self._created: list[str] = []
+        self._updated: list[str] = []
+        self._scores = array("d")
+        self._hashes = bytearray()
+        self.others: Sequence[Row] = ()
+
+    def take(self, part: Mapping[str, object]) -> bool:
+        """Append the rows of one part of the section, if all of them fit."""
+        columns = _usual_columns(part, self._keys)
+        hashes = columns and digests(columns["content_hash"])
+        if not columns or hashes is None:
+            return not part
+        self._keys = tuple(columns)
+        self._ids += part
+        self._created += columns["created_at"]
+        self._updated += columns["updated_at"]
+        self._scores.extend(columns["quickrecal_score"])
+        self._hashes += bytes.fromhex("".join(hashes))
+        return True
+
+    def is_sound(self) -> bool:
+        """Whether no id stands in two parts."""
+        return len(set(self._ids)) == len(self._ids)
+
+    def __len__(self) -> int:
+        """How many rows there are, the others among them."""
+        return len(self._ids) + len(self.others)
+
+    def __iter__(self) -> Iterator[Row]:
+        """Each row, made anew."""
+        return chain(map(self._row, range(len(self._ids))), self.others)
+
+    @overload
+    def __getitem__(self, at: int) -> Row: ...
+    @overload
+    def __getitem__(self, at: slice) -> Sequence[Row]: ...
+    def __getitem__(self, at: int | slice) -> Row | Sequence[Row]:
+        """One row, or some, made anew."""
+        if isinstance(at, slice):
+            return [self[place] for place in range(*at.indices(len(self)))]
+        place = range(len(self))[at]
+        own = len(self._ids)
+        return self._row(place) if place < own else self.others[place - own]
+
+    def column(self, name: str) -> list[Any]:
+        """One field of all rows, in their order."""
+        return [*self._column(name), *(getattr(row, name) for row in self.others)]
+
+    def _column(self, name: str) -> Iterable[Any]:
+        if name == "raw":
+            return (row.raw for row in map(self._row, range(len(self._ids))))
+        columns: Mapping[str, Iterable[Any]] = {
+            "kind": repeat("memory", len(self._ids)),
+            "id": self._ids,
+            "path": map(_path, self._ids),
+            "created_at": self._created,
+            "updated_at": self._updated,
+            "score": self._scores,
+            "content_hash": map(self._digits, range(len(self._ids))),
+        }
+        default = Row._field_defaults.get(name)
+        return columns.get(name) or repeat(default, len(self._ids))
+
+    def _row(self, at: int) -> Row:
+        entity_id, digits = self._ids[at], self._digits(at)
+        path, score = _path(entity_id), self._scores[at]
+        created, updated = self._created[at], self._updated[at]
+        values = {
+            "filepath": path,
+            "created_at": created,
+            "updated_at": updated,
+            "quickrecal_score": score,
+            "content_hash": DIGEST_PREFIX + digits,
+        }
+        raw = {key: values[key] for key in self._keys}
+        return Row("memory", entity_id, path, raw, created, updated, score, None, digits)
+
+    def _digits(self, at: int) -> str:
+        return self._hashes[at * _DIGEST_BYTES : (at + 1) * _DIGEST_BYTES].hex()
+
+
+def _usual_columns(
+    part: Mapping[str, object], keys: tuple[str, ...]
+) -> dict[str, list[Any]] | None:
+    """The values of each key, if all rows have the same ones: ``keys``, where any are given."""
+    if not part or not {dict}.issuperset(map(type, part.values())):
+        return None
+    raws = cast("list[dict[str, Any]]", list(part.values()))
+    keys = keys or tuple(raws[0])
+    if set(keys) != _TYPES.keys() or not {keys}.issuperset(map(tuple, raws)):
+        return None
+    columns = {key: [raw[key] for raw in raws] for key in keys}
+    if not all({_TYPES[key]}.issuperset(map(type, column)) for key, column in columns.items()):
+        return None
+    small = all(-LARGE < score < LARGE for score in columns["quickrecal_score"])
+    return columns if small and columns["filepath"] == list(map(_path, part)) else None
+
+
+def _path(entity_id: str) -> str:
+    return f"memories/{entity_id}{SUFFIX}"
