@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -12,6 +12,7 @@ from synthstore.checks.blocks import Positions, Verdicts, alike, equal, unit_equ
 from synthstore.checks.found import once
 from synthstore.checks.frozen import frozen_refs
 from synthstore.checks.ownership import owners
+from synthstore.checks.sound import agreeing, paired
 from synthstore.checks.standing import standing
 from synthstore.model.embedding import EmbeddingState, FloatMatrix
 from synthstore.model.facts import EntityFile, FileStatus
@@ -51,6 +52,13 @@ def judged(inventory: Inventory) -> Mapping[EntityRef, EntityFile]:
     if not out and all(file.status is FileStatus.WHOLE for file in files.values()):
         return files
     return {r: f for r, f in files.items() if f.status is FileStatus.WHOLE and r not in out}
+
+
+def judged_files(inventory: Inventory) -> Iterable[EntityFile]:
+    """The files of ``judged``, for those who need not know whose they are."""
+    if paired(inventory) and agreeing(inventory):
+        return (file for file in inventory.files if file.status is FileStatus.WHOLE)
+    return judged(inventory).values()
 
 
 @once

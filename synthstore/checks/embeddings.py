@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from operator import attrgetter
 
 import numpy as np
+import numpy.typing as npt
 
-from synthstore.checks.comparing import UNIT_NORM_TOLERANCE, judged
+from synthstore.checks.comparing import UNIT_NORM_TOLERANCE, judged, judged_files
 from synthstore.checks.finding import Finding, Severity
 from synthstore.checks.found import finding, once
 from synthstore.checks.ownership import owners
@@ -94,28 +96,33 @@ def embeddings_zero(inventory: Inventory) -> Iterator[Finding]:
 
 def norms_mixed(inventory: Inventory) -> Iterator[Finding]:
     """E005: some norms are not 1 in a store whose embeddings otherwise are; said once."""
-    usual = EmbeddingState.VALID
-    valid = [(ref, f.norm) for ref, f in judged(inventory).items() if f.embedding is usual]
-    norms = np.array([norm for _, norm in valid])
-    odd = np.flatnonzero(np.abs(norms - 1) > UNIT_NORM_TOLERANCE)
-    if len(odd) and len(valid) - len(odd) >= UNIT_SHARE * len(valid):
+    valid = (f for f in judged_files(inventory) if f.embedding is EmbeddingState.VALID)
+    norms = np.fromiter(map(attrgetter("norm"), valid), dtype=np.float64)
+    odd = norms[_off(norms)]
+    if len(odd) and len(norms) - len(odd) >= UNIT_SHARE * len(norms):
+        files = judged(inventory).items()
+        usual = [(ref.id, f.norm) for ref, f in files if f.embedding is EmbeddingState.VALID]
         yield finding(
             "E005",
             STORE,
             None,
-            f"{len(odd)} of {len(valid)} embeddings do not have length 1, as the others do: "
+            f"{len(odd)} of {len(norms)} embeddings do not have length 1, as the others do: "
             "by inner product they rank out of place",
             evidence={
-                "ids": sorted(valid[i][0].id for i in odd),
-                "least_norm": float(norms[odd].min()),
-                "largest_norm": float(norms[odd].max()),
+                "ids": sorted(entity_id for entity_id, norm in usual if _off(norm)),
+                "least_norm": float(odd.min()),
+                "largest_norm": float(odd.max()),
             },
         )
 
 
+def _off(norms: npt.ArrayLike) -> npt.NDArray[np.bool_]:
+    return np.asarray(np.abs(np.asarray(norms) - 1) > UNIT_NORM_TOLERANCE)
+
+
 def models_mixed(inventory: Inventory) -> Iterator[Finding]:
     """E006: several embedding models named in the metadata; said once, counted per model."""
-    records = (file.record for file in judged(inventory).values())
+    records = (file.record for file in judged_files(inventory))
     models = Counter(r.model for r in records if r is not None and r.model is not None)
     if len(models) > 1:
         shown = sorted(models.items(), key=lambda item: (-item[1], item[0]))[:SHOWN]

@@ -49,7 +49,10 @@ def frozen_paths(inventory: Inventory) -> Mapping[str, EntityRef]:
 @once
 def frozen_refs(inventory: Inventory) -> frozenset[EntityRef]:
     """The entities of those files: by their row and, where the rot hit the id, by their file."""
-    paths, stand = frozen_paths(inventory), standing(inventory)
+    paths = frozen_paths(inventory)
+    if not paths:
+        return frozenset()
+    stand = standing(inventory)
     borne = (stand.bears[path] for path in paths if path not in stand.losers)
     return frozenset(paths.values()).union(borne)
 

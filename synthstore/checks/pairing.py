@@ -7,7 +7,7 @@ from operator import attrgetter
 from typing import NamedTuple, TypeVar, overload
 
 from synthstore.checks.found import once
-from synthstore.model.catalog import Row, column
+from synthstore.model.catalog import Row, column, places_of
 from synthstore.model.facts import EntityFile, FileStatus
 from synthstore.model.ids import EntityRef, Kind
 from synthstore.scan.inventory import Inventory
@@ -69,10 +69,9 @@ class Pairs(NamedTuple):
     rows: Sequence[Row]
     """Each well-formed, living, and naming its file's path as it is."""
 
-    @property
-    def refs(self) -> list[EntityRef]:
+    def each_ref(self) -> Iterator[EntityRef]:
         """The entities, made anew: they take too much room to be kept beside the rest."""
-        return list(map(EntityRef, self.kinds, self.ids))
+        return map(EntityRef, self.kinds, self.ids)
 
 
 def rows_of(inventory: Inventory) -> Sequence[Row]:
@@ -85,12 +84,11 @@ def rows_of(inventory: Inventory) -> Sequence[Row]:
 def pairs_of(inventory: Inventory) -> Pairs | None:
     """The pairs, if there is nothing else: no row and no file that needs a closer look."""
     listed, files = rows_of(inventory), inventory.files
-    place_of = {path: place for place, path in enumerate(column(listed, "path"))}
-    if inventory.deleted or not len(files) == len(listed) == len(place_of):
+    if inventory.deleted or len(files) != len(listed):
         return None
     if not (_are_plain(listed) and _are_sound(files)):
         return None
-    places = [place_of[file.path] for file in files if file.path in place_of]
+    places = places_of(listed, map(attrgetter("path"), files))
     if len(places) < len(files):
         return None
     kinds, ids = (_picked(column(listed, name), places) for name in ("kind", "id"))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
 from graphlib import CycleError, TopologicalSorter
 
@@ -10,6 +10,8 @@ from synthstore.checks.composites import Composite, unlike
 from synthstore.checks.finding import Finding
 from synthstore.checks.found import finding, once
 from synthstore.checks.frozen import frozen_refs
+from synthstore.checks.pairing import pairs_of
+from synthstore.checks.sound import agreeing, paired
 from synthstore.checks.standing import standing
 from synthstore.model.facts import EntityFile, FileStatus, Record
 from synthstore.model.ids import EntityRef
@@ -19,6 +21,15 @@ from synthstore.scan.inventory import EmbeddingTable, Inventory
 @once
 def _assemblies(inventory: Inventory) -> tuple[tuple[EntityRef, EntityFile, Record], ...]:
     """Whole assemblies that stand; not those frozen or about to go."""
+    # Most stores have few, and many none: for them no table of all entities needs to be made.
+    if not any(file.kind == "assembly" for file in inventory.files):
+        return ()
+    if paired(inventory) and agreeing(inventory):
+        return tuple(
+            (file.ref, file, file.record)
+            for file in inventory.files
+            if file.kind == "assembly" and file.ref is not None and file.record is not None
+        )
     stand = standing(inventory)
     out = frozen_refs(inventory) | stand.doomed
     return tuple(
@@ -51,10 +62,21 @@ def members_dangling(inventory: Inventory) -> Iterator[Finding]:
 
 
 def _dangling(inventory: Inventory) -> Iterator[tuple[EntityRef, EntityFile, Record, EntityRef]]:
-    present = standing(inventory).known - inventory.deleted
-    for ref, file, record in _assemblies(inventory):
+    assemblies = _assemblies(inventory)
+    wanted = {EntityRef("memory", member) for *_, record in assemblies for member in record.members}
+    absent = wanted - _present(inventory, wanted)
+    for ref, file, record in assemblies:
         members = (EntityRef("memory", member) for member in dict.fromkeys(record.members))
-        yield from ((ref, file, record, member) for member in members if member not in present)
+        yield from ((ref, file, record, member) for member in members if member in absent)
+
+
+def _present(inventory: Inventory, wanted: Collection[EntityRef]) -> set[EntityRef]:
+    """Those of the ``wanted`` that have a file or a row, and were not deleted."""
+    if not wanted:
+        return set()
+    pairs = pairs_of(inventory)
+    known = standing(inventory).known if pairs is None else pairs.each_ref()
+    return {ref for ref in known if ref in wanted} - inventory.deleted
 
 
 def composites_differing(inventory: Inventory) -> Iterator[Finding]:
@@ -80,21 +102,28 @@ def _composites(
     inventory: Inventory, table: EmbeddingTable
 ) -> Iterator[tuple[EntityRef, EntityFile, Composite]]:
     """Composites in ``table`` of which all members have an embedding there."""
-    row_of = table.row_of
-    assemblies = [found for found in _assemblies(inventory) if found[1].path in row_of]
-    rows = _rows_of(inventory, table, {m for *_, record in assemblies for m in record.members})
+    assemblies = _assemblies(inventory)
+    paths = _paths_of(inventory, {m for *_, record in assemblies for m in record.members})
+    wanted = {*paths.values(), *(file.path for _, file, _ in assemblies)}
+    row_of = {path: row for row, path in enumerate(table.paths) if path in wanted} if wanted else {}
     for ref, file, record in assemblies:
-        members = [row for member in record.members if (row := rows.get(member)) is not None]
-        if members and len(members) == len(record.members):
+        rows = (row_of.get(paths.get(member, "")) for member in record.members)
+        members = [row for row in rows if row is not None]
+        if file.path in row_of and members and len(members) == len(record.members):
             yield ref, file, Composite(row_of[file.path], members)
 
 
-def _rows_of(inventory: Inventory, table: EmbeddingTable, ids: Iterable[str]) -> dict[str, int]:
-    """The rows in ``table`` of those memories that stand and are not frozen."""
+def _paths_of(inventory: Inventory, ids: Collection[str]) -> dict[str, str]:
+    """The paths of those memories that stand and are not frozen."""
+    if not ids:
+        return {}
+    pairs = pairs_of(inventory)
+    if pairs is not None and agreeing(inventory):
+        found = zip(pairs.kinds, pairs.ids, pairs.files, strict=True)
+        return {i: file.path for kind, i, file in found if kind == "memory" and i in ids}
     files, frozen = standing(inventory).standing_file, frozen_refs(inventory)
     refs = (ref for i in ids if (ref := EntityRef("memory", i)) in files and ref not in frozen)
-    rows = ((ref.id, table.row_of.get(files[ref].path)) for ref in refs)
-    return {memory_id: row for memory_id, row in rows if row is not None}
+    return {ref.id: files[ref].path for ref in refs}
 
 
 def merges_looping(inventory: Inventory) -> Iterator[Finding]:

@@ -22,7 +22,7 @@ from synthstore.checks.pairing import Pairs, RowsByPath, pairs_of, rows_of
 from synthstore.layout.base import Layout
 from synthstore.model.catalog import Row
 from synthstore.model.embedding import EmbeddingState, IdArray
-from synthstore.model.facts import EntityFile, FileStatus, PartStatus
+from synthstore.model.facts import EntityFile, FileStatus, MappingFacts, PartStatus
 from synthstore.model.ids import id_problem, vector_name
 from synthstore.model.numbers import numeric_ids
 from synthstore.scan.inventory import Inventory
@@ -34,12 +34,14 @@ PLAIN_ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,199}")
 class _Vectors(NamedTuple):
     """Entities and the vectors of an index, one to one."""
 
-    names: Mapping[str, int]
-    """The number of each vector by its name."""
+    names: Sequence[str]
+    """What each vector is called."""
+    numbers: IdArray
+    """Its number."""
     files: Sequence[EntityFile]
-    """Of the entities that have a vector, in the order of ``at``."""
+    """The file of its entity."""
     at: Positions
-    """The position of each one's vector."""
+    """Its position in the index."""
 
 
 @once
@@ -54,7 +56,7 @@ def named(inventory: Inventory) -> bool:
     pairs = pairs_of(inventory)
     if pairs is None or any(_problems(pairs, native=inventory.layout.name == "native")):
         return False
-    return inventory.layout.all_named(list(map(attrgetter("path"), pairs.files)), pairs.refs)
+    return inventory.layout.all_named(map(attrgetter("path"), pairs.files), pairs.each_ref())
 
 
 def _problems(pairs: Pairs, *, native: bool) -> Iterator[str | None]:
@@ -142,9 +144,19 @@ def mapped(inventory: Inventory) -> bool:
     """Whether the mappings name just these vectors, and each number is one."""
     vectors = _vectors(inventory)
     return vectors is not None and all(
-        mapping.entries == vectors.names and not mapping.duplicate_keys and not mapping.bad_entries
+        _names_just(mapping, vectors) and not mapping.duplicate_keys and not mapping.bad_entries
         for mapping in inventory.mappings
     )
+
+
+def _names_just(mapping: MappingFacts, vectors: _Vectors) -> bool:
+    """Whether it has the number of each vector, and no other."""
+    entries = mapping.entries
+    if entries is None or len(entries) != len(vectors.names):
+        return False
+    # No number of a vector is negative.
+    said = (entries.get(name, -1) for name in vectors.names)
+    return bool((np.fromiter(said, np.int64, len(entries)) == vectors.numbers).all())
 
 
 @once
@@ -166,8 +178,10 @@ def _vectors(inventory: Inventory) -> _Vectors | None:
     have = at >= 0
     if not inventory.quick and not np.array_equal(have, _usual(pairs, index.dim)):
         return None
-    named = dict(zip(compress(names, have), numbers[have].tolist(), strict=True))
-    return _Vectors(named, list(compress(pairs.files, have)), at[have])
+    if have.all():
+        return _Vectors(names, numbers, pairs.files, at)
+    files = list(compress(pairs.files, have))
+    return _Vectors(list(compress(names, have)), numbers[have], files, at[have])
 
 
 def _positions(numbers: IdArray, ids: IdArray) -> Positions | None:

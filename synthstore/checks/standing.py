@@ -116,7 +116,7 @@ def standing(inventory: Inventory) -> Standing:
 
 def _of_pairs(inventory: Inventory, pairs: Pairs) -> Standing:
     """What ``_of_all`` comes to, where each row stands for its file."""
-    refs = pairs.refs
+    refs = list(pairs.each_ref())
     bears = dict(zip(map(attrgetter("path"), pairs.files), refs, strict=True))
     files = dict(zip(refs, pairs.files, strict=True))
     # Of an inventory, which remembers this, it may hold parts but never the whole: only a

@@ -7,6 +7,8 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterator
 
+import numpy as np
+
 from synthstore.checks.finding import Finding, Severity, Subject
 from synthstore.checks.found import finding
 from synthstore.checks.standing import lost_folders
@@ -116,9 +118,11 @@ def _unreadable(file: EntityFile) -> Finding:
 
 def name_collisions(inventory: Inventory) -> Iterator[Finding]:
     """S006: entity files of one folder whose names are one name on some other system."""
-    folded = [p.lower() if (p := f.path).isascii() else _folded(p) for f in inventory.files]
-    if len(set(folded)) == len(folded):
+    # Names that are one have one hash: of millions, the names themselves take too much room.
+    hashes = np.fromiter((hash(_folded(f.path)) for f in inventory.files), dtype=np.int64)
+    if len(np.unique(hashes)) == len(hashes):
         return
+    folded = [_folded(file.path) for file in inventory.files]
     times = Counter(folded)
     groups: dict[str, list[str]] = {key: [] for key, count in times.items() if count > 1}
     for key, file in zip(folded, inventory.files, strict=True):
@@ -154,6 +158,8 @@ def names_refused_elsewhere(inventory: Inventory) -> Iterator[Finding]:
 
 
 def _folded(path: str) -> str:
+    if path.isascii():
+        return path.lower()
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", path).casefold())
 
 

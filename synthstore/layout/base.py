@@ -89,7 +89,7 @@ class Layout(ABC):
         """Whether the name of ``path`` is the one that ``entity_id`` gets here."""
         return self.id_from_path(path) == entity_id
 
-    def all_named(self, paths: Sequence[str], refs: Sequence[EntityRef]) -> bool:
+    def all_named(self, paths: Iterable[str], refs: Iterable[EntityRef]) -> bool:
         """Whether each path's name is that of its entity."""
         return all(self.names(path, ref.id) for path, ref in zip(paths, refs, strict=True))
 

@@ -81,10 +81,10 @@ class Native(Layout):
         """Where this layout puts an entity's file."""
         return f"{_FOLDERS[ref.kind]}/{ref.id}{SUFFIX}"
 
-    def all_named(self, paths: Sequence[str], refs: Sequence[EntityRef]) -> bool:
-        """Whether each path's name is that of its entity."""
-        usual = [f"{_FOLDERS[kind]}/{entity_id}{SUFFIX}" for kind, entity_id in refs]
-        return usual == paths or super().all_named(paths, refs)
+    def names(self, path: str, entity_id: str) -> bool:
+        """Whether the name of ``path`` is the one that ``entity_id`` gets here."""
+        usual = path.endswith(f"/{entity_id}{SUFFIX}") and "/" not in entity_id
+        return usual or self.id_from_path(path) == entity_id
 
     def id_from_path(self, path: str) -> str:
         """The id that a file's name stands for."""

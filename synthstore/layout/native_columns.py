@@ -23,6 +23,7 @@ _TYPES: Mapping[str, type] = {
     "content_hash": str,
 }
 _DIGEST_BYTES = 32
+_FOLDER = "memories/"
 
 
 class NativeRows(RowColumns):
@@ -97,6 +98,14 @@ class NativeRows(RowColumns):
         default = Row._field_defaults.get(name)
         return columns.get(name) or repeat(default, len(self._ids))
 
+    def places(self, paths: Iterable[str]) -> array[int]:
+        """Where among the rows that of each path stands, leaving out those of no row."""
+        # By ids, which there are already: as many paths more would take as much room again.
+        place_of = {entity_id: place for place, entity_id in enumerate(self._ids)}
+        others = {row.path: place for place, row in enumerate(self.others, len(self._ids))}
+        found = (place_of.get(_id(path), others.get(path, -1)) for path in paths)
+        return array("q", [place for place in found if place >= 0])
+
     def _row(self, at: int) -> Row:
         entity_id, digits = self._ids[at], self._digits(at)
         path, score = _path(entity_id), self._scores[at]
@@ -119,7 +128,7 @@ def _usual_columns(
     part: Mapping[str, object], keys: tuple[str, ...]
 ) -> dict[str, list[Any]] | None:
     """The values of each key, if all rows have the same ones: ``keys``, where any are given."""
-    if not part or not {dict}.issuperset(map(type, part.values())):
+    if not part or "" in part or not {dict}.issuperset(map(type, part.values())):
         return None
     raws = cast("list[dict[str, Any]]", list(part.values()))
     keys = keys or tuple(raws[0])
@@ -133,4 +142,10 @@ def _usual_columns(
 
 
 def _path(entity_id: str) -> str:
-    return f"memories/{entity_id}{SUFFIX}"
+    return f"{_FOLDER}{entity_id}{SUFFIX}"
+
+
+def _id(path: str) -> str:
+    """The id of which ``_path`` makes this; empty where it makes it of none."""
+    usual = path.startswith(_FOLDER) and path.endswith(SUFFIX)
+    return path[len(_FOLDER) : -len(SUFFIX)] if usual else ""

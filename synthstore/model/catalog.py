@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from array import array
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
 from typing import Any, NamedTuple
@@ -48,6 +49,10 @@ class RowColumns(Sequence[Row]):
     def column(self, name: str) -> list[Any]:
         """One field of all rows, in their order."""
 
+    @abstractmethod
+    def places(self, paths: Iterable[str]) -> array[int]:
+        """As ``places_of``."""
+
     def __eq__(self, other: object) -> bool:
         """Whether ``other`` are the same rows, however they are kept."""
         return isinstance(other, Sequence) and list(self) == list(other)
@@ -60,6 +65,14 @@ def column(rows: Sequence[Row], name: str) -> list[Any]:
     if isinstance(rows, RowColumns):
         return rows.column(name)
     return list(map(attrgetter(name), rows))
+
+
+def places_of(rows: Sequence[Row], paths: Iterable[str]) -> array[int]:
+    """Where among ``rows`` that of each path stands, leaving out those of no row."""
+    if isinstance(rows, RowColumns):
+        return rows.places(paths)
+    place_of = {row.path: place for place, row in enumerate(rows)}
+    return array("q", [place_of[path] for path in paths if path in place_of])
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,8 +20,10 @@ def numeric_ids(vector_names: Iterable[str]) -> IdArray:
     The 128-bit digest is 2**64 times its first half and its second one, and modulo 2**63 - 1 a
     factor of 2**63 is 1: so it is a sum of parts of 64 bits.
     """
-    texts = [name.encode("utf-8", "surrogatepass") for name in vector_names]
-    digests = b"".join([hashlib.md5(text, usedforsecurity=False).digest() for text in texts])
+    digests = bytearray()
+    for name in vector_names:
+        text = name.encode("utf-8", "surrogatepass")
+        digests += hashlib.md5(text, usedforsecurity=False).digest()
     halves = np.frombuffer(digests, dtype=">u8").astype(np.uint64).reshape(-1, 2)
     twice = _reduced(_reduced(halves[:, 0]) << np.uint64(1))
     return _reduced(twice + _reduced(halves[:, 1])).astype(np.int64)
