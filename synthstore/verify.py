@@ -18,6 +18,7 @@ from synthstore.errors import UsageError
 from synthstore.files.walk import look as stat_path
 from synthstore.files.walk import stat_of
 from synthstore.layout.base import Layout
+from synthstore.model.columns import column_of
 from synthstore.model.facts import FileStatus
 from synthstore.progress import Progress
 from synthstore.scan.inventory import Inventory
@@ -232,14 +233,16 @@ def is_clean(findings: Sequence[Finding], fail_on: Severity | None) -> bool:
 
 def is_complete(inventory: Inventory, options: LookOptions) -> bool:
     """Whether every part was looked at that was meant to be."""
-    unread = any(file.status is FileStatus.UNREADABLE for file in inventory.files)
+    unread = FileStatus.UNREADABLE in column_of(inventory.files, "status")
     return not (unread or inventory.access or options.subset)
 
 
 def counts_of(inventory: Inventory) -> Counts:
     """Entity files found, vectors in the index, and the bytes of all parts."""
     parts = [inventory.catalog.stat, inventory.index.stat, *(m.stat for m in inventory.mappings)]
-    size = sum(f.stat.size for f in inventory.files) + sum(s.size for s in parts if s is not None)
+    size = sum(column_of(inventory.files, "stat.size")) + sum(
+        s.size for s in parts if s is not None
+    )
     return Counts(
         memories=inventory.count("memory"),
         assemblies=inventory.count("assembly"),

@@ -5,27 +5,28 @@ from __future__ import annotations
 import pickle
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from synthstore.model.columns import FileRun, FileTable, column_of, kept
 from synthstore.model.embedding import EmbeddingState
 from synthstore.model.facts import EntityFile, FileStatus, Record, Stat
-from synthstore.scan.columns import packed, unpacked
 from synthstore.scan.shard import ShardFacts
 
-numbers = st.integers(0, 9)
-texts = st.text(max_size=3)
+numbers = st.integers(0, 9) | st.just(2**63)
+texts = st.text(max_size=3) | st.sampled_from(["0f" * 32, "0F" * 32, "a1" * 32])
 kinds = st.sampled_from(["memory", "assembly"])
 records = st.builds(
     lambda kind, name, score, members: Record(kind, name, score=score, members=members),
     kinds,
     st.none() | texts,
-    st.none() | st.floats(0, 1),
+    st.none() | st.floats(-1, 1) | st.integers(0, 1) | st.just(-0.0),
     st.lists(texts, max_size=2).map(tuple),
 )
 files = st.tuples(
     kinds,
-    texts,
+    st.text(max_size=3),
     st.sampled_from(FileStatus),
     st.tuples(*[numbers] * 7).map(Stat._make),
     st.none() | texts,
@@ -34,16 +35,49 @@ files = st.tuples(
     st.lists(texts, max_size=2).map(tuple),
     st.sampled_from(EmbeddingState),
     numbers,
-    st.floats(0, 2),
+    st.floats(allow_nan=False),
 ).map(EntityFile._make)
 
 
-@given(given_files=st.lists(files, max_size=5).map(tuple))
-def test_files_by_columns_are_the_files(given_files: tuple[EntityFile, ...]) -> None:
-    found = unpacked(*packed(given_files))
-    assert found == given_files
+many_files = st.lists(files, max_size=5).map(tuple)
+NAMES = (
+    *EntityFile._fields[:3],
+    *(f"stat.{name}" for name in Stat._fields),
+    *EntityFile._fields[4:6],
+    *(f"record.{name}" for name in Record._fields),
+    *EntityFile._fields[7:],
+)
+
+
+def spelt(values: object) -> str:
+    """Values with their types, the sign of zero and whatever else ``==`` passes over."""
+    return repr(values)
+
+
+@given(run=st.lists(files, min_size=1, max_size=5))
+def test_files_by_columns_are_the_files(run: list[EntityFile]) -> None:
+    found = list(pickle.loads(pickle.dumps(FileRun.of(run))))  # noqa: S301 - our own
+    assert spelt(found) == spelt(run)
     assert all(type(file.stat) is Stat for file in found)
-    assert [type(file.record) for file in found] == [type(file.record) for file in given_files]
+    assert [type(file.record) for file in found] == [type(file.record) for file in run]
+
+
+@given(parts=st.lists(many_files, max_size=4))
+def test_a_table_has_the_files_and_each_field_of_them(parts: list[tuple[EntityFile, ...]]) -> None:
+    whole = tuple(file for part in parts for file in part)
+    table = FileTable(FileRun.of(part) for part in parts if part)
+    for _ in range(2):
+        assert len(table) == len(whole)
+        assert table == whole
+        assert table[1:-1] == list(whole[1:-1])
+        assert [table[at] for at in range(-len(whole), len(whole))] == [*whole, *whole]
+        assert FileTable(table.runs) == whole
+        for name in NAMES:
+            assert spelt(column_of(table, name)) == spelt(column_of(whole, name))
+        # The same once more, when they are kept as objects.
+        assert all(one is other for one, other in zip(kept(table), table, strict=True))
+    with pytest.raises(IndexError):
+        table[len(whole)]
 
 
 @given(given_files=st.lists(files, max_size=5).map(tuple))

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from synthstore.checks.finding import Severity
 from synthstore.layout.base import Layout
+from synthstore.model.catalog import column
 from synthstore.progress import Progress
 from synthstore.repository.manifest import FileRow
 
@@ -95,5 +96,11 @@ class Judge:
 
         catalog = seen.inventory.catalog.catalog
         pending = read_log(self.root).last
-        rows = [row for row in catalog.rows if row.ref not in pending] if catalog else []
-        return {row.path: row.content_hash for row in rows if row.path and row.content_hash}
+        if catalog is None:
+            return {}
+        columns = (column(catalog.rows, name) for name in ("kind", "id", "path", "content_hash"))
+        return {
+            path: sha256
+            for kind, entity_id, path, sha256 in zip(*columns, strict=True)
+            if path and sha256 and (kind, entity_id) not in pending
+        }

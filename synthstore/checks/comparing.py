@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import NamedTuple
+from collections.abc import Mapping
+from itertools import compress
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +15,7 @@ from synthstore.checks.frozen import frozen_refs
 from synthstore.checks.ownership import owners
 from synthstore.checks.sound import agreeing, paired
 from synthstore.checks.standing import standing
+from synthstore.model.columns import column_of
 from synthstore.model.embedding import EmbeddingState, FloatMatrix
 from synthstore.model.facts import EntityFile, FileStatus
 from synthstore.model.ids import EntityRef
@@ -54,11 +56,13 @@ def judged(inventory: Inventory) -> Mapping[EntityRef, EntityFile]:
     return {r: f for r, f in files.items() if f.status is FileStatus.WHOLE and r not in out}
 
 
-def judged_files(inventory: Inventory) -> Iterable[EntityFile]:
-    """The files of ``judged``, for those who need not know whose they are."""
+def judged_column(inventory: Inventory, name: str) -> list[Any]:
+    """A field of the files of ``judged``, for those who need not know whose they are."""
     if paired(inventory) and agreeing(inventory):
-        return (file for file in inventory.files if file.status is FileStatus.WHOLE)
-    return judged(inventory).values()
+        # All others have not been looked into.
+        whole = (status is FileStatus.WHOLE for status in column_of(inventory.files, "status"))
+        return list(compress(column_of(inventory.files, name), whole))
+    return column_of(tuple(judged(inventory).values()), name)
 
 
 @once

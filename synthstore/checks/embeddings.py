@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from operator import attrgetter
 
 import numpy as np
 import numpy.typing as npt
 
-from synthstore.checks.comparing import UNIT_NORM_TOLERANCE, judged, judged_files
+from synthstore.checks.comparing import UNIT_NORM_TOLERANCE, judged, judged_column
 from synthstore.checks.finding import Finding, Severity
 from synthstore.checks.found import finding, once
 from synthstore.checks.ownership import owners
@@ -96,8 +95,9 @@ def embeddings_zero(inventory: Inventory) -> Iterator[Finding]:
 
 def norms_mixed(inventory: Inventory) -> Iterator[Finding]:
     """E005: some norms are not 1 in a store whose embeddings otherwise are; said once."""
-    valid = (f for f in judged_files(inventory) if f.embedding is EmbeddingState.VALID)
-    norms = np.fromiter(map(attrgetter("norm"), valid), dtype=np.float64)
+    states = judged_column(inventory, "embedding")
+    valid = np.array([state is EmbeddingState.VALID for state in states], dtype=np.bool_)
+    norms = np.array(judged_column(inventory, "norm"), dtype=np.float64)[valid]
     odd = norms[_off(norms)]
     if len(odd) and len(norms) - len(odd) >= UNIT_SHARE * len(norms):
         files = judged(inventory).items()
@@ -122,8 +122,8 @@ def _off(norms: npt.ArrayLike) -> npt.NDArray[np.bool_]:
 
 def models_mixed(inventory: Inventory) -> Iterator[Finding]:
     """E006: several embedding models named in the metadata; said once, counted per model."""
-    records = (file.record for file in judged_files(inventory))
-    models = Counter(r.model for r in records if r is not None and r.model is not None)
+    models = Counter(judged_column(inventory, "record.model"))
+    del models[None]
     if len(models) > 1:
         shown = sorted(models.items(), key=lambda item: (-item[1], item[0]))[:SHOWN]
         yield finding(

@@ -10,6 +10,7 @@ from synthstore.checks.found import finding, once
 from synthstore.checks.frozen import drifts, frozen_paths, frozen_refs
 from synthstore.checks.sound import PLAIN_ID
 from synthstore.checks.standing import Fate, lost_folders, standing
+from synthstore.model.columns import column_of
 from synthstore.model.facts import EntityFile, FileStatus, PartStatus
 from synthstore.model.ids import EntityRef, id_problem
 from synthstore.scan.inventory import Inventory
@@ -160,7 +161,7 @@ def fields_missing(inventory: Inventory) -> Iterator[Finding]:
 def fields_out_of_range(inventory: Inventory) -> Iterator[Finding]:
     """M008: fields with impossible values; ignores frozen entities and those about to go."""
     # Asked first: which file stands for which entity is a table that most stores need not have.
-    if not any(file.record is not None and file.record.out_of_range for file in inventory.files):
+    if not any(column_of(inventory.files, "record.out_of_range")):
         return
     stand = standing(inventory)
     out = frozen_refs(inventory) | stand.doomed

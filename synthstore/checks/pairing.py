@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from operator import attrgetter
 from typing import NamedTuple, TypeVar, overload
 
 from synthstore.checks.found import once
 from synthstore.model.catalog import Row, column, places_of
+from synthstore.model.columns import column_of
 from synthstore.model.facts import EntityFile, FileStatus
 from synthstore.model.ids import EntityRef, Kind
 from synthstore.scan.inventory import Inventory
@@ -88,11 +88,11 @@ def pairs_of(inventory: Inventory) -> Pairs | None:
         return None
     if not (_are_plain(listed) and _are_sound(files)):
         return None
-    places = places_of(listed, map(attrgetter("path"), files))
+    places = places_of(listed, column_of(files, "path"))
     if len(places) < len(files):
         return None
     kinds, ids = (_picked(column(listed, name), places) for name in ("kind", "id"))
-    if kinds != list(map(attrgetter("kind"), files)) or not _bear(files, ids):
+    if kinds != column_of(files, "kind") or not _bear(files, ids):
         return None
     several = len(set(zip(kinds, ids, strict=True))) < len(ids)
     return None if several else Pairs(kinds, ids, files, PickedRows(listed, places))
@@ -109,12 +109,16 @@ def _are_plain(rows: Sequence[Row]) -> bool:
 
 
 def _are_sound(files: Sequence[EntityFile]) -> bool:
-    statuses = list(map(attrgetter("status"), files))
+    statuses = column_of(files, "status")
     sound = statuses.count(FileStatus.WHOLE) + statuses.count(FileStatus.UNREAD) == len(files)
-    return sound and not any(map(attrgetter("rigid"), files))
+    return sound and not any(column_of(files, "rigid"))
 
 
 def _bear(files: Sequence[EntityFile], ids: Sequence[str]) -> bool:
     """Whether each file that was read bears the id."""
-    records = map(attrgetter("record"), files)
-    return all(r is None or r.id == i for r, i in zip(records, ids, strict=True))
+    borne = column_of(files, "record.id")
+    if borne == ids:
+        return True
+    read = column_of(files, "record.kind")
+    found = zip(read, borne, ids, strict=True)
+    return all(kind is None or mine == entity_id for kind, mine, entity_id in found)

@@ -13,6 +13,7 @@ from synthstore.checks.frozen import frozen_refs
 from synthstore.checks.pairing import pairs_of
 from synthstore.checks.sound import agreeing, paired
 from synthstore.checks.standing import standing
+from synthstore.model.columns import column_of
 from synthstore.model.facts import EntityFile, FileStatus, Record
 from synthstore.model.ids import EntityRef
 from synthstore.scan.inventory import EmbeddingTable, Inventory
@@ -22,14 +23,13 @@ from synthstore.scan.inventory import EmbeddingTable, Inventory
 def _assemblies(inventory: Inventory) -> tuple[tuple[EntityRef, EntityFile, Record], ...]:
     """Whole assemblies that stand; not those frozen or about to go."""
     # Most stores have few, and many none: for them no table of all entities needs to be made.
-    if not any(file.kind == "assembly" for file in inventory.files):
+    kinds = column_of(inventory.files, "kind")
+    if "assembly" not in kinds:
         return ()
     if paired(inventory) and agreeing(inventory):
-        return tuple(
-            (file.ref, file, file.record)
-            for file in inventory.files
-            if file.kind == "assembly" and file.ref is not None and file.record is not None
-        )
+        files = [inventory.files[at] for at, kind in enumerate(kinds) if kind == "assembly"]
+        read = ((file.ref, file, file.record) for file in files)
+        return tuple((ref, file, rec) for ref, file, rec in read if ref and rec)
     stand = standing(inventory)
     out = frozen_refs(inventory) | stand.doomed
     return tuple(
@@ -119,8 +119,8 @@ def _paths_of(inventory: Inventory, ids: Collection[str]) -> dict[str, str]:
         return {}
     pairs = pairs_of(inventory)
     if pairs is not None and agreeing(inventory):
-        found = zip(pairs.kinds, pairs.ids, pairs.files, strict=True)
-        return {i: file.path for kind, i, file in found if kind == "memory" and i in ids}
+        found = zip(pairs.kinds, pairs.ids, column_of(pairs.files, "path"), strict=True)
+        return {i: path for kind, i, path in found if kind == "memory" and i in ids}
     files, frozen = standing(inventory).standing_file, frozen_refs(inventory)
     refs = (ref for i in ids if (ref := EntityRef("memory", i)) in files and ref not in frozen)
     return {ref.id: files[ref].path for ref in refs}

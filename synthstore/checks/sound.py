@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import compress
-from operator import attrgetter
 from typing import NamedTuple
 
 import numpy as np
@@ -20,7 +19,8 @@ from synthstore.checks.blocks import Positions
 from synthstore.checks.found import once
 from synthstore.checks.pairing import Pairs, RowsByPath, pairs_of, rows_of
 from synthstore.layout.base import Layout
-from synthstore.model.catalog import Row
+from synthstore.model.catalog import Row, kept_rows
+from synthstore.model.columns import column_of
 from synthstore.model.embedding import EmbeddingState, IdArray
 from synthstore.model.facts import EntityFile, FileStatus, MappingFacts, PartStatus
 from synthstore.model.ids import id_problem, vector_name
@@ -38,8 +38,8 @@ class _Vectors(NamedTuple):
     """What each vector is called."""
     numbers: IdArray
     """Its number."""
-    files: Sequence[EntityFile]
-    """The file of its entity."""
+    paths: Sequence[str]
+    """The path of its entity's file."""
     at: Positions
     """Its position in the index."""
 
@@ -56,7 +56,7 @@ def named(inventory: Inventory) -> bool:
     pairs = pairs_of(inventory)
     if pairs is None or any(_problems(pairs, native=inventory.layout.name == "native")):
         return False
-    return inventory.layout.all_named(map(attrgetter("path"), pairs.files), pairs.each_ref())
+    return inventory.layout.all_named(column_of(pairs.files, "path"), pairs.each_ref())
 
 
 def _problems(pairs: Pairs, *, native: bool) -> Iterator[str | None]:
@@ -91,13 +91,13 @@ def agreed(inventory: Inventory) -> Mapping[str, Row]:
     """
     pairs = pairs_of(inventory)
     if pairs is not None and agreeing(inventory):
-        files = enumerate(pairs.files)
-        read = {file.path: place for place, file in files if file.record is not None}
-        return RowsByPath(pairs.rows, read)
+        paths, read = column_of(pairs.files, "path"), column_of(pairs.files, "record.kind")
+        places = ((path, place) for place, path in enumerate(paths) if read[place] is not None)
+        return RowsByPath(pairs.rows, dict(places))
     by_path = inventory.by_path
     return {
         row.path: row
-        for row in rows_of(inventory)
+        for row in kept_rows(rows_of(inventory))
         if row.path is not None and _is_agreed(inventory.layout, row, by_path.get(row.path))
     }
 
@@ -132,10 +132,9 @@ def equal(inventory: Inventory) -> bool:
     table = inventory.tables.get(index.dim)
     if index.vectors is None or table is None or not index.exact:
         return False
-    paths = tuple(map(attrgetter("path"), vectors.files))
-    rows = np.arange(len(paths))
-    if paths != table.paths:
-        rows = np.array([table.row_of[path] for path in paths], dtype=np.intp)
+    rows = np.arange(len(vectors.paths))
+    if vectors.paths != list(table.paths):
+        rows = np.array([table.row_of[path] for path in vectors.paths], dtype=np.intp)
     return bool(blocks.equal(index.vectors, vectors.at, table.matrix, rows).all())
 
 
@@ -178,10 +177,11 @@ def _vectors(inventory: Inventory) -> _Vectors | None:
     have = at >= 0
     if not inventory.quick and not np.array_equal(have, _usual(pairs, index.dim)):
         return None
+    paths = column_of(pairs.files, "path")
     if have.all():
-        return _Vectors(names, numbers, pairs.files, at)
-    files = list(compress(pairs.files, have))
-    return _Vectors(list(compress(names, have)), numbers[have], files, at[have])
+        return _Vectors(names, numbers, paths, at)
+    names, paths = list(compress(names, have)), list(compress(paths, have))
+    return _Vectors(names, numbers[have], paths, at[have])
 
 
 def _positions(numbers: IdArray, ids: IdArray) -> Positions | None:
@@ -204,5 +204,6 @@ def _positions(numbers: IdArray, ids: IdArray) -> Positions | None:
 
 def _usual(pairs: Pairs, dim: int | None) -> npt.NDArray[np.bool_]:
     """Which files have a valid embedding of dimension ``dim``."""
-    valid = EmbeddingState.VALID
-    return np.array([f.embedding is valid and f.dim == dim for f in pairs.files], dtype=np.bool_)
+    states, dims = column_of(pairs.files, "embedding"), column_of(pairs.files, "dim")
+    valid = np.array([state is EmbeddingState.VALID for state in states], dtype=np.bool_)
+    return valid & np.array([found == dim for found in dims], dtype=np.bool_)

@@ -15,7 +15,8 @@ from typing import NamedTuple
 
 from synthstore.checks.found import once
 from synthstore.checks.pairing import Pairs, pairs_of, rows_of
-from synthstore.model.catalog import Row
+from synthstore.model.catalog import Row, kept_rows
+from synthstore.model.columns import kept
 from synthstore.model.facts import EntityFile, FileStatus
 from synthstore.model.ids import EntityRef
 from synthstore.model.paths import confined, folder_of
@@ -116,12 +117,12 @@ def standing(inventory: Inventory) -> Standing:
 
 def _of_pairs(inventory: Inventory, pairs: Pairs) -> Standing:
     """What ``_of_all`` comes to, where each row stands for its file."""
-    refs = list(pairs.each_ref())
-    bears = dict(zip(map(attrgetter("path"), pairs.files), refs, strict=True))
-    files = dict(zip(refs, pairs.files, strict=True))
+    refs, kept_files = list(pairs.each_ref()), kept(pairs.files)
+    bears = dict(zip(map(attrgetter("path"), kept_files), refs, strict=True))
+    files = dict(zip(refs, kept_files, strict=True))
     # Of an inventory, which remembers this, it may hold parts but never the whole: only a
     # collection would free the two of them then, and the program hardly ever makes one.
-    claims = partial(_paired_claims, rows_of(inventory), bears, files)
+    claims = partial(_paired_claims, kept_rows(rows_of(inventory)), bears, files)
     return Standing(files, {}, {}, bears, refs, frozenset(), claims)
 
 
@@ -137,8 +138,7 @@ def _paired_claims(
 
 
 def _of_all(inventory: Inventory) -> Standing:
-    # Made but once: several of the tables below hold them.
-    rows = list(rows_of(inventory))
+    rows = kept_rows(rows_of(inventory))
     by_path = inventory.by_path
     # A path that a file has is confined: most rows need no closer look.
     paths = [r.path if r.path in by_path else _confined(r.path) for r in rows]

@@ -12,6 +12,7 @@ import numpy as np
 from synthstore.checks.finding import Finding, Severity, Subject
 from synthstore.checks.found import finding
 from synthstore.checks.standing import lost_folders
+from synthstore.model.columns import column_of
 from synthstore.model.facts import EntityFile, FileStatus, StrayKind
 from synthstore.scan.inventory import Inventory
 
@@ -100,9 +101,9 @@ def no_access(inventory: Inventory) -> Iterator[Finding]:
             repair=f"none: {problem.remedy}" if problem.remedy else None,
         )
     told = {problem.path for problem in inventory.access}
-    for file in inventory.files:
-        if file.status is FileStatus.UNREADABLE and file.path not in told:
-            yield _unreadable(file)
+    for at, status in enumerate(column_of(inventory.files, "status")):
+        if status is FileStatus.UNREADABLE and inventory.files[at].path not in told:
+            yield _unreadable(inventory.files[at])
 
 
 def _unreadable(file: EntityFile) -> Finding:
@@ -118,42 +119,43 @@ def _unreadable(file: EntityFile) -> Finding:
 
 def name_collisions(inventory: Inventory) -> Iterator[Finding]:
     """S006: entity files of one folder whose names are one name on some other system."""
+    paths = column_of(inventory.files, "path")
     # Names that are one have one hash: of millions, the names themselves take too much room.
-    hashes = np.fromiter((hash(_folded(f.path)) for f in inventory.files), dtype=np.int64)
+    hashes = np.fromiter(map(hash, map(_folded, paths)), dtype=np.int64)
     if len(np.unique(hashes)) == len(hashes):
         return
-    folded = [_folded(file.path) for file in inventory.files]
+    folded = list(map(_folded, paths))
     times = Counter(folded)
     groups: dict[str, list[str]] = {key: [] for key, count in times.items() if count > 1}
-    for key, file in zip(folded, inventory.files, strict=True):
+    for key, path in zip(folded, paths, strict=True):
         if key in groups:
-            groups[key].append(file.path)
-    for paths in groups.values():
-        if paths:
+            groups[key].append(path)
+    for named in groups.values():
+        if named:
             yield finding(
                 "S006",
-                Subject("file", paths[0]),
-                paths[0],
-                f"its name and {len(paths) - 1} more would be one on a system that ignores case "
+                Subject("file", named[0]),
+                named[0],
+                f"its name and {len(named) - 1} more would be one on a system that ignores case "
                 "or normalises Unicode: a copy there keeps only one of the files",
-                evidence={"paths": paths[:SHOWN], "count": len(paths)},
+                evidence={"paths": named[:SHOWN], "count": len(named)},
             )
 
 
 def names_refused_elsewhere(inventory: Inventory) -> Iterator[Finding]:
     """S006: entity files that Windows takes for a device, or whose ids it would cut short."""
-    for file in inventory.files:
-        stem = file.path.rpartition("/")[2].removesuffix(".json")
+    for path in column_of(inventory.files, "path"):
+        stem = path.rpartition("/")[2].removesuffix(".json")
         device = stem[:3].upper() in _DEVICES and _DEVICE.fullmatch(stem) is not None
         if device or stem.endswith((".", " ")):
             yield finding(
                 "S006",
-                Subject("file", file.path),
-                file.path,
+                Subject("file", path),
+                path,
                 "its name is a device's on Windows: a copy there lacks this file"
                 if device
                 else "its id ends in a dot or a space, which Windows drops from names",
-                evidence={"paths": [file.path], "count": 1},
+                evidence={"paths": [path], "count": 1},
             )
 
 
@@ -165,7 +167,10 @@ def _folded(path: str) -> str:
 
 def hard_links(inventory: Inventory) -> Iterator[Finding]:
     """S007: one finding for all entity files that have several names."""
-    paths = [file.path for file in inventory.files if file.stat.nlink > 1]
+    links = column_of(inventory.files, "stat.nlink")
+    several = max(links, default=1) > 1
+    files = zip(column_of(inventory.files, "path"), links, strict=True) if several else ()
+    paths = [path for path, names in files if names > 1]
     if paths:
         yield finding(
             "S007",

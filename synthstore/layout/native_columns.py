@@ -13,7 +13,7 @@ from typing import Any, cast, overload
 from synthstore.layout.fields import DIGEST_PREFIX
 from synthstore.layout.names import SUFFIX
 from synthstore.layout.native_rows import LARGE, digests
-from synthstore.model.catalog import Row, RowColumns
+from synthstore.model.catalog import Row, RowColumns, column, places_of
 
 _TYPES: Mapping[str, type] = {
     "filepath": str,
@@ -29,7 +29,7 @@ _FOLDER = "memories/"
 class NativeRows(RowColumns):
     """Rows of memories as columns, and behind them the ``others`` as they are."""
 
-    __slots__ = ("_created", "_hashes", "_ids", "_keys", "_scores", "_updated", "others")
+    __slots__ = ("_created", "_hashes", "_ids", "_keys", "_made", "_scores", "_updated", "others")
 
     def __init__(self) -> None:
         self._keys: tuple[str, ...] = ()
@@ -40,6 +40,7 @@ class NativeRows(RowColumns):
         self._scores = array("d")
         self._hashes = bytearray()
         self.others: Sequence[Row] = ()
+        self._made: tuple[Row, ...] | None = None
 
     def take(self, part: Mapping[str, object]) -> bool:
         """Append the rows of one part of the section, if all of them fit."""
@@ -61,10 +62,12 @@ class NativeRows(RowColumns):
 
     def __len__(self) -> int:
         """How many rows there are, the others among them."""
-        return len(self._ids) + len(self.others)
+        return len(self._ids) + len(self.others) if self._made is None else len(self._made)
 
     def __iter__(self) -> Iterator[Row]:
-        """Each row, made anew."""
+        """Each in turn."""
+        if self._made is not None:
+            return iter(self._made)
         return chain(map(self._row, range(len(self._ids))), self.others)
 
     @overload
@@ -72,7 +75,9 @@ class NativeRows(RowColumns):
     @overload
     def __getitem__(self, at: slice) -> Sequence[Row]: ...
     def __getitem__(self, at: int | slice) -> Row | Sequence[Row]:
-        """One row, or some, made anew."""
+        """One row, or some."""
+        if self._made is not None:
+            return self._made[at]
         if isinstance(at, slice):
             return [self[place] for place in range(*at.indices(len(self)))]
         place = range(len(self))[at]
@@ -81,7 +86,18 @@ class NativeRows(RowColumns):
 
     def column(self, name: str) -> list[Any]:
         """One field of all rows, in their order."""
+        if self._made is not None:
+            return column(self._made, name)
         return [*self._column(name), *(getattr(row, name) for row in self.others)]
+
+    def kept(self) -> Sequence[Row]:
+        """All as objects, which take the place of the columns."""
+        if self._made is None:
+            made = tuple(self)
+            self._ids, self._created, self._updated = [], [], []
+            self._scores, self._hashes, self.others = array("d"), bytearray(), ()
+            self._made = made
+        return self._made
 
     def _column(self, name: str) -> Iterable[Any]:
         if name == "raw":
@@ -100,6 +116,8 @@ class NativeRows(RowColumns):
 
     def places(self, paths: Iterable[str]) -> array[int]:
         """Where among the rows that of each path stands, leaving out those of no row."""
+        if self._made is not None:
+            return places_of(self._made, paths)
         # By ids, which there are already: as many paths more would take as much room again.
         place_of = {entity_id: place for place, entity_id in enumerate(self._ids)}
         others = {row.path: place for place, row in enumerate(self.others, len(self._ids))}

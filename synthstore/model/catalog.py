@@ -50,6 +50,10 @@ class RowColumns(Sequence[Row]):
         """One field of all rows, in their order."""
 
     @abstractmethod
+    def kept(self) -> Sequence[Row]:
+        """All as objects, which take the place of the columns."""
+
+    @abstractmethod
     def places(self, paths: Iterable[str]) -> array[int]:
         """As ``places_of``."""
 
@@ -65,6 +69,11 @@ def column(rows: Sequence[Row], name: str) -> list[Any]:
     if isinstance(rows, RowColumns):
         return rows.column(name)
     return list(map(attrgetter(name), rows))
+
+
+def kept_rows(rows: Sequence[Row]) -> Sequence[Row]:
+    """The rows as objects that stay the same ones, for whoever keeps most of them."""
+    return rows.kept() if isinstance(rows, RowColumns) else rows
 
 
 def places_of(rows: Sequence[Row], paths: Iterable[str]) -> array[int]:

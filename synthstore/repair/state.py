@@ -12,7 +12,7 @@ from synthstore.checks.frozen import frozen_paths
 from synthstore.checks.ownership import Ownership
 from synthstore.checks.report import Action
 from synthstore.checks.standing import Standing
-from synthstore.model.catalog import Catalog, Row
+from synthstore.model.catalog import Catalog, Row, kept_rows
 from synthstore.model.chosen import Vectors
 from synthstore.model.embedding import FloatVector, IdArray
 from synthstore.model.facts import CatalogFacts, EntityFile, IndexFacts, MappingFacts, PartStatus
@@ -71,7 +71,7 @@ class Basis:
     def rows(self) -> Sequence[Row]:
         """The rows to start from: the catalog's own, else those of the backup."""
         catalog = self.catalog
-        return catalog.rows if catalog is not None else ()
+        return kept_rows(catalog.rows) if catalog is not None else ()
 
     @property
     def catalog(self) -> Catalog | None:

@@ -9,6 +9,7 @@ from functools import cached_property
 import numpy as np
 
 from synthstore.layout.base import Layout
+from synthstore.model.columns import column_of, kept
 from synthstore.model.embedding import EmbeddingState, FloatMatrix, FloatVector
 from synthstore.model.facts import (
     CatalogFacts,
@@ -64,7 +65,7 @@ class Inventory:
     """
 
     layout: Layout
-    files: tuple[EntityFile, ...]
+    files: Sequence[EntityFile]
     """Every regular file where an entity belongs, sorted by path."""
     strays: tuple[Stray, ...]
     catalog: CatalogFacts
@@ -91,13 +92,13 @@ class Inventory:
     @cached_property
     def by_path(self) -> Mapping[str, EntityFile]:
         """Entity files by path."""
-        return {f.path: f for f in self.files}
+        return {f.path: f for f in kept(self.files)}
 
     @cached_property
     def by_ref(self) -> Mapping[EntityRef, Sequence[EntityFile]]:
         """Whole files by the entity that they bear; more than one is M006."""
         found: dict[EntityRef, list[EntityFile]] = {}
-        for file in self.files:
+        for file in kept(self.files):
             ref = file.ref
             if ref is not None:
                 found.setdefault(ref, []).append(file)
@@ -122,4 +123,4 @@ class Inventory:
 
     def count(self, kind: Kind) -> int:
         """How many entity files of ``kind`` stand in the store."""
-        return sum(1 for f in self.files if f.kind == kind)
+        return column_of(self.files, "kind").count(kind)

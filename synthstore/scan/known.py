@@ -9,6 +9,7 @@ from operator import attrgetter, itemgetter
 from typing import TypeVar
 
 from synthstore.model.catalog import Row, column
+from synthstore.model.columns import FileTable, kept
 from synthstore.model.facts import EntityFile, FileStatus
 from synthstore.scan.growing import closed_up
 from synthstore.scan.inventory import EmbeddingTable, Inventory
@@ -43,7 +44,7 @@ class Known:
         before = inventory.now_ns - SETTLED_NS
         files = {
             file.path: file
-            for file in inventory.files
+            for file in kept(inventory.files)
             if file.status is FileStatus.WHOLE
             and file.stat.mtime_ns < before
             and file.path not in without
@@ -93,8 +94,8 @@ class Shared:
 
     def facts(self, facts: ShardFacts) -> ShardFacts:
         """The same facts; what they held twice can go."""
-        files = tuple(_shared(file, self._row_of(file)) for file in facts.files)
-        own = {file.path: file.path for file in files}
+        files = FileTable.of([_shared(file, self._row_of(file)) for file in facts.files])
+        own = {path: path for path in files.column("path")}
         blocks = {dim: (_own(own, paths), rest) for dim, (paths, rest) in facts.blocks.items()}
         placed = {dim: (_own(own, paths), rest) for dim, (paths, rest) in facts.placed.items()}
         tables = {d: replace(t, paths=_own(own, t.paths)) for d, t in facts.tables.items()}

@@ -9,7 +9,8 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass
-from itertools import compress
+from itertools import compress, islice
+from operator import attrgetter, le
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,6 +18,7 @@ from synthstore.files.arena import Arena, open_arena
 from synthstore.files.walk import look
 from synthstore.layout.base import Layout
 from synthstore.model.catalog import Row
+from synthstore.model.columns import FileRun, FileTable
 from synthstore.model.facts import (
     CatalogFacts,
     EntityFile,
@@ -238,10 +240,17 @@ def _unread(candidate: Candidate) -> EntityFile:
     return EntityFile(candidate.kind, candidate.path, FileStatus.UNREAD, candidate.stat)
 
 
-def _join_files(facts: Iterable[ShardFacts], unread: Iterable[EntityFile]) -> list[EntityFile]:
-    files = [file for shard in facts for file in shard.files]
-    files.extend(unread)
-    return sorted(files, key=lambda file: file.path)
+def _join_files(facts: Iterable[ShardFacts], unread: Sequence[EntityFile]) -> FileTable:
+    tables = [shard.files for shard in facts]
+    files = FileTable(run for table in (*tables, unread) for run in _runs(table))
+    paths = files.column("path")
+    if all(map(le, paths, islice(paths, 1, None))):
+        return files
+    return FileTable.of(sorted(files, key=attrgetter("path")))
+
+
+def _runs(files: Sequence[EntityFile]) -> Sequence[FileRun]:
+    return (files if isinstance(files, FileTable) else FileTable.of(files)).runs
 
 
 def _entity_folders(layout: Layout, listing: Listing) -> dict[str, bool]:

@@ -24,12 +24,12 @@ from synthstore.files.walk import (
     stat_at,
 )
 from synthstore.layout.base import Layout
+from synthstore.model.columns import FileRun, FileTable
 from synthstore.model.embedding import FloatMatrix, FloatVector
 from synthstore.model.facts import EntityFile, FileStatus, Stat
 from synthstore.model.ids import Kind
 from synthstore.model.paths import folder_of
 from synthstore.scan.caps import DEFAULT_CAPS, Caps
-from synthstore.scan.columns import Columns, packed, unpacked
 from synthstore.store.entity import Seen, facts_of
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ Placed = tuple[tuple[str, ...], Run]
 class ShardFacts:
     """What one shard learned."""
 
-    files: tuple[EntityFile, ...]
+    files: Sequence[EntityFile]
     blocks: Mapping[int, Block] = field(default_factory=dict)
     """Valid embeddings by dimension."""
     placed: Mapping[int, Placed] = field(default_factory=dict)
@@ -79,13 +79,14 @@ class ShardFacts:
 
     def __reduce__(self) -> tuple[object, ...]:
         """What a pickle makes of it: the files go as columns."""
-        return _facts_from, (packed(self.files), dict(self.blocks), dict(self.placed))
+        runs = tuple(FileTable.of(self.files).runs)
+        return _facts_from, (runs, dict(self.blocks), dict(self.placed))
 
 
 def _facts_from(
-    files: tuple[Columns, Columns, Columns], blocks: dict[int, Block], placed: dict[int, Placed]
+    runs: tuple[FileRun, ...], blocks: dict[int, Block], placed: dict[int, Placed]
 ) -> ShardFacts:
-    return ShardFacts(unpacked(*files), blocks, placed)
+    return ShardFacts(FileTable(runs), blocks, placed)
 
 
 def read_shard(

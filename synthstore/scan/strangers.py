@@ -6,17 +6,20 @@ from collections.abc import Sequence
 
 from synthstore.layout.base import Layout
 from synthstore.model.catalog import column
+from synthstore.model.columns import column_of
 from synthstore.model.facts import CatalogFacts, EntityFile, FileStatus, Stray, StrayKind
 
 
 def part_strangers(
     layout: Layout, catalog: CatalogFacts, files: Sequence[EntityFile]
-) -> tuple[tuple[EntityFile, ...], tuple[Stray, ...]]:
+) -> tuple[Sequence[EntityFile], tuple[Stray, ...]]:
     """Part the entity files from the strangers.
 
     Where memories stand in the root, so may somebody's ``config.json``: a file there that parses,
     bears neither id nor any required field, and that no row names, is foreign and not hurt.
     """
+    if FileStatus.INCOMPLETE not in column_of(files, "status"):
+        return files, ()
     strangers = {
         file.path
         for file in files
@@ -28,7 +31,7 @@ def part_strangers(
     if strangers and catalog.catalog is not None:
         strangers.difference_update(column(catalog.catalog.rows, "path"))
     if not strangers:
-        return tuple(files), ()
+        return files, ()
     strays = (
         Stray(StrayKind.FOREIGN, file.path, "JSON file without an entity in it", file.stat)
         for file in files

@@ -1,0 +1,218 @@
+"""Facts of many files as columns: objects for a million of them take most of a gigabyte.
+
+A column is as small as its values allow: one value where all are the same, an array of numbers, the
+bytes of digests, or the values as they are.
+"""
+
+from __future__ import annotations
+
+from array import array
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import accumulate, chain, repeat
+from operator import attrgetter
+from typing import Any, NamedTuple, TypeAlias, overload
+
+from synthstore.model.digests import are_digests
+from synthstore.model.facts import EntityFile, Record, Stat
+
+RUN = 250
+"""Files whose columns stand together: enough for what a column itself takes not to count."""
+
+_STAT = EntityFile._fields.index("stat")
+_RECORD = EntityFile._fields.index("record")
+
+
+class _Same(NamedTuple):
+    """One value, so many times."""
+
+    value: object
+    times: int
+
+
+class _Digests(NamedTuple):
+    """Hex digits of digests, all of one length."""
+
+    digests: bytes
+    size: int
+
+
+_Column: TypeAlias = "_Same | _Digests | array[Any] | tuple[Any, ...]"
+
+
+def _squeezed(values: tuple[Any, ...]) -> _Column:
+    kinds = set(map(type, values))
+    if kinds == {float}:
+        # Zero has two signs, and what is no number equals nothing: no two floats count as the same.
+        return array("d", values)
+    if len(kinds) == 1 and values.count(values[0]) == len(values):
+        return _Same(values[0], len(values))
+    if kinds == {int}:
+        try:
+            return array("q", values)
+        except OverflowError:
+            return values
+    if kinds == {str} and are_digests(values):
+        return _Digests(bytes.fromhex("".join(values)), len(values[0]) // 2)
+    return values
+
+
+def _values(column: _Column) -> Iterable[Any]:
+    if isinstance(column, _Same):
+        return repeat(column.value, column.times)
+    if isinstance(column, _Digests):
+        digests, size = column
+        return (digests[at : at + size].hex() for at in range(0, len(digests), size))
+    return column
+
+
+class FileRun:
+    """Some files, column by column."""
+
+    __slots__ = ("_files", "_records", "_stats", "count")
+
+    def __init__(
+        self,
+        count: int,
+        files: tuple[_Column, ...],
+        stats: tuple[_Column, ...],
+        records: tuple[_Column, ...],
+    ) -> None:
+        self.count = count
+        self._files, self._stats, self._records = files, stats, records
+
+    @classmethod
+    def of(cls, files: Sequence[EntityFile]) -> FileRun:
+        """The columns of ``files``, at least one."""
+        columns = list(zip(*files, strict=True))
+        stats, records = columns[_STAT], columns[_RECORD]
+        # In its place stands whether there is one.
+        columns[_RECORD] = tuple([record is not None for record in records])
+        columns[_STAT] = (None,) * len(files)
+        there = [record for record in records if record is not None]
+        return cls(
+            len(files),
+            tuple(map(_squeezed, columns)),
+            tuple(map(_squeezed, zip(*stats, strict=True))),
+            tuple(map(_squeezed, zip(*there, strict=True))),
+        )
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """What a pickle makes of it."""
+        return FileRun, (self.count, self._files, self._stats, self._records)
+
+    def __iter__(self) -> Iterator[EntityFile]:
+        """Each file, made anew."""
+        columns = list(map(_values, self._files))
+        stats = zip(*map(_values, self._stats), strict=True)
+        columns[_STAT] = map(Stat._make, stats)
+        columns[_RECORD] = self._with_gaps(self._each_record())
+        return map(EntityFile._make, zip(*columns, strict=True))
+
+    def column(self, name: str) -> Iterable[Any]:
+        """As ``column_of``."""
+        part, _, field = name.rpartition(".")
+        if part == "stat":
+            return _values(self._stats[Stat._fields.index(field)])
+        if part == "record":
+            at = Record._fields.index(field)
+            return self._with_gaps(_values(self._records[at]) if self._records else ())
+        return _values(self._files[EntityFile._fields.index(field)])
+
+    def _each_record(self) -> Iterable[Record]:
+        return map(Record._make, zip(*map(_values, self._records), strict=True))
+
+    def _with_gaps(self, values: Iterable[Any]) -> Iterable[Any]:
+        """What the files have of their records, None where there is none."""
+        there = self._files[_RECORD]
+        if isinstance(there, _Same):
+            return values if there.value else repeat(None, self.count)
+        each = iter(values)
+        return (next(each) if has else None for has in there)
+
+
+class FileTable(Sequence[EntityFile]):
+    """Files that are kept as columns until somebody needs all of them as objects."""
+
+    def __init__(self, runs: Iterable[FileRun]) -> None:
+        self._runs = list(runs)
+        self._ends = list(accumulate(run.count for run in self._runs))
+        self._made: tuple[EntityFile, ...] | None = None
+        self._last: tuple[int, tuple[EntityFile, ...]] = (-1, ())
+        """The run of which a file was asked for last."""
+
+    @classmethod
+    def of(cls, files: Sequence[EntityFile]) -> FileTable:
+        """The ``files`` as columns."""
+        starts = range(0, len(files), RUN)
+        return cls(FileRun.of(files[start : start + RUN]) for start in starts)
+
+    @property
+    def runs(self) -> Sequence[FileRun]:
+        """The columns, run by run."""
+        return self._runs if self._made is None else FileTable.of(self._made).runs
+
+    def kept(self) -> tuple[EntityFile, ...]:
+        """All as objects, which take the place of the columns."""
+        if self._made is None:
+            made: list[EntityFile] = []
+            self._runs.reverse()
+            while self._runs:
+                made.extend(self._runs.pop())
+            self._made = tuple(made)
+        return self._made
+
+    def column(self, name: str) -> list[Any]:
+        """As ``column_of``."""
+        if self._made is not None:
+            return column_of(self._made, name)
+        return list(chain.from_iterable(run.column(name) for run in self._runs))
+
+    def __len__(self) -> int:
+        """How many there are."""
+        return self._ends[-1] if self._ends else 0
+
+    def __iter__(self) -> Iterator[EntityFile]:
+        """Each in turn."""
+        return iter(self._made) if self._made is not None else chain.from_iterable(self._runs)
+
+    @overload
+    def __getitem__(self, at: int) -> EntityFile: ...
+    @overload
+    def __getitem__(self, at: slice) -> Sequence[EntityFile]: ...
+    def __getitem__(self, at: int | slice) -> EntityFile | Sequence[EntityFile]:
+        """One of them, or some."""
+        if isinstance(at, slice):
+            return [self[place] for place in range(*at.indices(len(self)))]
+        if self._made is not None:
+            return self._made[at]
+        place = range(len(self))[at]
+        number = bisect_right(self._ends, place)
+        run = self._runs[number]
+        if self._last[0] != number:
+            self._last = number, tuple(run)
+        return self._last[1][place - (self._ends[number] - run.count)]
+
+    def __eq__(self, other: object) -> bool:
+        """Whether ``other`` are the same files, however they are kept."""
+        return isinstance(other, Sequence) and list(self) == list(other)
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+def column_of(files: Sequence[EntityFile], name: str) -> list[Any]:
+    """A field of all ``files`` in their order, as in ``path``, ``stat.size`` or ``record.id``.
+
+    None where a file has no record.
+    """
+    if isinstance(files, FileTable):
+        return files.column(name)
+    if not name.startswith("record."):
+        return list(map(attrgetter(name), files))
+    read = attrgetter(name.removeprefix("record."))
+    return [None if file.record is None else read(file.record) for file in files]
+
+
+def kept(files: Sequence[EntityFile]) -> Sequence[EntityFile]:
+    """The files as objects that stay the same ones, for whoever keeps most of them."""
+    return files.kept() if isinstance(files, FileTable) else files
