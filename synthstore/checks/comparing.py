@@ -48,6 +48,8 @@ class _Pairs(NamedTuple):
 @once
 def judged(inventory: Inventory) -> Mapping[EntityRef, EntityFile]:
     """Whole files that stand for their entity; not those frozen or about to go."""
+    if FileStatus.WHOLE not in column_of(inventory.files, "status"):
+        return {}
     stand = standing(inventory)
     out = frozen_refs(inventory) | stand.doomed
     files = stand.standing_file

@@ -41,9 +41,8 @@ def _in_state(
 
 def embeddings_missing(inventory: Inventory) -> Iterator[Finding]:
     """E001: no embedding; a warning if a vector holds it."""
-    owned = owners(inventory)
     for ref, file in _in_state(inventory, EmbeddingState.MISSING):
-        held = owned.sound_position(ref) is not None
+        held = owners(inventory).sound_position(ref) is not None
         message = "no embedding in the file, so a search by meaning never finds it"
         if held:
             message = "no embedding in the file; its vector in the index is the only copy"

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import NamedTuple, TypeVar, overload
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple, TypeVar, overload
 
 from synthstore.checks.found import once
 from synthstore.model.catalog import Row, column, places_of
@@ -20,6 +20,10 @@ class PickedRows(Sequence[Row]):
 
     def __init__(self, rows: Sequence[Row], places: Sequence[int]) -> None:
         self._rows, self._places = rows, places
+
+    def column(self, name: str) -> list[Any]:
+        """One field of all of them."""
+        return _picked(column(self._rows, name), self._places)
 
     def __len__(self) -> int:
         """How many there are."""
@@ -66,7 +70,7 @@ class Pairs(NamedTuple):
     ids: Sequence[str]
     files: Sequence[EntityFile]
     """All whole, or not looked into; none rigid."""
-    rows: Sequence[Row]
+    rows: PickedRows
     """Each well-formed, living, and naming its file's path as it is."""
 
     def each_ref(self) -> Iterator[EntityRef]:
@@ -98,7 +102,7 @@ def pairs_of(inventory: Inventory) -> Pairs | None:
     return None if several else Pairs(kinds, ids, files, PickedRows(listed, places))
 
 
-def _picked(items: Sequence[T], places: Iterable[int]) -> list[T]:
+def _picked(items: Sequence[T], places: Sequence[int]) -> list[T]:
     return list(map(items.__getitem__, places))
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import compress
+from operator import eq
 from typing import NamedTuple
 
 import numpy as np
@@ -72,8 +73,21 @@ def agreeing(inventory: Inventory) -> bool:
     pairs = pairs_of(inventory)
     if pairs is None:
         return False
-    read = ((row, file) for row, file in zip(pairs.rows, pairs.files, strict=True) if file.record)
-    return all(_say_the_same(inventory.layout, row, file) for row, file in read)
+    layout, rows, files = inventory.layout, pairs.rows, pairs.files
+    return all(_say_the_same(layout, rows[at], files[at]) for at in _unlike(layout, pairs))
+
+
+def _unlike(layout: Layout, pairs: Pairs) -> Iterator[int]:
+    """Which pairs with a file that was read are not spelt alike in all that such rows repeat."""
+    rows, files = pairs.rows, pairs.files
+    unlike = np.array([kind is not None for kind in column_of(files, "record.kind")], np.bool_)
+    same = np.array([kind == "memory" for kind in pairs.kinds], np.bool_) & unlike
+    if layout.repeated and same.any():
+        for mine, theirs in layout.repeated.items():
+            equal = map(eq, rows.column(mine), column_of(files, theirs))
+            same &= np.fromiter(equal, np.bool_, len(rows))
+        unlike &= ~same
+    return iter(np.flatnonzero(unlike).tolist())
 
 
 def _say_the_same(layout: Layout, row: Row, file: EntityFile) -> bool:

@@ -122,16 +122,16 @@ def _of_pairs(inventory: Inventory, pairs: Pairs) -> Standing:
     files = dict(zip(refs, kept_files, strict=True))
     # Of an inventory, which remembers this, it may hold parts but never the whole: only a
     # collection would free the two of them then, and the program hardly ever makes one.
-    claims = partial(_paired_claims, kept_rows(rows_of(inventory)), bears, files)
+    claims = partial(_paired_claims, rows_of(inventory), bears, files)
     return Standing(files, {}, {}, bears, refs, frozenset(), claims)
 
 
 def _paired_claims(
-    rows: Iterable[Row],
+    rows: Sequence[Row],
     bears: Mapping[str, EntityRef],
     files: Mapping[EntityRef, EntityFile],
 ) -> Iterator[Claim]:
-    for row in rows:
+    for row in kept_rows(rows):
         path = row.path or ""
         ref = bears[path]
         yield Claim(row, ref, Fate.STANDS, path, files[ref])

@@ -65,6 +65,9 @@ class Layout(ABC):
     """Whether a bare index with positional ids is this layout's own way (core-2)."""
     long_section: ClassVar[str] = ""
     """The key of the object in the catalog that ``read_parts`` takes apart; empty where none is."""
+    repeated: ClassVar[Mapping[str, str]] = {}
+    """Fields of a memory's row, and the fields of its file as ``column_of`` names them: a row in
+    which each of them is equal agrees with its file. Empty where that takes a closer look."""
     plain_kinds: ClassVar[Mapping[str, Kind]] = {}
     """Folders in which ``place`` makes each file of a plain name an entity of one kind."""
     for_library: ClassVar[bool] = True

@@ -54,6 +54,13 @@ class Native(Layout):
     factory = "IDMap2,Flat"
     metric = "ip"
     has_content_hash = True
+    repeated: ClassVar[Mapping[str, str]] = {
+        "path": "path",
+        "created_at": "record.created_at",
+        "updated_at": "record.updated_at",
+        "score": "record.score",
+        "content_hash": "sha256",
+    }
     plain_kinds: ClassVar[Mapping[str, Kind]] = {"memories": "memory", "assemblies": "assembly"}
     long_section = "memories"
     backup_patterns = ("backups/index/*.json", ".synthstore/index_backups/*.json")
@@ -81,10 +88,12 @@ class Native(Layout):
         """Where this layout puts an entity's file."""
         return f"{_FOLDERS[ref.kind]}/{ref.id}{SUFFIX}"
 
-    def names(self, path: str, entity_id: str) -> bool:
-        """Whether the name of ``path`` is the one that ``entity_id`` gets here."""
-        usual = path.endswith(f"/{entity_id}{SUFFIX}") and "/" not in entity_id
-        return usual or self.id_from_path(path) == entity_id
+    def all_named(self, paths: Iterable[str], refs: Iterable[EntityRef]) -> bool:
+        """Whether each path's name is that of its entity."""
+        return all(
+            path == f"{_FOLDERS[kind]}/{entity_id}{SUFFIX}" or self.names(path, entity_id)
+            for path, (kind, entity_id) in zip(paths, refs, strict=True)
+        )
 
     def id_from_path(self, path: str) -> str:
         """The id that a file's name stands for."""
