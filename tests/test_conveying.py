@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import chain
 
 import pytest
 
 from synthstore.files.passing import Passed, Trays, fill
+from synthstore.progress import SilentProgress
+from synthstore.scan import pool
 from synthstore.scan.pool import in_order
 from synthstore.transfer import conveying
+from synthstore.transfer.conveying import Conveyor
 from synthstore.transfer.reading import FileName
 
 A, B = FileName("memories/a.json", "memory"), FileName("b.json", "memory")
@@ -18,6 +22,20 @@ C = FileName("assemblies/a.json", "assembly")
 @pytest.mark.parametrize("files", [[], [A], [A, B, C], [C, A, C, C, B, A]])
 def test_a_shard_arrives_as_it_was_sent(files: list[FileName]) -> None:
     assert conveying.shard_of(conveying.runs_of(files)) == files
+
+
+@pytest.mark.parametrize("workers", [1, 2, 8])
+@pytest.mark.parametrize("count", [0, 1, 24, 25, 249, 250, 251, 2_000, 20_001])
+def test_the_last_shards_are_shorter(count: int, workers: int) -> None:
+    files = [FileName(f"memories/{n}.json", "memory") for n in range(count)]
+    trays = Trays(near=False)
+    cut = [*Conveyor(ThreadPoolExecutor(1), workers, SilentProgress(), trays).tapering(files)]
+    assert [*chain(*cut)] == files
+    sizes = [*map(len, cut)]
+    assert sizes == sorted(sizes, reverse=True)
+    assert max(sizes, default=0) <= pool.SHARD
+    assert sizes[-1:] <= [25]
+    assert len(cut) <= count // pool.SHARD + 20 * workers
 
 
 def test_results_come_in_order_while_only_some_are_under_way() -> None:

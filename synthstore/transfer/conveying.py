@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass
 from itertools import groupby
@@ -13,7 +13,8 @@ from synthstore.files.passing import Passed, Trays
 from synthstore.files.sharing import Address
 from synthstore.model.ids import Kind
 from synthstore.progress import Progress
-from synthstore.scan.pool import in_order, shards
+from synthstore.scan import pool
+from synthstore.transfer.formats import FORMATS
 from synthstore.transfer.reading import (
     FileName,
     Portion,
@@ -31,6 +32,9 @@ Runs = Sequence[tuple[Kind, Sequence[str]]]
 _AHEAD = 2
 """Shards a worker that may wait, read, for those before them."""
 
+_LEAST = 25
+"""Files for which it still pays to ask a worker."""
+
 
 @dataclass(frozen=True, slots=True)
 class Conveyor:
@@ -47,7 +51,7 @@ class Conveyor:
         def submit(shard: Shard) -> Future[Survey]:
             return self.executor.submit(_survey, task, runs_of(shard))
 
-        return (survey for _, survey in self._in_order(submit, files))
+        return (survey for _, survey in self._in_order(submit, pool.shards(files)))
 
     def portions(
         self, task: Task, files: Shard, limit: int | None
@@ -58,17 +62,29 @@ class Conveyor:
             address = self.trays.hand_out()
             return self.executor.submit(_read, task, runs_of(shard), address, limit)
 
-        for shard, portion in self._in_order(submit, files):
+        # What a format with a schema writes tells of its portions: they are the same for everyone.
+        cut = pool.shards if FORMATS[task.format].shaped else self.tapering
+        for shard, portion in self._in_order(submit, cut(files)):
             with self.trays.returned() as tray:
                 passed = None if portion.piece is None else Passed(portion.piece, tray)
                 yield shard, portion, passed
 
+    def tapering(self, files: Shard) -> Iterator[Shard]:
+        """Cut into shards, ever shorter ones at last: no worker is left with much when all end."""
+        start = 0
+        while start < len(files):
+            share = (len(files) - start) // (_AHEAD * self.workers)
+            end = start + min(pool.SHARD, max(_LEAST, share))
+            yield files[start:end]
+            start = end
+
     def _in_order(
-        self, submit: Callable[[Shard], Future[T]], files: Shard
+        self, submit: Callable[[Shard], Future[T]], shards: Iterable[Shard]
     ) -> Iterator[tuple[Shard, T]]:
         """Results in order, with a few shards under way, never all."""
-        results = in_order(map(submit, shards(files)), _AHEAD * self.workers)
-        for shard, result in zip(shards(files), results, strict=True):
+        cut = list(shards)
+        results = pool.in_order(map(submit, cut), _AHEAD * self.workers)
+        for shard, result in zip(cut, results, strict=True):
             self.progress.advance(len(shard))
             yield shard, result
 

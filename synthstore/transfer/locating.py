@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from heapq import merge
 from pathlib import Path
@@ -74,21 +74,24 @@ class _Names:
                 raise
             self.problems.append(Problem(folder, error.message))
             return
-        for file in _entity_files(names, folder, layout):
-            self.found.setdefault((file.kind, folder), []).append(file)
+        for kind, those in _entity_files(names, folder, layout).items():
+            self.found[kind, folder] = those
 
 
-def _entity_files(names: Sequence[str], folder: str, layout: Layout) -> Iterator[FileName]:
-    """Those of the files of ``folder`` that are an entity's."""
+def _entity_files(
+    names: Sequence[str], folder: str, layout: Layout
+) -> Mapping[Kind, list[FileName]]:
+    """Those of the files of ``folder`` that are an entity's, by what that is."""
     prefix = folder + "/" if folder else ""
     usual = layout.plain_kinds.get(folder)
-    if usual is not None and are_plain_names(names):
-        yield from (FileName(prefix + name, usual) for name in names)
-        return
-    for name in names:
-        kind = KIND_OF_PLACE.get(layout.place(prefix + name))
+    if usual is not None and names and are_plain_names(names):
+        return {usual: [FileName(prefix + name, usual) for name in names]}
+    found: dict[Kind, list[FileName]] = {}
+    for path in (prefix + name for name in names):
+        kind = KIND_OF_PLACE.get(layout.place(path))
         if kind is not None:
-            yield FileName(prefix + name, kind)
+            found.setdefault(kind, []).append(FileName(path, kind))
+    return found
 
 
 def _told(root: Path, layout: Layout, *, in_root: bool) -> tuple[frozenset[str], frozenset[str]]:
