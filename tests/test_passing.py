@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import io
+import mmap
 import os
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
@@ -13,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from synthstore.errors import DiskFullError
+from synthstore.errors import DiskFullError, OperationError
 from synthstore.files import durable, passing
 from synthstore.files.durable import replacing
 from synthstore.files.passing import Passed, Tray, fill, lay_out
@@ -98,6 +99,18 @@ def test_a_tray_grows_with_what_it_is_for(tray: Tray) -> None:
     for size in (1, 4096, 4097, 3 << 20, 100):
         parts = [os.urandom(size)]
         assert Passed(fill(tray.address, parts), tray).read() == b"".join(parts)
+
+
+def test_a_tray_that_cannot_be_looked_into_has_a_name(
+    tray: Tray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def none(*_: Any, **__: Any) -> None:
+        raise OSError(errno.ENOMEM, "no memory")
+
+    passed = Passed(fill(tray.address, PARTS), tray)
+    monkeypatch.setattr(mmap, "mmap", none)
+    with pytest.raises(OperationError, match="memory for worker processes"):
+        passed.read()
 
 
 def test_calls_that_do_a_part_only(

@@ -19,6 +19,7 @@ from typing import BinaryIO
 from synthstore.files.durable import told
 from synthstore.files.sharing import Address, address_of, new_memory, reach
 
+_WHAT = "memory for worker processes"
 _BLOCK = 1 << 20
 """Bytes that one call writes: the kernel is slower with fewer, and with many more."""
 
@@ -64,8 +65,9 @@ class Tray:
             self._look_away()
             # With room to spare: what comes next is hardly ever of the same size.
             room = 1 << end.bit_length()
-            os.ftruncate(self._fd, room)
-            self._seen = mmap.mmap(self._fd, room, access=mmap.ACCESS_READ)
+            with told(_WHAT):
+                os.ftruncate(self._fd, room)
+                self._seen = mmap.mmap(self._fd, room, access=mmap.ACCESS_READ)
         return self._seen
 
     def _look_away(self) -> None:
@@ -157,7 +159,7 @@ def fill(address: Address | None, parts: Iterable[bytes]) -> Filled:
         held = b"".join(parts)
         return Filled(len(held), held)
     try:
-        with told("memory for worker processes"):
+        with told(_WHAT):
             return Filled(sum(_write(fd, batch) for batch in _batches(parts)))
     finally:
         os.close(fd)
