@@ -186,13 +186,12 @@ FIRST_STEPS = """
 import sys
 from pathlib import Path
 import synthstore.render.transfers
-from synthstore.files.walk import FileNames
-from synthstore.store.evidence import recognise
+from synthstore.store.evidence import FirstLook, recognise
 from synthstore.transfer.exporting import export
 from synthstore.transfer.locating import locate
 from synthstore.transfer.selection import Selection
 root = Path(sys.argv[1])
-found = locate(FileNames(root), recognise(root), Selection())
+found = locate(FirstLook(root), recognise(root), Selection())
 print(len(found.plain), *sorted({"numpy", "jmespath", "faiss"} & set(sys.modules)))
 """
 

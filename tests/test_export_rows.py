@@ -14,12 +14,13 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from synthstore.files import passing
+from synthstore.files import passing, walk
 from synthstore.files.passing import Filled
 from synthstore.files.sharing import Address
 from synthstore.layout.native import Native
 from synthstore.model.ids import Kind
 from synthstore.scan import pool
+from synthstore.store import catalog, evidence
 from synthstore.testing import stores
 from synthstore.testing.spelling import Name
 from synthstore.transfer import exporting, reading, records
@@ -217,3 +218,29 @@ def test_the_deleted_stay_here(
     memory = doomed(built)
     built.catalog.write_bytes(spelt(built.catalog.read_bytes()))
     assert {row["id"] for row in rows_of(built.root, layout=layout)} == set(built.docs) - {memory}
+
+
+@pytest.mark.parametrize("layout", ["native", "core-4", "core-3", "lucidia-1"])
+def test_a_store_is_read_once_to_find_its_files(
+    layout: Name, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    built = stores.build(layout, tmp_path / "store")
+    doomed(built)
+    listed: list[str] = []
+    loaded: list[Path] = []
+
+    def scanned(root: Path, folder: str, take: Any) -> Any:
+        listed.append(folder)
+        return scan(root, folder, take)
+
+    def load_catalog(root: Path, *path: str, lightly: bool) -> Any:
+        loaded.append(root)
+        return load(root, *path, lightly=lightly)
+
+    scan, load = walk._scanned, catalog.load_catalog
+    monkeypatch.setattr(walk, "_scanned", scanned)
+    monkeypatch.setattr(evidence, "load_catalog", load_catalog)
+    assert len(rows_of(built.root)) == len(built.docs) - 1
+    folders = [folder for folder in listed if not folder.startswith(".synthstore")]
+    assert sorted(folders) == sorted(set(folders))
+    assert loaded == [built.root]

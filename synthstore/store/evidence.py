@@ -6,6 +6,7 @@ import os
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
 from itertools import chain, repeat
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from synthstore.errors import NotAStoreError, SynthstoreError
 from synthstore.files.failure import failure
 from synthstore.files.jsonio import ParseFailure, parse
 from synthstore.files.walk import EntryKind, FileNames, look, open_folder, read_file
-from synthstore.layout.base import Layout
+from synthstore.layout.base import CATALOG_NAME, Layout
 from synthstore.layout.core import Core
 from synthstore.layout.detect import SUPPORTED, detect
 from synthstore.layout.evidence import (
@@ -39,16 +40,35 @@ _KEY = re.compile(rb'"([a-z_]{2,40})"\s*:')
 _PATH_IN_MEMORIES = re.compile(rb'"path"\s*:\s*"memories/')
 
 
-def recognise(root: Path, forced: str | None = None, files: FileNames | None = None) -> Layout:
+class FirstLook:
+    """What is read of a store before its layout is known; whoever asks again has it at once."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.files = FileNames(root)
+
+    @cached_property
+    def catalog(self) -> LoadedCatalog:
+        """The catalog, wherever most layouts have it; nobody looked for keys that stand twice."""
+        return load_catalog(self.root, lightly=True)
+
+    def catalog_of(self, layout: Layout) -> LoadedCatalog:
+        """The same, where ``layout`` has it."""
+        if layout.catalog_path == CATALOG_NAME:
+            return self.catalog
+        return load_catalog(self.root, layout.catalog_path, lightly=True)
+
+
+def recognise(root: Path, forced: str | None = None, first: FirstLook | None = None) -> Layout:
     """The layout of the store at ``root``; ``forced`` is the operator's ``--layout``.
 
-    ``files`` are those of ``root``, for whoever goes on to ask for them. Raises NotAStoreError,
-    NewerFormatError, UsageError or PermissionDeniedError.
+    ``first`` is the look at ``root`` of whoever goes on to ask what was seen. Raises
+    NotAStoreError, NewerFormatError, UsageError or PermissionDeniedError.
     """
     ahead = layout_ahead(root)
     if ahead is not None and ahead in SUPPORTED:
         return SUPPORTED[ahead]()
-    evidence = gather(root, files)
+    evidence = gather(root, first)
     if forced is None:
         _refuse_part(root, evidence)
     return detect(evidence, forced)
@@ -65,16 +85,16 @@ def _refuse_part(root: Path, evidence: Evidence) -> None:
         )
 
 
-def gather(root: Path, files: FileNames | None = None) -> Evidence:
+def gather(root: Path, first: FirstLook | None = None) -> Evidence:
     """What ``root`` shows of its layout, at most SAMPLE_SIZE entity files looked into.
 
     Raises NotAStoreError where there is no such directory, PermissionDeniedError where it may not
     be listed.
     """
     folders, beside = _top(root)
-    loaded = load_catalog(root, lightly=True)
-    files = files or FileNames(root)
-    names = {"": beside} | {f: tuple(_names(files, f)) for f in ENTITY_FOLDERS if f}
+    first = first or FirstLook(root)
+    loaded = first.catalog
+    names = {"": beside} | {f: tuple(_names(first.files, f)) for f in ENTITY_FOLDERS if f}
     return Evidence(
         where=str(root),
         catalog=loaded.document,

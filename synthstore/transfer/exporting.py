@@ -12,14 +12,13 @@ from typing import BinaryIO
 from synthstore.errors import UsageError
 from synthstore.files.durable import replacing
 from synthstore.files.passing import Passed, Trays
-from synthstore.files.walk import FileNames
 from synthstore.layout.base import Layout
 from synthstore.model.ids import Kind
 from synthstore.progress import Progress, SilentProgress
 from synthstore.scan.pool import PROCESSES_PAY_FROM, executor_for, shards, usable_cores
 from synthstore.scan.workers import looks_large
 from synthstore.store.admission import PRIVATE_FILE
-from synthstore.store.evidence import recognise
+from synthstore.store.evidence import FirstLook, recognise
 from synthstore.store.opening import Clock, find_root
 from synthstore.transfer.conveying import Conveyor
 from synthstore.transfer.formats import format_of
@@ -166,12 +165,15 @@ class _Job:
             executor = None
             if cluster is None and looks_large(self.root):
                 executor = stack.enter_context(executor_for(PROCESSES_PAY_FROM, jobs))
-            files = FileNames(self.root)
-            layout = recognise(self.root, self.options.layout, files)
-            listed = locate(files, layout, selection)
+            layout, listed = self._located(selection)
             if executor is None:
                 executor = stack.enter_context(executor_for(len(listed.plain), jobs, cluster))
             yield layout, listed, Conveyor(executor, jobs or usable_cores(), self.progress, trays)
+
+    def _located(self, selection: Selection) -> tuple[Layout, Located]:
+        first = FirstLook(self.root)
+        layout = recognise(self.root, self.options.layout, first)
+        return layout, locate(first, layout, selection)
 
     def _shape(self, conveyor: Conveyor, task: Task, listed: Located, stop: Stop) -> Shape:
         survey = Survey()

@@ -7,14 +7,14 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from heapq import merge
-from pathlib import Path
 
-from synthstore.errors import PermissionDeniedError, SynthstoreError
-from synthstore.files.walk import FileNames, read_file
+from synthstore.errors import PermissionDeniedError
+from synthstore.files.walk import FileNames
 from synthstore.layout.base import KIND_OF_PLACE, Layout
 from synthstore.layout.names import are_plain_names
 from synthstore.model.ids import Kind
-from synthstore.store.catalog import load_catalog, read_catalog
+from synthstore.store.catalog import read_catalog
+from synthstore.store.evidence import FirstLook
 from synthstore.transfer.reading import FileName, Problem, stem_key
 from synthstore.transfer.records import KINDS
 from synthstore.transfer.selection import Selection
@@ -34,13 +34,12 @@ class Located:
     """Paths in the store's own folder that the catalog names."""
 
 
-def locate(files: FileNames, layout: Layout, selection: Selection) -> Located:
+def locate(first: FirstLook, layout: Layout, selection: Selection) -> Located:
     """Find the files in which entities may be that are wanted and not deleted."""
-    root = files.root
     names = _Names()
     for folder in dict.fromkeys(("", *layout.entity_folders)):
-        names.look_into(files, folder, layout)
-    listed, going = _told(root, layout, in_root=any(not folder for _, folder in names.found))
+        names.look_into(first.files, folder, layout)
+    listed, going = _told(first, layout, in_root=any(not folder for _, folder in names.found))
     wanted = list(names.in_order(selection))
     if going:
         wanted = [one for one in wanted if one.path not in going]
@@ -94,26 +93,23 @@ def _entity_files(
     return found
 
 
-def _told(root: Path, layout: Layout, *, in_root: bool) -> tuple[frozenset[str], frozenset[str]]:
+def _told(
+    first: FirstLook, layout: Layout, *, in_root: bool
+) -> tuple[frozenset[str], frozenset[str]]:
     """What the catalog tells: paths in the root that it names, and those of deleted entities."""
-    if not in_root and not _may_delete(root, layout):
+    loaded = first.catalog_of(layout)
+    if not in_root and not _may_delete(loaded.raw or b""):
         # To read the rows takes longer than to list the files.
         return frozenset(), frozenset()
-    catalog = read_catalog(
-        root, layout, load_catalog(root, layout.catalog_path, lightly=True)
-    ).catalog
+    catalog = read_catalog(first.root, layout, loaded).catalog
     rows = [row for row in (catalog.rows if catalog is not None else ()) if row.path]
     beside = (row.path for row in rows if row.path and "/" not in row.path)
     going = (row.path for row in rows if row.path and row.deleted_at is not None)
     return frozenset(beside), frozenset(going)
 
 
-def _may_delete(root: Path, layout: Layout) -> bool:
+def _may_delete(raw: bytes) -> bool:
     """Whether a row of the catalog may be that of a deleted entity, as its bytes show."""
-    try:
-        raw, _ = read_file(root, layout.catalog_path)
-    except (FileNotFoundError, SynthstoreError):
-        return False
     # Escapes and encodings can hide the mark. One byte is found faster than two.
     escaped = b"\\" in raw and b"\\u" in raw
     return escaped or _MARK in raw or not json.detect_encoding(raw).startswith("utf-8")
