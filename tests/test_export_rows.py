@@ -171,8 +171,7 @@ def test_workers_of_a_large_store_begin_before_its_files_are_known(
     monkeypatch.setattr(pool, "PROCESSES_PAY_FROM", 1)
     monkeypatch.setattr(exporting, "looks_large", lambda _: large)
     assert written(store, tmp_path / "together.jsonl", jobs=2) == alone
-    looking = ["recognise", "locate"]
-    assert steps == (["processes", *looking] if large else [*looking, "processes"])
+    assert steps == ["recognise", *(["processes", "locate"] if large else ["locate", "processes"])]
 
 
 def test_rows_go_by_tray(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

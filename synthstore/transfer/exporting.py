@@ -161,19 +161,19 @@ class _Job:
     def _begun(self, selection: Selection) -> Iterator[tuple[Layout, Located, Conveyor]]:
         """The files to read, and the workers, which start meanwhile where they will be wanted."""
         jobs, cluster = self.options.jobs, self.options.cluster
+        first = FirstLook(self.root)
+        # Not before that: to ask for workers is to wait for the server that they come from.
+        layout = recognise(self.root, self.options.layout, first)
         with Trays(near=cluster is None) as trays, ExitStack() as stack:
             executor = None
             if cluster is None and looks_large(self.root):
                 executor = stack.enter_context(executor_for(PROCESSES_PAY_FROM, jobs))
-            layout, listed = self._located(selection)
+            listed = locate(first, layout, selection)
+            # What was seen of a large store is large as well.
+            del first
             if executor is None:
                 executor = stack.enter_context(executor_for(len(listed.plain), jobs, cluster))
             yield layout, listed, Conveyor(executor, jobs or usable_cores(), self.progress, trays)
-
-    def _located(self, selection: Selection) -> tuple[Layout, Located]:
-        first = FirstLook(self.root)
-        layout = recognise(self.root, self.options.layout, first)
-        return layout, locate(first, layout, selection)
 
     def _shape(self, conveyor: Conveyor, task: Task, listed: Located, stop: Stop) -> Shape:
         survey = Survey()
