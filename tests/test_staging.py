@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import itertools
 import os
 import stat
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -124,6 +126,30 @@ def test_the_disk_begins_before_all_is_written(
     assert not begun.wait(0.05)
     flush.written(1 << 30)
     assert begun.wait(10)
+
+
+@pytest.mark.parametrize(("seconds", "early"), [(0.0, 9), (0.05, 7), (60.0, 1)])
+def test_what_the_disk_takes_beside_other_work_is_left_to_the_end(
+    seconds: float, early: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    megabyte, flushed = 1 << 20, threading.Semaphore(0)
+    clock = itertools.count()
+
+    def sync(_: int) -> bool:
+        flushed.release()
+        return True
+
+    monkeypatch.setattr(flushing, "sync_file_system", sync)
+    # Each flush of 40 MB takes 0.02 seconds.
+    monkeypatch.setattr(time, "perf_counter", lambda: 0.02 * next(clock))
+    flush = Flush(tmp_path, total=360 * megabyte, beside=seconds)
+    begun = 0
+    for _ in range(9):
+        flush.written(40 * megabyte)
+        flush._thread.submit(int).result()
+        begun += flushed.acquire(blocking=False)
+    flush.close()
+    assert begun == early
 
 
 def test_an_early_flush_that_failed_is_not_forgotten(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
@@ -16,15 +17,22 @@ _FEW = 16
 _WORTH = 32 << 20
 """Bytes that are worth a flush before all are there."""
 
+_TICK = 1e-3
+"""Seconds: a flush that took less says nothing of the disk."""
+
 
 class Flush:
     """Makes what is written in ``folder`` durable; to be made before the first write.
 
-    Nothing is promised before ``finish``.
+    Nothing is promised before ``finish``. Where ``total`` bytes are to come, and ``finish`` runs
+    ``beside`` other work of so many seconds, it gets the last of them: as much as the disk has
+    shown to take in that time. Before, it would compete with whoever writes.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, total: int = 0, beside: float = 0.0) -> None:
         self._folder = folder
+        self._left, self._beside = total, beside
+        self._spare = 0.0
         with told(folder):
             # Before the first write: syncfs tells only of errors since then.
             self._fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -35,9 +43,18 @@ class Flush:
     def written(self, size: int) -> None:
         """Note that there are ``size`` bytes more, which the disk may begin with."""
         self._waiting += size
-        if self._waiting >= _WORTH and all(one.done() for one in self._begun):
+        self._left -= size
+        idle = all(one.done() for one in self._begun)
+        if idle and self._waiting >= max(_WORTH, self._spare - self._left):
+            self._begun.append(self._thread.submit(self._sync_all, self._waiting))
             self._waiting = 0
-            self._begun.append(self._thread.submit(sync_file_system, self._fd))
+
+    def _sync_all(self, size: int) -> bool:
+        start = time.perf_counter()
+        thorough = sync_file_system(self._fd)
+        rate = size / max(time.perf_counter() - start, _TICK)
+        self._spare = max(self._spare, rate * self._beside)
+        return thorough
 
     def close(self) -> None:
         """Let go, finished or not."""
