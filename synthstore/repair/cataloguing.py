@@ -150,9 +150,9 @@ class _Cataloguer:
     def _differs(self) -> bool:
         if self.broken is not None or self.respell or self._oddly_encoded():
             return True
-        old = [(row.ref, list(row.raw.items())) for row in self.basis.rows]
-        new = [(ref, list(raw.items())) for ref, raw in self.rows.items()]
-        if old != new:
+        old, new = self.basis.rows, self.rows
+        # One by one: lists of all of them would be the most that a plan ever holds.
+        if len(old) != len(new) or not all(map(_is_same, old, new.keys(), new.values())):
             return True
         catalog = self.found.catalog
         recount = catalog is not None and bool(catalog.count_problems)
@@ -177,6 +177,11 @@ class _Cataloguer:
 
     def _act(self, kind: str, subject: Subject, because: str, path: str | None = None) -> None:
         self.actions.append(Action(kind, subject, path or self.found.path, because=because))
+
+
+def _is_same(row: Row, ref: EntityRef, raw: Mapping[str, object]) -> bool:
+    """Whether a row is to stay as it is, its keys in their order."""
+    return row.ref == ref and (row.raw is raw or list(row.raw.items()) == list(raw.items()))
 
 
 def _leaves(row: Row) -> bool:
