@@ -247,6 +247,11 @@ class Repository:
         """Let go of the blocks that were read, for whoever goes on to something else."""
         self._blocks.clear()
 
+    def close(self) -> None:
+        """Let go of the index too, for whoever reads nothing from it any more."""
+        self.forget()
+        self.index = Index()
+
     # Snapshots
 
     def snapshots(self, name: str | None = None) -> tuple[Snapshot, ...]:
