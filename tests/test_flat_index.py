@@ -19,7 +19,6 @@ from synthstore.model.embedding import FloatMatrix, IdArray
 from synthstore.store.flat_index import (
     DESCRIPTIONS,
     HEAD_BYTES,
-    FlatDamageError,
     FlatIndex,
     FlatShape,
     flat_content,
@@ -27,6 +26,7 @@ from synthstore.store.flat_index import (
     measure,
     read_flat,
 )
+from synthstore.store.flat_source import FlatDamageError
 from tests.faiss_reference import faiss, make_index, sample, serialized
 
 TYPES = pytest.mark.parametrize("description", DESCRIPTIONS)

@@ -88,7 +88,7 @@ class _Living:
             ids = {(ref.kind, ref.id) for ref in outcome.refs}
             # The new catalog and vectors go before their like is read again.
             del outcome
-            self.job.repository.close()
+            self.job.repository.forget(index=True)
             after = await look(self.root, self.layout, self.job.look, self.job.progress, known)
             about = [f for f in after.findings if (f.subject.kind, f.subject.id) in ids]
             return replace(

@@ -31,7 +31,7 @@ async def into_new(job: Job) -> RestoreReport:
     layout = kind() if kind is not None else None
     laid = await _laid_out(job, target, layout)
     # The look needs the memory.
-    job.repository.close()
+    job.repository.forget(index=True)
     try:
         findings = await _settled(job, laid, target, layout)
     finally:

@@ -10,7 +10,8 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from synthstore.repository.codec import ROW, Number, Part, Spelling, Spelt, Style, cut, spell
-from synthstore.store.flat_index import HEAD_BYTES, FlatDamageError, FlatShape, measure
+from synthstore.store.flat_index import HEAD_BYTES, FlatShape, measure
+from synthstore.store.flat_source import FlatDamageError
 
 _HEAD = struct.Struct("<II")
 _STYLE = struct.Struct("<BBBBB")

@@ -130,8 +130,6 @@ class Repository:
         """Hold it: shared to add, alone to take away."""
         return self.place.locked(shared=shared, wait=wait)
 
-    # Reading
-
     def has(self, name: bytes) -> bool:
         """Whether a file can be had whole, as far as is known."""
         if name not in self.index:
@@ -243,14 +241,11 @@ class Repository:
             self._blocks.popitem(last=False)
         return found
 
-    def forget(self) -> None:
-        """Let go of the blocks that were read, for whoever goes on to something else."""
+    def forget(self, *, index: bool = False) -> None:
+        """Let go of the blocks that were read, and of the ``index`` if nothing else will be."""
         self._blocks.clear()
-
-    def close(self) -> None:
-        """Let go of the index too, for whoever reads nothing from it any more."""
-        self.forget()
-        self.index = Index()
+        if index:
+            self.index = Index()
 
     # Snapshots
 

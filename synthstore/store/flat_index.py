@@ -6,7 +6,6 @@ the headers held against the others and against the file's size, before anything
 
 from __future__ import annotations
 
-import hashlib
 import os
 import struct
 from collections.abc import Mapping
@@ -18,6 +17,7 @@ import numpy as np
 
 from synthstore.model.chosen import Vectors
 from synthstore.model.embedding import FloatMatrix, IdArray
+from synthstore.store.flat_source import BLOCK, FlatDamageError, Source
 
 HEAD_BYTES: Final = 82
 """As many bytes from the start of a file as ``measure`` may need."""
@@ -40,17 +40,11 @@ DESCRIPTIONS: Final = (*_MAP_CODES, BARE)
 _HEADER: Final = struct.Struct("<4siqqqBi")
 _COUNT: Final = struct.Struct("<Q")
 _UNUSED: Final = 1 << 20
-# Small enough that a block is still in the processor's cache when it is hashed.
-_BLOCK: Final = 1 << 19
 
 Twins = Mapping[int, FloatMatrix]
 """By dimension, matrices at hand that may well be the vectors of an index, bit by bit."""
 
 NO_TWINS: Final[Twins] = MappingProxyType({})
-
-
-class FlatDamageError(Exception):
-    """The bytes are no Flat index as FAISS writes them; the text says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,13 +184,13 @@ def read_flat(
     shape = measure(os.pread(fd, HEAD_BYTES, 0), size)
     if shape is None:
         return None
-    source = _Source(fd)
+    source = Source(fd)
     vectors = None
     source.take(shape.vectors_at)
     if with_vectors:
         vectors = twins.get(shape.dim)
         if vectors is None or len(vectors) != shape.ntotal or not source.gives(vectors):
-            source = _Source(fd)
+            source = Source(fd)
             source.take(shape.vectors_at)
             vectors = np.empty((shape.ntotal, shape.dim), dtype="<f4")
             source.fill(vectors)
@@ -205,7 +199,7 @@ def read_flat(
     return FlatIndex(shape, ids, vectors, source.sha256.hexdigest() if with_vectors else None)
 
 
-def _read_ids(source: _Source, shape: FlatShape) -> IdArray:
+def _read_ids(source: Source, shape: FlatShape) -> IdArray:
     if not shape.has_ids:
         return np.arange(shape.ntotal, dtype=np.int64)
     if _COUNT.unpack(source.take(_COUNT.size))[0] != shape.ntotal:
@@ -213,49 +207,6 @@ def _read_ids(source: _Source, shape: FlatShape) -> IdArray:
     ids = np.empty(shape.ntotal, dtype="<i8")
     source.fill(ids)
     return ids
-
-
-class _Source:
-    """Reads a file in order, straight into arrays, hashing what it reads."""
-
-    def __init__(self, fd: int) -> None:
-        self._fd = fd
-        self.offset = 0
-        self.sha256 = hashlib.sha256()
-
-    def take(self, count: int) -> bytes:
-        """The next ``count`` bytes."""
-        taken = bytearray(count)
-        self._fill(memoryview(taken))
-        return bytes(taken)
-
-    def fill(self, array: FloatMatrix | IdArray) -> None:
-        """Fill a contiguous ``array`` with the next bytes."""
-        if array.size:
-            self._fill(array.data.cast("B"))
-
-    def gives(self, matrix: FloatMatrix) -> bool:
-        """Whether the next bytes are those of a ``matrix``; if not, only some of them are taken."""
-        whole = matrix.view(np.uint8).reshape(-1)
-        room = np.empty(min(_BLOCK, len(whole)), np.uint8)
-        for at in range(0, len(whole), _BLOCK):
-            wanted = whole[at : at + _BLOCK]
-            found = room[: len(wanted)]
-            self._fill(found.data)
-            if not np.array_equal(found, wanted):
-                return False
-        return True
-
-    def _fill(self, view: memoryview) -> None:
-        at = 0
-        while at < len(view):
-            block = view[at : at + _BLOCK]
-            count = os.preadv(self._fd, [block], self.offset)
-            if not count:
-                raise FlatDamageError("it shrank while it was read")
-            self.sha256.update(block[:count])
-            self.offset += count
-            at += count
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -274,7 +225,7 @@ class FlatContent:
     def __call__(self, out: BinaryIO) -> None:
         """Write the whole file to ``out``, a block at a time."""
         out.write(_head(self.shape))
-        rows = max(1, _BLOCK // max(1, 4 * self.shape.dim))
+        rows = max(1, BLOCK // max(1, 4 * self.shape.dim))
         for start in range(0, self.shape.ntotal, rows):
             _write(out, self.vectors[start : start + rows], "<f4")
         if self.shape.has_ids:

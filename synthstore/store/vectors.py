@@ -23,12 +23,12 @@ from synthstore.store.faiss_process import (
 from synthstore.store.flat_index import (
     MAX_DIM,
     NO_TWINS,
-    FlatDamageError,
     FlatIndex,
     Twins,
     flat_content,
     read_flat,
 )
+from synthstore.store.flat_source import FlatDamageError
 from synthstore.store.index_building import IndexContent, rebuild_content
 from synthstore.store.index_file import OpenFile, open_file
 from synthstore.store.mapping import mapping_content, read_mapping

@@ -10,7 +10,8 @@ import numpy as np
 
 from synthstore.model.facts import PartStatus
 from synthstore.store import faiss_child
-from synthstore.store.flat_index import DESCRIPTIONS, HEAD_BYTES, FlatDamageError, measure
+from synthstore.store.flat_index import DESCRIPTIONS, HEAD_BYTES, measure
+from synthstore.store.flat_source import FlatDamageError
 from synthstore.store.vectors import read_index
 from tests.faiss_reference import make_index, sample, serialized
 from tests.fuzz.grounds import Target
