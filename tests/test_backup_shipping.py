@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Executor, ThreadPoolExecutor
 from pathlib import Path
@@ -32,7 +33,10 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr("synthstore.scan.pool.SHARD", 5)
     made = build("native", tmp_path / "store", memories=23, dim=64)
     (made.root / "memories" / "a-link.json").symlink_to("nowhere.json")
-    (made.root / "memories" / "odd-\udcff.json").write_bytes(b"{")
+    odd = made.root / "memories" / "odd-\udcff.json"
+    odd.write_bytes(b"{")
+    # So old that two readings see it alike, however long the second takes to begin.
+    os.utime(odd, ns=(10**18, 10**18))
     return made.root
 
 
