@@ -18,11 +18,13 @@ from synthstore.files.flushing import Flush
 from synthstore.files.folders import dress_folder
 from synthstore.files.space import require_room
 from synthstore.layout.base import Layout
+from synthstore.model.columns import FileTable, column_of
+from synthstore.model.facts import EntityFile
 from synthstore.model.paths import confined
 from synthstore.progress import Progress, SilentProgress
 from synthstore.repository.manifest import FileRow, Tree
 from synthstore.repository.vault import Repository
-from synthstore.scan.known import SETTLED_NS, Known
+from synthstore.scan.known import NOTHING, SETTLED_NS, Known
 from synthstore.scan.pool import shards
 from synthstore.scan.shard import ShardFacts
 from synthstore.scan.tables import join_tables
@@ -46,7 +48,7 @@ class LaidOut:
         self._placed = False
         self.lost: dict[str, str] = {}
         """Files that the repository could not give back, and why."""
-        self.known = Known({}, {})
+        self.known = NOTHING
         """What was learned of the entity files when they were read back."""
         size = sum(row.size for row in tree.files)
         self.flush = Flush(aside, total=size, beside=_LOOK_SECONDS * len(tree.files))
@@ -210,8 +212,9 @@ def _shelved(
 def _known(facts: Sequence[ShardFacts], arena: Arena | None) -> Known:
     """What was learned of the entity files, but for those too young to show a later change."""
     before = time.time_ns() - SETTLED_NS
-    seen = (file for shard in facts for file in shard.files)
-    files = {file.path: file for file in seen if file.stat.mtime_ns < before}
+    files: Sequence[EntityFile] = FileTable.joined(shard.files for shard in facts)
+    if max(column_of(files, "stat.mtime_ns"), default=0) >= before:
+        files = [file for file in files if file.stat.mtime_ns < before]
     return Known(files, join_tables(facts, arena))
 
 

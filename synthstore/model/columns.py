@@ -147,6 +147,12 @@ class FileTable(Sequence[EntityFile]):
         starts = range(0, len(files), RUN)
         return cls(FileRun.of(files[start : start + RUN]) for start in starts)
 
+    @classmethod
+    def joined(cls, tables: Iterable[Sequence[EntityFile]]) -> FileTable:
+        """The files of all ``tables``, one after the other."""
+        each = (one if isinstance(one, FileTable) else cls.of(one) for one in tables)
+        return cls(run for table in each for run in table.runs)
+
     @property
     def runs(self) -> Sequence[FileRun]:
         """The columns, run by run."""

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Container, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import count
-from operator import attrgetter, itemgetter
+from operator import attrgetter
+from types import MappingProxyType
 from typing import TypeVar
 
 from synthstore.model.catalog import Row, column
-from synthstore.model.columns import FileTable, kept
-from synthstore.model.facts import EntityFile, FileStatus
+from synthstore.model.columns import FileTable, column_of, kept
+from synthstore.model.facts import EntityFile, FileStatus, Stat
 from synthstore.scan.growing import closed_up
 from synthstore.scan.inventory import EmbeddingTable, Inventory
 from synthstore.scan.shard import Candidate, ShardFacts
@@ -20,11 +21,12 @@ T = TypeVar("T")
 SETTLED_NS = 2 * 10**9
 """How much older than the look a file must be, for a later change to show in its time."""
 
+NO_TABLES: Mapping[int, EmbeddingTable] = MappingProxyType({})
+
 SHARING_PAYS_FROM = 100_000
 """Files whose texts, if they are kept twice, begin to count against 250 MB."""
 
 
-@dataclass(frozen=True, slots=True)
 class Known:
     """Entity files that an earlier look read, for a look under the same lock soon after it.
 
@@ -32,8 +34,12 @@ class Known:
     young that another write could have left the same time on it.
     """
 
-    files: dict[str, EntityFile]
-    tables: dict[int, EmbeddingTable]
+    def __init__(
+        self, files: Sequence[EntityFile] = (), tables: Mapping[int, EmbeddingTable] = NO_TABLES
+    ) -> None:
+        self._files = files
+        self._by_path: dict[str, EntityFile] = {}
+        self._tables = dict(tables)
 
     @classmethod
     def of(cls, inventory: Inventory, without: Container[str] = ()) -> Known:
@@ -42,43 +48,59 @@ class Known:
         The embeddings of ``inventory`` itself are not to be used any more once this is taken.
         """
         before = inventory.now_ns - SETTLED_NS
-        files = {
-            file.path: file
+        files = [
+            file
             for file in kept(inventory.files)
             if file.status is FileStatus.WHOLE
             and file.stat.mtime_ns < before
             and file.path not in without
-        }
-        return cls(files, dict(inventory.tables))
+        ]
+        return cls(files, inventory.tables)
+
+    def __len__(self) -> int:
+        """How many files are known."""
+        return len(self._files)
 
     def has(self, candidate: Candidate) -> bool:
         """Whether the file is as it was."""
-        file = self.files.get(candidate.path)
+        file = self._found().get(candidate.path)
         return file is not None and file.stat == candidate.stat
 
     def has_all(self, candidates: Sequence[Candidate]) -> bool:
-        """Whether that is so of each of the ``candidates``: the usual case, seen at once."""
-        files = list(map(self.files.get, map(itemgetter(0), candidates)))
-        return all(files) and list(map(attrgetter("stat"), files)) == list(
-            map(attrgetter("stat"), candidates)
-        )
+        """Whether that is so of each of the ``candidates``, and these are all that is known.
+
+        The usual case, for which no file is looked at by itself.
+        """
+        if column_of(self._files, "path") != list(map(attrgetter("path"), candidates)):
+            return False
+        columns = (column_of(self._files, f"stat.{name}") for name in Stat._fields)
+        return list(zip(*columns, strict=True)) == list(map(attrgetter("stat"), candidates))
 
     def take(self, candidates: Sequence[Candidate]) -> ShardFacts:
         """What was learned of the ``candidates``, all of which are known; then nothing is any more.
 
         Whoever waits for the look holds this, and must not hold the facts twice by it.
         """
-        paths = set(map(itemgetter(0), candidates))
-        files = tuple(map(self.files.__getitem__, map(itemgetter(0), candidates)))
-        tables = {dim: closed_up(table, paths) for dim, table in self.tables.items()}
-        self.files.clear()
-        self.tables.clear()
+        paths = [candidate.path for candidate in candidates]
+        files = self._files
+        if len(paths) < len(files):
+            files = tuple(map(self._found().__getitem__, paths))
+        names = set(paths)
+        tables = {dim: closed_up(table, names) for dim, table in self._tables.items()}
+        self._files = ()
+        self._by_path.clear()
+        self._tables.clear()
         return ShardFacts(
             files, tables={dim: table for dim, table in tables.items() if table.paths}
         )
 
+    def _found(self) -> dict[str, EntityFile]:
+        if len(self._by_path) < len(self._files):
+            self._by_path = {file.path: file for file in kept(self._files)}
+        return self._by_path
 
-NOTHING = Known({}, {})
+
+NOTHING = Known()
 
 
 class Shared:

@@ -18,7 +18,7 @@ from synthstore.files.arena import Arena, open_arena
 from synthstore.files.walk import look
 from synthstore.layout.base import Layout
 from synthstore.model.catalog import Row
-from synthstore.model.columns import FileRun, FileTable
+from synthstore.model.columns import FileTable
 from synthstore.model.facts import (
     CatalogFacts,
     EntityFile,
@@ -93,7 +93,7 @@ async def scan(
     now_ns = time.time_ns()
     before = await asyncio.to_thread(read_log, root)
     # Whoever reads a file looks at it as well.
-    names_only = not (options.quick or options.subset or known.files)
+    names_only = not (options.quick or options.subset or known)
     listing = await asyncio.to_thread(list_store, root, layout, names_only=names_only)
     unread = [_unread(c) for c in listing.candidates if not options.parses(c.path)]
     todo = _todo(listing, options, known)
@@ -180,7 +180,7 @@ class _Todo(NamedTuple):
 
 def _todo(listing: Listing, options: ScanOptions, known: Known) -> _Todo:
     wanted = [c for c in listing.candidates if options.parses(c.path)]
-    if not known.files:
+    if not known:
         return _Todo(wanted, [])
     if known.has_all(wanted):
         return _Todo([], [known.take(wanted)])
@@ -241,16 +241,11 @@ def _unread(candidate: Candidate) -> EntityFile:
 
 
 def _join_files(facts: Iterable[ShardFacts], unread: Sequence[EntityFile]) -> FileTable:
-    tables = [shard.files for shard in facts]
-    files = FileTable(run for table in (*tables, unread) for run in _runs(table))
+    files = FileTable.joined([*(shard.files for shard in facts), unread])
     paths = files.column("path")
     if all(map(le, paths, islice(paths, 1, None))):
         return files
     return FileTable.of(sorted(files, key=attrgetter("path")))
-
-
-def _runs(files: Sequence[EntityFile]) -> Sequence[FileRun]:
-    return (files if isinstance(files, FileTable) else FileTable.of(files)).runs
 
 
 def _entity_folders(layout: Layout, listing: Listing) -> dict[str, bool]:
