@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import pickle
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -12,12 +13,25 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from synthstore.errors import NewerFormatError, NotAStoreError
 from synthstore.files import parts
 from synthstore.files.jsonio import Parsed, parse
 from synthstore.files.parts import NotInParts, in_parts
 from synthstore.layout.native_columns import NativeRows
 from synthstore.model.catalog import Catalog, Row, RowColumns, column, places_of
+from synthstore.store import catalog as catalog_of_stores
+from synthstore.store.evidence import recognise
+from synthstore.testing.damages import DAMAGES, Damage
+from synthstore.testing.spelling import Name
+from synthstore.testing.stores import build
 from tests.layouts import NATIVE
+
+CASES = [
+    pytest.param(damage, layout, id=f"{damage.name}-{layout}")
+    for damage in DAMAGES
+    for layout in damage.layouts
+    if damage.user == "any"
+]
 
 SPELLINGS: dict[str, Callable[[Any], bytes]] = {
     "orjson": orjson.dumps,
@@ -185,3 +199,32 @@ def test_what_only_a_whole_look_tells_is_left_to_it(raw: bytes) -> None:
 def _texts(catalog: dict[str, Any]) -> list[str]:
     rows = catalog["memories"].items()
     return [text for i, row in rows for text in (i, row["created_at"], row["updated_at"])]
+
+
+@pytest.mark.parametrize(("damage", "layout"), CASES)
+def test_a_long_catalog_tells_as_much_without_its_rows(
+    damage: Damage, layout: Name, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    built = build(layout, tmp_path / "store")
+    damage.apply(built)
+    short = told(built.root)
+    monkeypatch.setattr(catalog_of_stores, "_LONG", 0)
+    assert told(built.root) == short
+
+
+def test_rows_are_left_out_of_a_long_native_catalog(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(catalog_of_stores, "_LONG", 0)
+    found = catalog_of_stores.outline(build("native", tmp_path / "store").root)
+    assert found.document is not None
+    assert found.document["memories"] == {}
+    assert found.document["metadata"]
+
+
+def told(root: Path) -> str:
+    """The layout of a store, or why it has none."""
+    try:
+        return recognise(root).name
+    except (NewerFormatError, NotAStoreError) as error:
+        return f"{error.message} {error.hint}"

@@ -23,6 +23,7 @@ from synthstore.layout.base import Layout
 from synthstore.model.catalog import Row, kept_rows
 from synthstore.model.columns import column_of
 from synthstore.model.embedding import EmbeddingState, IdArray
+from synthstore.model.entries import columns_of
 from synthstore.model.facts import EntityFile, FileStatus, MappingFacts, PartStatus
 from synthstore.model.ids import id_problem, vector_name
 from synthstore.model.numbers import numeric_ids
@@ -164,12 +165,14 @@ def mapped(inventory: Inventory) -> bool:
 
 def _names_just(mapping: MappingFacts, vectors: _Vectors) -> bool:
     """Whether it has the number of each vector, and no other."""
-    entries = mapping.entries
-    if entries is None or len(entries) != len(vectors.names):
+    if mapping.entries is None or len(mapping.entries) != len(vectors.names):
         return False
-    # No number of a vector is negative.
-    said = (entries.get(name, -1) for name in vectors.names)
-    return bool((np.fromiter(said, np.int64, len(entries)) == vectors.numbers).all())
+    names, numbers = columns_of(mapping.entries)
+    # No two vectors have one number: in that order nothing needs to be looked up.
+    order, own = np.argsort(numbers), np.argsort(vectors.numbers)
+    if not np.array_equal(numbers[order], vectors.numbers[own]):
+        return False
+    return all(map(eq, map(names.__getitem__, order), map(vectors.names.__getitem__, own)))
 
 
 @once

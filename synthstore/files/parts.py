@@ -11,6 +11,8 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+import orjson
+
 from synthstore.files.parsing import Parsed, ParseFailure, parse
 
 PART = 1 << 20
@@ -32,6 +34,7 @@ class InParts:
     raw: bytes
     start: int
     end: int
+    lightly: bool = False
 
     def parts(self) -> Iterator[dict[str, object]]:
         """The members, some at a time; whether a key stands in two parts is the caller's to see.
@@ -44,15 +47,16 @@ class InParts:
         while at < self.end:
             cut = -1 if between is None else self.raw.find(between, at + PART, self.end)
             end = self.end if cut < 0 else cut + 1
-            yield _object(b"{%b}" % self.raw[at:end])
+            yield _object(b"{%b}" % self.raw[at:end], self.lightly)
             # A comma stands between two parts, and belongs to none.
             at = end + 1
 
 
-def in_parts(raw: bytes, key: str) -> InParts:
+def in_parts(raw: bytes, key: str, *, lightly: bool = False) -> InParts:
     """The document, if its first member is an object of objects under ``key``.
 
-    Raises NotInParts.
+    With ``lightly`` nobody looks for what parsing loses, keys that stand twice among it. Raises
+    NotInParts.
     """
     opening = re.match(rb'\{(\s*)"%b"\s*:\s*\{(?=\s*")' % re.escape(key.encode()), raw)
     if opening is None:
@@ -61,13 +65,13 @@ def in_parts(raw: bytes, key: str) -> InParts:
     end = raw.find(b"}%b}" % opening[1], start) + 1
     if end == 0:
         raise NotInParts
-    return InParts(_object(raw[:start] + raw[end:]), raw, start, end)
+    return InParts(_object(raw[:start] + raw[end:], lightly), raw, start, end, lightly)
 
 
-def _object(raw: bytes) -> dict[str, object]:
+def _object(raw: bytes, lightly: bool) -> dict[str, object]:
     try:
-        parsed = parse(raw)
-    except ParseFailure:
+        parsed = Parsed(orjson.loads(raw)) if lightly else parse(raw)
+    except (ParseFailure, orjson.JSONDecodeError):
         raise NotInParts from None
     if not isinstance(parsed.value, dict) or parsed != Parsed(parsed.value):
         raise NotInParts

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from synthstore.layout.evidence import MISSING, Evidence, Sample
 from synthstore.layout.names import UUID_NAME
+from synthstore.layout.native import Native
 
 TYPED = "lucidia (typed)"
 """Rows with ``significance`` and ``access_count``, a folder for each type of memory."""
@@ -43,7 +44,7 @@ def by_catalog(evidence: Evidence) -> bool:
 def _is_young(evidence: Evidence) -> bool:
     """Whether the catalog has what only the design's own layout knows."""
     catalog = evidence.catalog or {}
-    nested = evidence.section is not None and not {"metadata", "assemblies"}.isdisjoint(catalog)
+    nested = evidence.section is not None and not Native.marks.isdisjoint(catalog)
     return nested or any("filepath" in row for row in evidence.some_rows)
 
 

@@ -63,6 +63,8 @@ class Native(Layout):
     }
     plain_kinds: ClassVar[Mapping[str, Kind]] = {"memories": "memory", "assemblies": "assembly"}
     long_section = "memories"
+    marks: ClassVar[frozenset[str]] = frozenset({"metadata", "assemblies"})
+    """Keys beside that section which no other layout has."""
     backup_patterns = ("backups/index/*.json", ".synthstore/index_backups/*.json")
 
     _parts: ClassVar[frozenset[str]] = frozenset(

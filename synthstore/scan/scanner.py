@@ -17,8 +17,9 @@ from typing import NamedTuple
 from synthstore.files.arena import Arena, open_arena
 from synthstore.files.walk import look
 from synthstore.layout.base import Layout
-from synthstore.model.catalog import Row
+from synthstore.model.catalog import Row, column
 from synthstore.model.columns import FileTable
+from synthstore.model.entries import Entries
 from synthstore.model.facts import (
     CatalogFacts,
     EntityFile,
@@ -29,7 +30,7 @@ from synthstore.model.facts import (
 )
 from synthstore.progress import Progress, SilentProgress
 from synthstore.scan.inventory import AccessProblem, EmbeddingTable, Inventory, UnfinishedRun
-from synthstore.scan.known import NOTHING, Known
+from synthstore.scan.known import NOTHING, SHARING_PAYS_FROM, Known
 from synthstore.scan.listing import Listing, access_problem, list_store
 from synthstore.scan.pending import with_log
 from synthstore.scan.pool import executor_for
@@ -201,12 +202,22 @@ def _read_parts(root: Path, layout: Layout, twins: Twins, *, quick: bool) -> _Pa
         reading = beside.submit(_index, root, layout, twins, with_vectors=not quick)
         mappings = _relevant([read_mapping(root, path) for path in layout.mapping_paths])
         catalog = read_catalog(root, layout)
+        _share_names(catalog, mappings)
     index = reading.result()
     unfinished = tuple(
         UnfinishedRun(run.run, run.command, run.owner_alive) for run in unfinished_runs(root)
     )
     access = tuple(_closed(root, (catalog, index, *mappings)))
     return _Parts(catalog, index, mappings, unfinished, access)
+
+
+def _share_names(catalog: CatalogFacts, mappings: Sequence[MappingFacts]) -> None:
+    """Let mappings hold the very ids of the rows: of few they are not worth the time."""
+    rows = () if catalog.catalog is None else catalog.catalog.rows
+    if len(rows) >= SHARING_PAYS_FROM:
+        for mapping in mappings:
+            if isinstance(mapping.entries, Entries):
+                mapping.entries.share(column(rows, "id"))
 
 
 def _index(root: Path, layout: Layout, twins: Twins, *, with_vectors: bool) -> IndexFacts:

@@ -18,9 +18,13 @@ from synthstore.files.parts import NotInParts, in_parts
 from synthstore.files.walk import list_folder, look, read_file
 from synthstore.layout.base import CATALOG_NAME, CatalogShapeError, Layout
 from synthstore.layout.fields import scalar
+from synthstore.layout.native import Native
 from synthstore.model.catalog import Catalog, Row
 from synthstore.model.facts import CatalogFacts, PartStatus, Stat
 from synthstore.model.times import in_seconds, instant_us
+
+_LONG = 4 << 20
+"""From so many bytes on, a catalog's rows are not worth having to see what it is."""
 
 DUPLICATE_KEYS = "duplicate keys"
 """How ``files.jsonio`` names what only a second look can place."""
@@ -71,6 +75,28 @@ def _load(root: Path, path: str, *, lightly: bool) -> LoadedCatalog:
         return LoadedCatalog(PartStatus.UNREADABLE, "holds no JSON object", raw, stat)
     doubled = DUPLICATE_KEYS in parsed.rigid
     return LoadedCatalog(PartStatus.OK, None, raw, stat, parsed.value, doubled, parsed.encoding)
+
+
+def outline(root: Path) -> LoadedCatalog:
+    """A catalog, however long, for one who asks what layout it is of.
+
+    Of a long native one the rows are parsed, but left out: that it has such says enough.
+    """
+    try:
+        raw, stat = read_file(root, CATALOG_NAME)
+        document = _without_rows(raw) if len(raw) >= _LONG else None
+    except (FileNotFoundError, SynthstoreError, NotInParts):
+        document = None
+    if document is None:
+        return load_catalog(root, lightly=True)
+    return LoadedCatalog(PartStatus.OK, None, raw, stat, document)
+
+
+def _without_rows(raw: bytes) -> Mapping[str, object] | None:
+    found = in_parts(raw, Native.long_section, lightly=True)
+    native = not Native.marks.isdisjoint(found.rest)
+    # A flat catalog may have a memory of the section's name, and that has a path.
+    return found.rest if native and not any("path" in part for part in found.parts()) else None
 
 
 def _parse_lightly(raw: bytes) -> Parsed:

@@ -30,7 +30,7 @@ from synthstore.layout.evidence import (
     spread,
 )
 from synthstore.model.facts import PartStatus
-from synthstore.store.catalog import LoadedCatalog, load_catalog
+from synthstore.store.catalog import LoadedCatalog, load_catalog, outline
 from synthstore.store.halfway import layout_ahead
 
 _SAMPLE_CAP = 16 << 20
@@ -92,9 +92,9 @@ def gather(root: Path, first: FirstLook | None = None) -> Evidence:
     be listed.
     """
     folders, beside = _top(root)
-    first = first or FirstLook(root)
-    loaded = first.catalog
-    names = {"": beside} | {f: tuple(_names(first.files, f)) for f in ENTITY_FOLDERS if f}
+    loaded = outline(root) if first is None else first.catalog
+    listed = first.files if first is not None else FileNames(root)
+    names = {"": beside} | {f: tuple(_names(listed, f)) for f in ENTITY_FOLDERS if f}
     return Evidence(
         where=str(root),
         catalog=loaded.document,

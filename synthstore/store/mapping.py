@@ -13,6 +13,7 @@ from typing import Literal
 from synthstore.errors import OperationError
 from synthstore.files.jsonio import ParseFailure, Style, dump, parse, style_of
 from synthstore.files.walk import read_file
+from synthstore.model.entries import Entries
 from synthstore.model.facts import MappingFacts, PartStatus, Stat
 
 MappingStyle = Literal["core", "native"]
@@ -52,7 +53,7 @@ def _understand(path: str, raw: bytes, stat: Stat) -> MappingFacts:
         found,
         status=PartStatus.OK,
         problem=f"{len(bad)} of its values are no numbers that FAISS ids can be" if bad else None,
-        entries=entries,
+        entries=Entries(entries),
         duplicate_keys=_duplicates(raw) if parsed.rigid else (),
         bad_entries=bad,
         encoding=parsed.encoding,
