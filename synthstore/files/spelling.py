@@ -54,7 +54,7 @@ def style_of(raw: bytes, value: object) -> Style:
 
     Where no spelling gives back the very bytes: orjson's with an indent of 2.
     """
-    for style in _candidates(raw):
+    for style in candidates(raw):
         if dump(value, style) == raw:
             return replace(style, proven=True)
     return Style()
@@ -63,11 +63,12 @@ def style_of(raw: bytes, value: object) -> Style:
 def nearest_style(raw: bytes) -> Style:
     """The likeliest spelling of ``raw`` by its looks alone, without any proof."""
     colon = ": " if b'": ' in raw else ":"
-    fitting = (style for style in _candidates(raw) if style.separators[1] == colon)
+    fitting = (style for style in candidates(raw) if style.separators[1] == colon)
     return next(fitting, Style())
 
 
-def _candidates(raw: bytes) -> Iterator[Style]:
+def candidates(raw: bytes) -> Iterator[Style]:
+    """Spellings that ``raw`` may have, the likeliest first."""
     newline = raw.endswith(b"\n")
     if raw.strip() in _EMPTY:
         yield Style(newline=newline)
@@ -99,13 +100,14 @@ def dump(value: object, style: Style, *, finite: bool = False) -> bytes:
     for looking at each costs more than writing them all.
     """
     if style.writer == "orjson":
-        text = _by_orjson(value, style, finite=finite)
+        text = by_orjson(value, style, finite=finite)
         if text is not None:
             return text
     return _by_json(value, style) + (b"\n" if style.newline else b"")
 
 
-def _by_orjson(value: object, style: Style, *, finite: bool) -> bytes | None:
+def by_orjson(value: object, style: Style, *, finite: bool) -> bytes | None:
+    """As ``dump``, in a style of orjson's; None for what it cannot write."""
     indent = orjson.OPT_INDENT_2 if style.indent else 0
     newline = orjson.OPT_APPEND_NEWLINE if style.newline else 0
     try:

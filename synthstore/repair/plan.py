@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Protocol
 
 from synthstore.files.durable import hash_content
-from synthstore.files.jsonio import Style, dump, parse, style_of
+from synthstore.files.jsonio import Style, parse, style_of
+from synthstore.files.pieces import Pieces, dump_in_pieces, style_by_pieces
 from synthstore.layout.base import Layout
 from synthstore.model.facts import IndexFacts, Stat
 from synthstore.repair.state import Basis, Target
@@ -111,16 +112,17 @@ class _Planner:
     def _catalog(self) -> Iterator[Change]:
         document, facts = self.target.catalog.document, self.inventory.catalog
         if document is not None:
-            content = dump(document, self._catalog_style())
+            style, section = self._catalog_style(), self.layout.long_section
+            content = dump_in_pieces(document, style, section)
             yield from self._write(facts.path, content, facts, CATALOG)
 
     def _catalog_style(self) -> Style:
         facts = self.inventory.catalog
-        raw, catalog = self.basis.raw.get(facts.path), facts.catalog
+        raw, catalog = self.basis.catalog_bytes(), facts.catalog
         if raw is None or catalog is None:
             return Style()
         # What the scan parsed mostly proves the style; to parse it again costs as much as all rows.
-        style = style_of(raw, catalog.whole())
+        style = style_by_pieces(raw, catalog.whole(), self.layout.long_section)
         return style if style.proven else style_of(raw, parse(raw).value)
 
     def _removals(self) -> Iterator[Change]:
@@ -132,7 +134,7 @@ class _Planner:
     def _write(
         self,
         path: str,
-        content: bytes | IndexContent,
+        content: bytes | Pieces | IndexContent,
         old: Found | None,
         order: int,
         *,

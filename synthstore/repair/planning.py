@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -68,6 +69,7 @@ def plan_repair(root: Path, inventory: Inventory, task: Task) -> Planned:
         basis,
         copies=surviving(root, inventory, needs(basis), (*SOURCES, *task.sources)),
         raw=_raw(root, inventory),
+        catalog_bytes=partial(_bytes_of, root, inventory.catalog.path),
         digests=_digests(root, inventory),
         backup=_backup(root, inventory),
     )
@@ -82,15 +84,16 @@ def plan_repair(root: Path, inventory: Inventory, task: Task) -> Planned:
 
 
 def _raw(root: Path, inventory: Inventory) -> Mapping[str, bytes]:
-    paths = {*hurt_paths(inventory), inventory.catalog.path}
-    found = {}
-    for path in sorted(paths):
-        try:
-            found[path] = read_file(root, path)[0]
-        except (OSError, SynthstoreError):
-            # Unreadable bytes can neither be salvaged nor spliced; the scan has said so.
-            continue
-    return found
+    found = ((path, _bytes_of(root, path)) for path in sorted(hurt_paths(inventory)))
+    return {path: raw for path, raw in found if raw is not None}
+
+
+def _bytes_of(root: Path, path: str) -> bytes | None:
+    try:
+        return read_file(root, path)[0]
+    except (OSError, SynthstoreError):
+        # Unreadable bytes can neither be salvaged nor spliced; the scan has said so.
+        return None
 
 
 def _digests(root: Path, inventory: Inventory) -> Mapping[str, str]:

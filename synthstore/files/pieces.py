@@ -1,0 +1,99 @@
+"""A long document spelt piece by piece, without a text of it all that grows by being copied."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from itertools import islice
+from typing import BinaryIO, Final
+
+from synthstore.files.spelling import Style, by_orjson, candidates, dump
+
+MEMBERS = 2000
+"""Members of the long object that go into a piece."""
+
+_STAND_IN: Final = secrets.token_hex(16)
+"""A key that no document has: it shows where the members stood."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Pieces:
+    """A file's content in pieces: call it with an open binary file."""
+
+    pieces: tuple[bytes, ...]
+
+    @property
+    def size(self) -> int:
+        """How many bytes it writes."""
+        return sum(map(len, self.pieces))
+
+    def __call__(self, out: BinaryIO) -> None:
+        """Write the whole file to ``out``."""
+        out.writelines(self.pieces)
+
+
+class _OnlyWhole(Exception):  # noqa: N818 - not an error: the document is spelt as a whole
+    """The document cannot be spelt in pieces."""
+
+
+def dump_in_pieces(value: Mapping[str, object], style: Style, key: str) -> bytes | Pieces:
+    """What ``dump`` gives, in pieces if the object under ``key`` is long."""
+    try:
+        return Pieces(tuple(_spelt(value, style, key)))
+    except _OnlyWhole:
+        return dump(value, style)
+
+
+def style_by_pieces(raw: bytes, value: Mapping[str, object], key: str) -> Style:
+    """What ``style_of`` gives, found without a second text of what is long under ``key``."""
+    for style in candidates(raw):
+        try:
+            proven = _is(raw, _spelt(value, style, key))
+        except _OnlyWhole:
+            proven = dump(value, style) == raw
+        if proven:
+            return replace(style, proven=True)
+    return Style()
+
+
+def _is(raw: bytes, pieces: Iterable[bytes]) -> bool:
+    at = 0
+    for piece in pieces:
+        if not raw.startswith(piece, at):
+            return False
+        at += len(piece)
+    return at == len(raw)
+
+
+def _spelt(value: Mapping[str, object], style: Style, key: str) -> Iterator[bytes]:
+    """The document in ``style``; raises _OnlyWhole."""
+    section = value.get(key)
+    if style.writer != "orjson" or not isinstance(section, dict) or len(section) <= MEMBERS:
+        raise _OnlyWhole
+    head, tail = _around({**value, key: {_STAND_IN: 0}}, style)
+    inside = replace(style, newline=False)
+    before, behind = _around({key: {_STAND_IN: 0}}, inside)
+    between = b"," + before[before.rindex(b"{") + 1 :]
+    yield head
+    members = iter(section.items())
+    first = True
+    while part := dict(islice(members, MEMBERS)):
+        text = _whole({key: part}, inside)[len(before) : -len(behind)]
+        yield text if first else between + text
+        first = False
+    yield tail
+
+
+def _around(value: Mapping[str, object], style: Style) -> tuple[bytes, bytes]:
+    """What stands before and behind the stand-in."""
+    member = f'"{_STAND_IN}"{style.separators[1]}0'
+    head, _, tail = _whole(value, style).partition(member.encode())
+    return head, tail
+
+
+def _whole(value: Mapping[str, object], style: Style) -> bytes:
+    text = by_orjson(value, style, finite=False)
+    if text is None:
+        raise _OnlyWhole
+    return text
