@@ -17,10 +17,14 @@ from synthstore.scan.shard import ShardFacts
 numbers = st.integers(0, 9) | st.just(2**63)
 texts = st.text(max_size=3) | st.sampled_from(["0f" * 32, "0F" * 32, "a1" * 32])
 kinds = st.sampled_from(["memory", "assembly"])
+times = st.sampled_from(["2025", "2026", "20261", "\xe4\xf6\xfc1", None, 2025])
 records = st.builds(
-    lambda kind, name, score, members: Record(kind, name, score=score, members=members),
+    lambda kind, name, time, score, members: Record(
+        kind, name, time, time, score=score, members=members
+    ),
     kinds,
     st.none() | texts,
+    times,
     st.none() | st.floats(-1, 1) | st.integers(0, 1) | st.just(-0.0),
     st.lists(texts, max_size=2).map(tuple),
 )

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NamedTuple, TypeVar, overload
+from typing import Any, NamedTuple, overload
 
 from synthstore.checks.found import once
-from synthstore.model.catalog import Row, column, places_of
+from synthstore.model.catalog import Row, column, column_at, places_of
 from synthstore.model.columns import column_of
 from synthstore.model.facts import EntityFile, FileStatus
 from synthstore.model.ids import EntityRef, Kind
 from synthstore.scan.inventory import Inventory
-
-T = TypeVar("T")
 
 
 class PickedRows(Sequence[Row]):
@@ -21,9 +19,9 @@ class PickedRows(Sequence[Row]):
     def __init__(self, rows: Sequence[Row], places: Sequence[int]) -> None:
         self._rows, self._places = rows, places
 
-    def column(self, name: str) -> list[Any]:
+    def each(self, name: str) -> Iterator[Any]:
         """One field of all of them."""
-        return _picked(column(self._rows, name), self._places)
+        return column_at(self._rows, name, self._places)
 
     def __len__(self) -> int:
         """How many there are."""
@@ -95,15 +93,11 @@ def pairs_of(inventory: Inventory) -> Pairs | None:
     places = places_of(listed, column_of(files, "path"))
     if len(places) < len(files):
         return None
-    kinds, ids = (_picked(column(listed, name), places) for name in ("kind", "id"))
+    kinds, ids = (list(column_at(listed, name, places)) for name in ("kind", "id"))
     if kinds != column_of(files, "kind") or not _bear(files, ids):
         return None
     several = len(set(zip(kinds, ids, strict=True))) < len(ids)
     return None if several else Pairs(kinds, ids, files, PickedRows(listed, places))
-
-
-def _picked(items: Sequence[T], places: Sequence[int]) -> list[T]:
-    return list(map(items.__getitem__, places))
 
 
 def _are_plain(rows: Sequence[Row]) -> bool:

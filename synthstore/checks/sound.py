@@ -21,7 +21,7 @@ from synthstore.checks.found import once
 from synthstore.checks.pairing import Pairs, RowsByPath, pairs_of, rows_of
 from synthstore.layout.base import Layout
 from synthstore.model.catalog import Row, kept_rows
-from synthstore.model.columns import column_of
+from synthstore.model.columns import column_of, each_of
 from synthstore.model.embedding import EmbeddingState, IdArray
 from synthstore.model.entries import columns_of
 from synthstore.model.facts import EntityFile, FileStatus, MappingFacts, PartStatus
@@ -85,7 +85,7 @@ def _unlike(layout: Layout, pairs: Pairs) -> Iterator[int]:
     same = np.array([kind == "memory" for kind in pairs.kinds], np.bool_) & unlike
     if layout.repeated and same.any():
         for mine, theirs in layout.repeated.items():
-            equal = map(eq, rows.column(mine), column_of(files, theirs))
+            equal = map(eq, rows.each(mine), each_of(files, theirs))
             same &= np.fromiter(equal, np.bool_, len(rows))
         unlike &= ~same
     return iter(np.flatnonzero(unlike).tolist())

@@ -6,14 +6,15 @@ Only rows as our own writer makes them fit; where one does not, all rows are kep
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import chain, repeat
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 from typing import Any, cast, overload
 
 from synthstore.layout.fields import DIGEST_PREFIX
 from synthstore.layout.names import SUFFIX
 from synthstore.layout.native_rows import LARGE, digests
-from synthstore.model.catalog import Row, RowColumns, column, places_of
+from synthstore.model.catalog import Row, RowColumns, column, column_at, places_of
+from synthstore.model.texts import Texts
 
 _TYPES: Mapping[str, type] = {
     "filepath": str,
@@ -35,8 +36,7 @@ class NativeRows(RowColumns):
         self._keys: tuple[str, ...] = ()
         """The keys of each row, in their order."""
         self._ids: list[str] = []
-        self._created: list[str] = []
-        self._updated: list[str] = []
+        self._created, self._updated = Texts(), Texts()
         self._scores = array("d")
         self._hashes = bytearray()
         self.others: Sequence[Row] = ()
@@ -50,8 +50,8 @@ class NativeRows(RowColumns):
             return not part
         self._keys = tuple(columns)
         self._ids += part
-        self._created += columns["created_at"]
-        self._updated += columns["updated_at"]
+        self._created.extend(columns["created_at"])
+        self._updated.extend(columns["updated_at"])
         self._scores.extend(columns["quickrecal_score"])
         self._hashes += bytes.fromhex("".join(hashes))
         return True
@@ -84,35 +84,44 @@ class NativeRows(RowColumns):
         own = len(self._ids)
         return self._row(place) if place < own else self.others[place - own]
 
+    def at(self, name: str, places: Iterable[int]) -> Iterator[Any]:
+        """One field of the rows at ``places``."""
+        if self._made is not None:
+            return column_at(self._made, name, places)
+        own, others, read = len(self._ids), self.others, self._reader(name)
+        if not others:
+            return map(read, places)
+        return (
+            read(place) if place < own else getattr(others[place - own], name) for place in places
+        )
+
+    def _reader(self, name: str) -> Callable[[int], Any]:
+        readers: Mapping[str, Callable[[int], Any]] = {
+            "kind": lambda _: "memory",
+            "id": self._ids.__getitem__,
+            "path": lambda at: _path(self._ids[at]),
+            "created_at": self._created.__getitem__,
+            "updated_at": self._updated.__getitem__,
+            "score": self._scores.__getitem__,
+            "content_hash": self._digits,
+            "raw": lambda at: self._row(at).raw,
+        }
+        return readers.get(name) or (lambda _: Row._field_defaults[name])
+
     def column(self, name: str) -> list[Any]:
         """One field of all rows, in their order."""
         if self._made is not None:
             return column(self._made, name)
-        return [*self._column(name), *(getattr(row, name) for row in self.others)]
+        return list(self.at(name, range(len(self))))
 
     def kept(self) -> Sequence[Row]:
         """All as objects, which take the place of the columns."""
         if self._made is None:
             made = tuple(self)
-            self._ids, self._created, self._updated = [], [], []
+            self._ids, self._created, self._updated = [], Texts(), Texts()
             self._scores, self._hashes, self.others = array("d"), bytearray(), ()
             self._made = made
         return self._made
-
-    def _column(self, name: str) -> Iterable[Any]:
-        if name == "raw":
-            return (row.raw for row in map(self._row, range(len(self._ids))))
-        columns: Mapping[str, Iterable[Any]] = {
-            "kind": repeat("memory", len(self._ids)),
-            "id": self._ids,
-            "path": map(_path, self._ids),
-            "created_at": self._created,
-            "updated_at": self._updated,
-            "score": self._scores,
-            "content_hash": map(self._digits, range(len(self._ids))),
-        }
-        default = Row._field_defaults.get(name)
-        return columns.get(name) or repeat(default, len(self._ids))
 
     def places(self, paths: Iterable[str]) -> array[int]:
         """Where among the rows that of each path stands, leaving out those of no row."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from array import array
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
 from typing import Any, NamedTuple
@@ -50,6 +50,10 @@ class RowColumns(Sequence[Row]):
         """One field of all rows, in their order."""
 
     @abstractmethod
+    def at(self, name: str, places: Iterable[int]) -> Iterator[Any]:
+        """As ``column_at``."""
+
+    @abstractmethod
     def kept(self) -> Sequence[Row]:
         """All as objects, which take the place of the columns."""
 
@@ -69,6 +73,13 @@ def column(rows: Sequence[Row], name: str) -> list[Any]:
     if isinstance(rows, RowColumns):
         return rows.column(name)
     return list(map(attrgetter(name), rows))
+
+
+def column_at(rows: Sequence[Row], name: str, places: Iterable[int]) -> Iterator[Any]:
+    """One field of the rows at ``places``, one after the other."""
+    if isinstance(rows, RowColumns):
+        return rows.at(name, places)
+    return map(attrgetter(name), map(rows.__getitem__, places))
 
 
 def kept_rows(rows: Sequence[Row]) -> Sequence[Row]:

@@ -21,6 +21,7 @@ RUN = 250
 
 _STAT = EntityFile._fields.index("stat")
 _RECORD = EntityFile._fields.index("record")
+_TIMES = frozenset({"created_at", "updated_at"})
 
 
 class _Same(NamedTuple):
@@ -37,7 +38,14 @@ class _Digests(NamedTuple):
     size: int
 
 
-_Column: TypeAlias = "_Same | _Digests | array[Any] | tuple[Any, ...]"
+class _Times(NamedTuple):
+    """Texts of ASCII characters, all of one length."""
+
+    joined: bytes
+    size: int
+
+
+_Column: TypeAlias = "_Same | _Digests | _Times | array[Any] | tuple[Any, ...]"
 
 
 def _squeezed(values: tuple[Any, ...]) -> _Column:
@@ -57,9 +65,23 @@ def _squeezed(values: tuple[Any, ...]) -> _Column:
     return values
 
 
+def _squeezed_field(name: str, values: tuple[Any, ...]) -> _Column:
+    """A field of records. Times go by their characters; others share the texts that rows have."""
+    column = _squeezed(values)
+    if name not in _TIMES or column is not values or {str} != set(map(type, values)):
+        return column
+    joined, size = "".join(values), len(values[0])
+    if not (joined.isascii() and {size}.issuperset(map(len, values))):
+        return column
+    return _Times(joined.encode("ascii"), size)
+
+
 def _values(column: _Column) -> Iterable[Any]:
     if isinstance(column, _Same):
         return repeat(column.value, column.times)
+    if isinstance(column, _Times):
+        joined, size = column
+        return (joined[at : at + size].decode("ascii") for at in range(0, len(joined), size))
     if isinstance(column, _Digests):
         digests, size = column
         return (digests[at : at + size].hex() for at in range(0, len(digests), size))
@@ -94,7 +116,7 @@ class FileRun:
             len(files),
             tuple(map(_squeezed, columns)),
             tuple(map(_squeezed, zip(*stats, strict=True))),
-            tuple(map(_squeezed, zip(*there, strict=True))),
+            tuple(map(_squeezed_field, Record._fields, zip(*there, strict=True))),
         )
 
     def __reduce__(self) -> tuple[object, ...]:
@@ -168,11 +190,11 @@ class FileTable(Sequence[EntityFile]):
             self._made = tuple(made)
         return self._made
 
-    def column(self, name: str) -> list[Any]:
-        """As ``column_of``."""
+    def each(self, name: str) -> Iterator[Any]:
+        """As ``each_of``."""
         if self._made is not None:
-            return column_of(self._made, name)
-        return list(chain.from_iterable(run.column(name) for run in self._runs))
+            return each_of(self._made, name)
+        return chain.from_iterable(run.column(name) for run in self._runs)
 
     def __len__(self) -> int:
         """How many there are."""
@@ -211,12 +233,17 @@ def column_of(files: Sequence[EntityFile], name: str) -> list[Any]:
 
     None where a file has no record.
     """
+    return list(each_of(files, name))
+
+
+def each_of(files: Sequence[EntityFile], name: str) -> Iterator[Any]:
+    """As ``column_of``, one after the other."""
     if isinstance(files, FileTable):
-        return files.column(name)
+        return files.each(name)
     if not name.startswith("record."):
-        return list(map(attrgetter(name), files))
+        return map(attrgetter(name), files)
     read = attrgetter(name.removeprefix("record."))
-    return [None if file.record is None else read(file.record) for file in files]
+    return (None if file.record is None else read(file.record) for file in files)
 
 
 def kept(files: Sequence[EntityFile]) -> Sequence[EntityFile]:

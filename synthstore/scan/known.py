@@ -117,7 +117,7 @@ class Shared:
     def facts(self, facts: ShardFacts) -> ShardFacts:
         """The same facts; what they held twice can go."""
         files = FileTable.of([_shared(file, self._row_of(file)) for file in facts.files])
-        own = {path: path for path in files.column("path")}
+        own = {path: path for path in column_of(files, "path")}
         blocks = {dim: (_own(own, paths), rest) for dim, (paths, rest) in facts.blocks.items()}
         placed = {dim: (_own(own, paths), rest) for dim, (paths, rest) in facts.placed.items()}
         tables = {d: replace(t, paths=_own(own, t.paths)) for d, t in facts.tables.items()}
@@ -143,8 +143,6 @@ def _shared(file: EntityFile, row: Row | None) -> EntityFile:
         sha256=_either(row.content_hash, file.sha256),
         record=record._replace(
             id=_either(row.id, record.id),
-            created_at=_either(row.created_at, record.created_at),
-            updated_at=_either(row.updated_at, record.updated_at),
             # Asked only of a row whose hash is not that of the bytes.
             content_sha256=None if row.content_hash == file.sha256 else record.content_sha256,
         ),

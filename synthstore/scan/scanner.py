@@ -18,7 +18,7 @@ from synthstore.files.arena import Arena, open_arena
 from synthstore.files.walk import look
 from synthstore.layout.base import Layout
 from synthstore.model.catalog import Row, column
-from synthstore.model.columns import FileTable
+from synthstore.model.columns import FileTable, column_of
 from synthstore.model.entries import Entries
 from synthstore.model.facts import (
     CatalogFacts,
@@ -253,7 +253,7 @@ def _unread(candidate: Candidate) -> EntityFile:
 
 def _join_files(facts: Iterable[ShardFacts], unread: Sequence[EntityFile]) -> FileTable:
     files = FileTable.joined([*(shard.files for shard in facts), unread])
-    paths = files.column("path")
+    paths = column_of(files, "path")
     if all(map(le, paths, islice(paths, 1, None))):
         return files
     return FileTable.of(sorted(files, key=attrgetter("path")))
