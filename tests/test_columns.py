@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from synthstore.model.columns import FileRun, FileTable, column_of, kept
+from synthstore.model.columns import FileRun, FileTable, column_of, each_of, kept
 from synthstore.model.embedding import EmbeddingState
 from synthstore.model.facts import EntityFile, FileStatus, Record, Stat
 from synthstore.scan.shard import ShardFacts
@@ -82,6 +82,20 @@ def test_a_table_has_the_files_and_each_field_of_them(parts: list[tuple[EntityFi
         assert all(one is other for one, other in zip(kept(table), table, strict=True))
     with pytest.raises(IndexError):
         table[len(whole)]
+
+
+@pytest.mark.parametrize("name", [None, "path", "stat.size", "record.id"])
+def test_who_goes_through_a_table_meets_all_of_it_whatever_others_do(name: str | None) -> None:
+    stat = Stat(1, 2, 3, 4, 5, 6, 7)
+    whole = [
+        EntityFile("memory", str(n), FileStatus.WHOLE, stat, record=Record("memory", str(n)))
+        for n in range(6)
+    ]
+    table = FileTable(FileRun.of(whole[at : at + 2]) for at in range(0, 6, 2))
+    walk = iter(table) if name is None else each_of(table, name)
+    found = [next(walk)]
+    assert list(table.kept()) == whole
+    assert [*found, *walk] == (whole if name is None else column_of(whole, name))
 
 
 @given(given_files=st.lists(files, max_size=5).map(tuple))

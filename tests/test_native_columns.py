@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import pickle
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -228,3 +228,15 @@ def told(root: Path) -> str:
         return recognise(root).name
     except (NewerFormatError, NotAStoreError) as error:
         return f"{error.message} {error.hint}"
+
+
+@pytest.mark.parametrize("name", [None, *Row._fields])
+def test_who_goes_through_rows_meets_all_of_them_whatever_others_do(name: str | None) -> None:
+    found = apart(b'{"memories": {%b}, "metadata": {}}' % plain("a", "b", "c"))
+    assert found is not None
+    assert isinstance(found.rows, NativeRows)
+    whole = list(found.rows) if name is None else column(found.rows, name)
+    walk: Iterator[Any] = iter(found.rows) if name is None else found.rows.at(name, range(3))
+    first = next(walk)
+    assert len(found.rows.kept()) == 3
+    assert [first, *walk] == whole

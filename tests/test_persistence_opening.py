@@ -313,6 +313,22 @@ def test_names_of_backups_sort_by_time(tmp_path: Path) -> None:
     assert [path.name for path in (built.root / "backups").iterdir()] == ["index"]
 
 
+async def test_what_is_pending_in_a_held_store_is_no_drift(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # As in a store of thousands, the files come in many shards.
+    monkeypatch.setattr("synthstore.scan.pool.SHARD", 2)
+    async with MemoryPersistence(tmp_path) as p:
+        entries = memories(9)
+        await p.save_memories_batch(entries)
+        await p.flush()
+        for entry in entries[::3]:
+            entry.touch()
+        await p.save_memories_batch([*entries[::3], *memories(4, start=100)])
+        assert codes(await asyncio.to_thread(look, tmp_path)) == {}
+    assert codes(await asyncio.to_thread(look, tmp_path)) == {}
+
+
 def test_a_store_that_only_began_is_begun_again(tmp_path: Path) -> None:
     (tmp_path / "memories").mkdir()
     (tmp_path / ".synthstore").mkdir(mode=0o700)

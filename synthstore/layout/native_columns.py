@@ -27,20 +27,18 @@ _DIGEST_BYTES = 32
 _FOLDER = "memories/"
 
 
-class NativeRows(RowColumns):
-    """Rows of memories as columns, and behind them the ``others`` as they are."""
+class _Columns:
+    """The rows of memories; whoever reads them has them to the end, as none is ever taken out."""
 
-    __slots__ = ("_created", "_hashes", "_ids", "_keys", "_made", "_scores", "_updated", "others")
+    __slots__ = ("_created", "_hashes", "_keys", "_scores", "_updated", "ids")
 
     def __init__(self) -> None:
         self._keys: tuple[str, ...] = ()
         """The keys of each row, in their order."""
-        self._ids: list[str] = []
+        self.ids: list[str] = []
         self._created, self._updated = Texts(), Texts()
         self._scores = array("d")
         self._hashes = bytearray()
-        self.others: Sequence[Row] = ()
-        self._made: tuple[Row, ...] | None = None
 
     def take(self, part: Mapping[str, object]) -> bool:
         """Append the rows of one part of the section, if all of them fit."""
@@ -49,92 +47,30 @@ class NativeRows(RowColumns):
         if not columns or hashes is None:
             return not part
         self._keys = tuple(columns)
-        self._ids += part
+        self.ids += part
         self._created.extend(columns["created_at"])
         self._updated.extend(columns["updated_at"])
         self._scores.extend(columns["quickrecal_score"])
         self._hashes += bytes.fromhex("".join(hashes))
         return True
 
-    def is_sound(self) -> bool:
-        """Whether no id stands in two parts."""
-        return len(set(self._ids)) == len(self._ids)
-
-    def __len__(self) -> int:
-        """How many rows there are, the others among them."""
-        return len(self._ids) + len(self.others) if self._made is None else len(self._made)
-
-    def __iter__(self) -> Iterator[Row]:
-        """Each in turn."""
-        if self._made is not None:
-            return iter(self._made)
-        return chain(map(self._row, range(len(self._ids))), self.others)
-
-    @overload
-    def __getitem__(self, at: int) -> Row: ...
-    @overload
-    def __getitem__(self, at: slice) -> Sequence[Row]: ...
-    def __getitem__(self, at: int | slice) -> Row | Sequence[Row]:
-        """One row, or some."""
-        if self._made is not None:
-            return self._made[at]
-        if isinstance(at, slice):
-            return [self[place] for place in range(*at.indices(len(self)))]
-        place = range(len(self))[at]
-        own = len(self._ids)
-        return self._row(place) if place < own else self.others[place - own]
-
-    def at(self, name: str, places: Iterable[int]) -> Iterator[Any]:
-        """One field of the rows at ``places``."""
-        if self._made is not None:
-            return column_at(self._made, name, places)
-        own, others, read = len(self._ids), self.others, self._reader(name)
-        if not others:
-            return map(read, places)
-        return (
-            read(place) if place < own else getattr(others[place - own], name) for place in places
-        )
-
-    def _reader(self, name: str) -> Callable[[int], Any]:
+    def reader(self, name: str) -> Callable[[int], Any]:
+        """What gives a field of the row at a place."""
         readers: Mapping[str, Callable[[int], Any]] = {
             "kind": lambda _: "memory",
-            "id": self._ids.__getitem__,
-            "path": lambda at: _path(self._ids[at]),
+            "id": self.ids.__getitem__,
+            "path": lambda at: _path(self.ids[at]),
             "created_at": self._created.__getitem__,
             "updated_at": self._updated.__getitem__,
             "score": self._scores.__getitem__,
             "content_hash": self._digits,
-            "raw": lambda at: self._row(at).raw,
+            "raw": lambda at: self.row(at).raw,
         }
         return readers.get(name) or (lambda _: Row._field_defaults[name])
 
-    def column(self, name: str) -> list[Any]:
-        """One field of all rows, in their order."""
-        if self._made is not None:
-            return column(self._made, name)
-        return list(self.at(name, range(len(self))))
-
-    def kept(self) -> Sequence[Row]:
-        """All as objects, which take the place of the columns."""
-        if self._made is None:
-            made = tuple(self)
-            self._ids, self._created, self._updated = [], Texts(), Texts()
-            self._scores, self._hashes, self.others = array("d"), bytearray(), ()
-            self._made = made
-        return self._made
-
-    def places(self, paths: Iterable[str]) -> array[int]:
-        """Where among the rows that of each path stands, leaving out those of no row."""
-        if self._made is not None:
-            return places_of(self._made, paths)
-        # By ids, which there are already: as many paths more would take as much room again.
-        place_of = {entity_id: place for place, entity_id in enumerate(self._ids)}
-        others = {row.path: place for place, row in enumerate(self.others, len(self._ids))}
-        found = (place_of.get(_id(path), others.get(path, -1)) for path in paths)
-        return array("q", [place for place in found if place >= 0])
-
-    def _row(self, at: int) -> Row:
-        entity_id, digits = self._ids[at], self._digits(at)
+    def row(self, at: int) -> Row:
+        """The row at a place, made anew."""
+        entity_id, digits = self.ids[at], self._digits(at)
         path, score = _path(entity_id), self._scores[at]
         created, updated = self._created[at], self._updated[at]
         values = {
@@ -149,6 +85,84 @@ class NativeRows(RowColumns):
 
     def _digits(self, at: int) -> str:
         return self._hashes[at * _DIGEST_BYTES : (at + 1) * _DIGEST_BYTES].hex()
+
+
+class NativeRows(RowColumns):
+    """Rows of memories as columns, and behind them the ``others`` as they are."""
+
+    __slots__ = ("_made", "_own", "others")
+
+    def __init__(self) -> None:
+        self._own = _Columns()
+        self.others: Sequence[Row] = ()
+        self._made: tuple[Row, ...] | None = None
+
+    def take(self, part: Mapping[str, object]) -> bool:
+        """Append the rows of one part of the section, if all of them fit."""
+        return self._own.take(part)
+
+    def is_sound(self) -> bool:
+        """Whether no id stands in two parts."""
+        return len(set(self._own.ids)) == len(self._own.ids)
+
+    def __len__(self) -> int:
+        """How many rows there are, the others among them."""
+        return len(self._own.ids) + len(self.others) if self._made is None else len(self._made)
+
+    def __iter__(self) -> Iterator[Row]:
+        """Each in turn."""
+        if self._made is not None:
+            return iter(self._made)
+        return chain(map(self._own.row, range(len(self._own.ids))), self.others)
+
+    @overload
+    def __getitem__(self, at: int) -> Row: ...
+    @overload
+    def __getitem__(self, at: slice) -> Sequence[Row]: ...
+    def __getitem__(self, at: int | slice) -> Row | Sequence[Row]:
+        """One row, or some."""
+        if self._made is not None:
+            return self._made[at]
+        if isinstance(at, slice):
+            return [self[place] for place in range(*at.indices(len(self)))]
+        place = range(len(self))[at]
+        own = len(self._own.ids)
+        return self._own.row(place) if place < own else self.others[place - own]
+
+    def at(self, name: str, places: Iterable[int]) -> Iterator[Any]:
+        """One field of the rows at ``places``."""
+        if self._made is not None:
+            return column_at(self._made, name, places)
+        own, others, read = len(self._own.ids), self.others, self._own.reader(name)
+        if not others:
+            return map(read, places)
+        return (
+            read(place) if place < own else getattr(others[place - own], name) for place in places
+        )
+
+    def column(self, name: str) -> list[Any]:
+        """One field of all rows, in their order."""
+        if self._made is not None:
+            return column(self._made, name)
+        return list(self.at(name, range(len(self))))
+
+    def kept(self) -> Sequence[Row]:
+        """All as objects, which take the place of the columns."""
+        if self._made is None:
+            self._made = tuple(self)
+            self._own, self.others = _Columns(), ()
+        return self._made
+
+    def places(self, paths: Iterable[str]) -> array[int]:
+        """Where among the rows that of each path stands, leaving out those of no row."""
+        if self._made is not None:
+            return places_of(self._made, paths)
+        # By ids, which there are already: as many paths more would take as much room again.
+        ids = self._own.ids
+        place_of = {entity_id: place for place, entity_id in enumerate(ids)}
+        others = {row.path: place for place, row in enumerate(self.others, len(ids))}
+        found = (place_of.get(_id(path), others.get(path, -1)) for path in paths)
+        return array("q", [place for place in found if place >= 0])
 
 
 def _usual_columns(

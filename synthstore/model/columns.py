@@ -184,9 +184,10 @@ class FileTable(Sequence[EntityFile]):
         """All as objects, which take the place of the columns."""
         if self._made is None:
             made: list[EntityFile] = []
-            self._runs.reverse()
-            while self._runs:
-                made.extend(self._runs.pop())
+            # Whoever is going through them goes on with the list that was there.
+            left, self._runs = self._runs[::-1], []
+            while left:
+                made.extend(left.pop())
             self._made = tuple(made)
         return self._made
 
