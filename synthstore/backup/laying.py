@@ -19,7 +19,6 @@ from synthstore.files.folders import dress_folder
 from synthstore.files.space import require_room
 from synthstore.layout.base import Layout
 from synthstore.model.columns import FileTable, column_of
-from synthstore.model.facts import EntityFile
 from synthstore.model.paths import confined
 from synthstore.progress import Progress, SilentProgress
 from synthstore.repository.manifest import FileRow, Tree
@@ -212,9 +211,9 @@ def _shelved(
 def _known(facts: Sequence[ShardFacts], arena: Arena | None) -> Known:
     """What was learned of the entity files, but for those too young to show a later change."""
     before = time.time_ns() - SETTLED_NS
-    files: Sequence[EntityFile] = FileTable.joined(shard.files for shard in facts)
+    files = FileTable.joined(shard.files for shard in facts)
     if max(column_of(files, "stat.mtime_ns"), default=0) >= before:
-        files = [file for file in files if file.stat.mtime_ns < before]
+        files = FileTable.of(file for file in files if file.stat.mtime_ns < before)
     return Known(files, join_tables(facts, arena))
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from array import array
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import accumulate, chain, repeat
+from itertools import accumulate, chain, islice, repeat
 from operator import attrgetter
 from typing import Any, NamedTuple, TypeAlias, overload
 
@@ -164,10 +164,10 @@ class FileTable(Sequence[EntityFile]):
         """The run of which a file was asked for last."""
 
     @classmethod
-    def of(cls, files: Sequence[EntityFile]) -> FileTable:
-        """The ``files`` as columns."""
-        starts = range(0, len(files), RUN)
-        return cls(FileRun.of(files[start : start + RUN]) for start in starts)
+    def of(cls, files: Iterable[EntityFile]) -> FileTable:
+        """The ``files`` as columns; of those that are made on the way, few stand at a time."""
+        each = iter(files)
+        return cls(map(FileRun.of, iter(lambda: list(islice(each, RUN)), [])))
 
     @classmethod
     def joined(cls, tables: Iterable[Sequence[EntityFile]]) -> FileTable:

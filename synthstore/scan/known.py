@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import count
 from operator import attrgetter
@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import TypeVar
 
 from synthstore.model.catalog import Row, column
-from synthstore.model.columns import FileTable, column_of, kept
+from synthstore.model.columns import FileTable, column_of
 from synthstore.model.facts import EntityFile, FileStatus, Stat
 from synthstore.scan.growing import closed_up
 from synthstore.scan.inventory import EmbeddingTable, Inventory
@@ -38,7 +38,7 @@ class Known:
         self, files: Sequence[EntityFile] = (), tables: Mapping[int, EmbeddingTable] = NO_TABLES
     ) -> None:
         self._files = files
-        self._by_path: dict[str, EntityFile] = {}
+        self._stats: dict[str, tuple[object, ...]] = {}
         self._tables = dict(tables)
 
     @classmethod
@@ -48,14 +48,14 @@ class Known:
         The embeddings of ``inventory`` itself are not to be used any more once this is taken.
         """
         before = inventory.now_ns - SETTLED_NS
-        files = [
+        files = (
             file
-            for file in kept(inventory.files)
+            for file in inventory.files
             if file.status is FileStatus.WHOLE
             and file.stat.mtime_ns < before
             and file.path not in without
-        ]
-        return cls(files, inventory.tables)
+        )
+        return cls(FileTable.of(files), inventory.tables)
 
     def __len__(self) -> int:
         """How many files are known."""
@@ -63,8 +63,9 @@ class Known:
 
     def has(self, candidate: Candidate) -> bool:
         """Whether the file is as it was."""
-        file = self._found().get(candidate.path)
-        return file is not None and file.stat == candidate.stat
+        if len(self._stats) < len(self._files):
+            self._stats = dict(zip(column_of(self._files, "path"), self._each_stat(), strict=True))
+        return self._stats.get(candidate.path) == candidate.stat
 
     def has_all(self, candidates: Sequence[Candidate]) -> bool:
         """Whether that is so of each of the ``candidates``, and these are all that is known.
@@ -73,31 +74,27 @@ class Known:
         """
         if column_of(self._files, "path") != list(map(attrgetter("path"), candidates)):
             return False
-        columns = (column_of(self._files, f"stat.{name}") for name in Stat._fields)
-        return list(zip(*columns, strict=True)) == list(map(attrgetter("stat"), candidates))
+        return list(self._each_stat()) == list(map(attrgetter("stat"), candidates))
 
     def take(self, candidates: Sequence[Candidate]) -> ShardFacts:
         """What was learned of the ``candidates``, all of which are known; then nothing is any more.
 
         Whoever waits for the look holds this, and must not hold the facts twice by it.
         """
-        paths = [candidate.path for candidate in candidates]
-        files = self._files
+        paths, files = set(map(attrgetter("path"), candidates)), self._files
         if len(paths) < len(files):
-            files = tuple(map(self._found().__getitem__, paths))
-        names = set(paths)
-        tables = {dim: closed_up(table, names) for dim, table in self._tables.items()}
+            files = FileTable.of(file for file in files if file.path in paths)
+        tables = {dim: closed_up(table, paths) for dim, table in self._tables.items()}
         self._files = ()
-        self._by_path.clear()
+        self._stats.clear()
         self._tables.clear()
         return ShardFacts(
             files, tables={dim: table for dim, table in tables.items() if table.paths}
         )
 
-    def _found(self) -> dict[str, EntityFile]:
-        if len(self._by_path) < len(self._files):
-            self._by_path = {file.path: file for file in kept(self._files)}
-        return self._by_path
+    def _each_stat(self) -> Iterator[tuple[object, ...]]:
+        columns = (column_of(self._files, f"stat.{name}") for name in Stat._fields)
+        return zip(*columns, strict=True)
 
 
 NOTHING = Known()
