@@ -27,7 +27,7 @@ from synthstore.model.entries import columns_of
 from synthstore.model.facts import EntityFile, FileStatus, MappingFacts, PartStatus
 from synthstore.model.ids import id_problem, vector_name
 from synthstore.model.numbers import numeric_ids
-from synthstore.scan.inventory import Inventory
+from synthstore.scan.inventory import EmbeddingTable, Inventory
 
 PLAIN_ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,199}")
 """Ids that need no closer look: nearly all."""
@@ -40,10 +40,10 @@ class _Vectors(NamedTuple):
     """What each vector is called."""
     numbers: IdArray
     """Its number."""
-    paths: Sequence[str]
-    """The path of its entity's file."""
     at: Positions
     """Its position in the index."""
+    have: npt.NDArray[np.bool_]
+    """Which of all files are of an entity that has one."""
 
 
 @once
@@ -147,10 +147,18 @@ def equal(inventory: Inventory) -> bool:
     table = inventory.tables.get(index.dim)
     if index.vectors is None or table is None or not index.exact:
         return False
-    rows = np.arange(len(vectors.paths))
-    if vectors.paths != list(table.paths):
-        rows = np.array([table.row_of[path] for path in vectors.paths], dtype=np.intp)
+    rows = _rows_in(table, inventory, vectors.have)
     return bool(blocks.equal(index.vectors, vectors.at, table.matrix, rows).all())
+
+
+def _rows_in(table: EmbeddingTable, inventory: Inventory, have: npt.NDArray[np.bool_]) -> Positions:
+    """Where in the table the embeddings of these files are."""
+    count = int(have.sum())
+    paths = compress(each_of(inventory.files, "path"), have)
+    if count == len(table.paths) and all(map(eq, paths, table.paths)):
+        return np.arange(count)
+    paths = compress(each_of(inventory.files, "path"), have)
+    return np.array([table.row_of[path] for path in paths], dtype=np.intp)
 
 
 @once
@@ -186,7 +194,9 @@ def _vectors(inventory: Inventory) -> _Vectors | None:
         return None
     if inventory.dimension not in (None, index.dim) or not index.has_ids:
         return None
-    names = list(map(vector_name, pairs.kinds, pairs.ids))
+    names = pairs.ids
+    if "assembly" in pairs.kinds:
+        names = list(map(vector_name, pairs.kinds, pairs.ids))
     numbers = numeric_ids(names)
     at = _positions(numbers, index.ids)
     if at is None or len(set(names)) < len(names):
@@ -194,11 +204,9 @@ def _vectors(inventory: Inventory) -> _Vectors | None:
     have = at >= 0
     if not inventory.quick and not np.array_equal(have, _usual(pairs, index.dim)):
         return None
-    paths = column_of(pairs.files, "path")
     if have.all():
-        return _Vectors(names, numbers, paths, at)
-    names, paths = list(compress(names, have)), list(compress(paths, have))
-    return _Vectors(names, numbers[have], paths, at[have])
+        return _Vectors(names, numbers, at, have)
+    return _Vectors(list(compress(names, have)), numbers[have], at[have], have)
 
 
 def _positions(numbers: IdArray, ids: IdArray) -> Positions | None:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from synthstore.files.arena import Arena, open_arena
+from synthstore.files.memory import give_back
 from synthstore.files.walk import look
 from synthstore.layout.base import Layout
 from synthstore.model.catalog import Row, column
@@ -103,6 +104,8 @@ async def scan(
     facts, tables, parts = await _read(root, layout, options, todo, progress)
     files = _join_files(facts, unread)
     facts.clear()
+    if len(files) >= SHARING_PAYS_FROM:
+        give_back()
     entities, strangers = part_strangers(layout, parts.catalog, files)
     # Read last: a file that was seen was announced before it was written.
     after = await asyncio.to_thread(read_log, root)
