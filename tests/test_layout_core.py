@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pytest
@@ -298,7 +298,7 @@ def test_first_rows_of_a_catalog() -> None:
     assert list(CORE3.row_for(file, None, ())) == ["path", "timestamp", "type"]
 
 
-def rows_of(layout: Layout, *raws: Mapping[str, object]) -> tuple[Row, ...]:
+def rows_of(layout: Layout, *raws: Mapping[str, object]) -> Sequence[Row]:
     """Rows of a catalog that holds ``raws`` under made-up ids."""
     return layout.read_catalog({str(n): raw for n, raw in enumerate(raws)}).rows
 
