@@ -14,7 +14,7 @@ import orjson
 
 from synthstore.errors import SynthstoreError
 from synthstore.files.jsonio import Parsed, ParseFailure, parse
-from synthstore.files.parts import NotInParts, in_parts
+from synthstore.files.parts import InParts, NotInParts, in_parts
 from synthstore.files.walk import list_folder, look, read_file
 from synthstore.layout.base import CATALOG_NAME, CatalogShapeError, Layout
 from synthstore.layout.fields import scalar
@@ -80,7 +80,7 @@ def _load(root: Path, path: str, *, lightly: bool) -> LoadedCatalog:
 def outline(root: Path) -> LoadedCatalog:
     """A catalog, however long, for one who asks what layout it is of.
 
-    Of a long native one the rows are parsed, but left out: that it has such says enough.
+    A long native one comes without its rows: that it has such says enough.
     """
     try:
         raw, stat = read_file(root, CATALOG_NAME)
@@ -95,8 +95,15 @@ def outline(root: Path) -> LoadedCatalog:
 def _without_rows(raw: bytes) -> Mapping[str, object] | None:
     found = in_parts(raw, Native.long_section, lightly=True)
     native = not Native.marks.isdisjoint(found.rest)
-    # A flat catalog may have a memory of the section's name, and that has a path.
-    return found.rest if native and not any("path" in part for part in found.parts()) else None
+    return found.rest if native and not _is_a_row(found) else None
+
+
+def _is_a_row(found: InParts) -> bool:
+    """Whether it is no section but the row of a memory of that name, which has a path."""
+    # Where the word stands nowhere, in no spelling, the members need not be parsed.
+    if found.raw.find(b'"path"', found.start, found.end) < 0 and b"\\" not in found.raw:
+        return False
+    return any("path" in part for part in found.parts())
 
 
 def _parse_lightly(raw: bytes) -> Parsed:
