@@ -48,6 +48,8 @@ def run(
     Looking at ``memory`` takes time itself, so such a run's times are not worth quoting.
     """
     words = [str(word) for word in command]
+    # What those before left to be written is theirs, and would be waited for by whoever syncs.
+    os.sync()
     settings = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
     before, start = _used(), time.perf_counter()
     process = subprocess.Popen(
