@@ -26,7 +26,7 @@ from synthstore.model.embedding import EmbeddingState, IdArray
 from synthstore.model.entries import columns_of
 from synthstore.model.facts import EntityFile, FileStatus, MappingFacts, PartStatus
 from synthstore.model.ids import id_problem, vector_name
-from synthstore.model.numbers import numeric_ids
+from synthstore.model.numbers import numeric_ids, stands_twice
 from synthstore.scan.inventory import EmbeddingTable, Inventory
 
 PLAIN_ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,199}")
@@ -223,7 +223,7 @@ def _positions(numbers: IdArray, ids: IdArray) -> Positions | None:
         return None
     at = np.full(len(numbers), -1, dtype=np.intp)
     at[order[found]] = np.arange(len(ids))
-    several = int((at >= 0).sum()) < len(ids) or bool((ascending[1:] == ascending[:-1]).any())
+    several = int((at >= 0).sum()) < len(ids) or stands_twice(ascending)
     return None if several else at
 
 

@@ -14,6 +14,7 @@ from synthstore.checks.found import finding
 from synthstore.checks.standing import lost_folders
 from synthstore.model.columns import column_of
 from synthstore.model.facts import EntityFile, FileStatus, StrayKind
+from synthstore.model.numbers import stands_twice
 from synthstore.scan.inventory import Inventory
 
 STORE = Subject("store", ".")
@@ -122,7 +123,8 @@ def name_collisions(inventory: Inventory) -> Iterator[Finding]:
     paths = column_of(inventory.files, "path")
     # Names that are one have one hash: of millions, the names themselves take too much room.
     hashes = np.fromiter(map(hash, map(_folded, paths)), dtype=np.int64)
-    if len(np.unique(hashes)) == len(hashes):
+    hashes.sort()
+    if not stands_twice(hashes):
         return
     folded = list(map(_folded, paths))
     times = Counter(folded)

@@ -1,4 +1,4 @@
-"""The FAISS ids of many vectors at once."""
+"""Many numbers at once: the FAISS ids of vectors, and whether one of them stands twice."""
 
 from __future__ import annotations
 
@@ -12,6 +12,14 @@ from synthstore.model.embedding import IdArray
 
 _MODULUS = np.uint64(2**63 - 1)
 _HIGHEST_BIT = np.uint64(63)
+
+
+def stands_twice(ascending: IdArray) -> bool:
+    """Whether a number stands twice in an array of shape (n,) that ascends.
+
+    ``numpy.unique`` would sort it once more, and imports the masked arrays for that.
+    """
+    return bool((ascending[1:] == ascending[:-1]).any())
 
 
 def numeric_ids(vector_names: Iterable[str]) -> IdArray:
