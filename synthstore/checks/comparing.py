@@ -13,7 +13,7 @@ from synthstore.checks.blocks import Positions, Verdicts, alike, equal, unit_equ
 from synthstore.checks.found import once
 from synthstore.checks.frozen import frozen_refs
 from synthstore.checks.ownership import owners
-from synthstore.checks.sound import agreeing, paired
+from synthstore.checks.sound import agreeing
 from synthstore.checks.standing import standing
 from synthstore.model.columns import column_of
 from synthstore.model.embedding import EmbeddingState, FloatMatrix
@@ -60,7 +60,7 @@ def judged(inventory: Inventory) -> Mapping[EntityRef, EntityFile]:
 
 def judged_column(inventory: Inventory, name: str) -> list[Any]:
     """A field of the files of ``judged``, for those who need not know whose they are."""
-    if paired(inventory) and agreeing(inventory):
+    if agreeing(inventory):
         # All others have not been looked into.
         whole = (status is FileStatus.WHOLE for status in column_of(inventory.files, "status"))
         return list(compress(column_of(inventory.files, name), whole))

@@ -11,7 +11,7 @@ from synthstore.checks.finding import Finding
 from synthstore.checks.found import finding, once
 from synthstore.checks.frozen import frozen_refs
 from synthstore.checks.pairing import pairs_of
-from synthstore.checks.sound import agreeing, paired
+from synthstore.checks.sound import agreeing
 from synthstore.checks.standing import standing
 from synthstore.model.columns import column_of
 from synthstore.model.facts import EntityFile, FileStatus, Record
@@ -26,7 +26,7 @@ def _assemblies(inventory: Inventory) -> tuple[tuple[EntityRef, EntityFile, Reco
     kinds = column_of(inventory.files, "kind")
     if "assembly" not in kinds:
         return ()
-    if paired(inventory) and agreeing(inventory):
+    if agreeing(inventory):
         files = [inventory.files[at] for at, kind in enumerate(kinds) if kind == "assembly"]
         read = ((file.ref, file, file.record) for file in files)
         return tuple((ref, file, rec) for ref, file, rec in read if ref and rec)

@@ -13,7 +13,7 @@ from typing import Any, cast, overload
 from synthstore.layout.fields import DIGEST_PREFIX
 from synthstore.layout.names import SUFFIX
 from synthstore.layout.native_rows import LARGE, digests
-from synthstore.model.catalog import Row, RowColumns, column, column_at, places_of
+from synthstore.model.catalog import Row, RowColumns, column_at, places_of
 from synthstore.model.texts import Texts
 
 _TYPES: Mapping[str, type] = {
@@ -139,12 +139,6 @@ class NativeRows(RowColumns):
         return (
             read(place) if place < own else getattr(others[place - own], name) for place in places
         )
-
-    def column(self, name: str) -> list[Any]:
-        """One field of all rows, in their order."""
-        if self._made is not None:
-            return column(self._made, name)
-        return list(self.at(name, range(len(self))))
 
     def kept(self) -> Sequence[Row]:
         """All as objects, which take the place of the columns."""

@@ -46,10 +46,6 @@ class RowColumns(Sequence[Row]):
     __slots__ = ()
 
     @abstractmethod
-    def column(self, name: str) -> list[Any]:
-        """One field of all rows, in their order."""
-
-    @abstractmethod
     def at(self, name: str, places: Iterable[int]) -> Iterator[Any]:
         """As ``column_at``."""
 
@@ -71,7 +67,7 @@ class RowColumns(Sequence[Row]):
 def column(rows: Sequence[Row], name: str) -> list[Any]:
     """One field of all ``rows``, in their order."""
     if isinstance(rows, RowColumns):
-        return rows.column(name)
+        return list(rows.at(name, range(len(rows))))
     return list(map(attrgetter(name), rows))
 
 
