@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from typing import BinaryIO, Final
 
-from synthstore.files.spelling import Style, by_orjson, candidates, dump
+from synthstore.files.spelling import Style, by_orjson, dump, first_proven
 
 MEMBERS = 2000
 """Members of the long object that go into a piece."""
@@ -47,14 +47,14 @@ def dump_in_pieces(value: Mapping[str, object], style: Style, key: str) -> bytes
 
 def style_by_pieces(raw: bytes, value: Mapping[str, object], key: str) -> Style:
     """What ``style_of`` gives, found without a second text of what is long under ``key``."""
-    for style in candidates(raw):
+
+    def gives_back(style: Style) -> bool:
         try:
-            proven = _is(raw, _spelt(value, style, key))
+            return _is(raw, _spelt(value, style, key))
         except _OnlyWhole:
-            proven = dump(value, style) == raw
-        if proven:
-            return replace(style, proven=True)
-    return Style()
+            return dump(value, style) == raw
+
+    return first_proven(raw, gives_back)
 
 
 def _is(raw: bytes, pieces: Iterable[bytes]) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -54,21 +54,23 @@ def style_of(raw: bytes, value: object) -> Style:
 
     Where no spelling gives back the very bytes: orjson's with an indent of 2.
     """
-    for style in candidates(raw):
-        if dump(value, style) == raw:
-            return replace(style, proven=True)
-    return Style()
+    return first_proven(raw, lambda style: dump(value, style) == raw)
+
+
+def first_proven(raw: bytes, gives_back: Callable[[Style], bool]) -> Style:
+    """As ``style_of``: the likeliest style that ``gives_back`` the very bytes ``raw``."""
+    proven = filter(gives_back, _candidates(raw))
+    return next((replace(style, proven=True) for style in proven), Style())
 
 
 def nearest_style(raw: bytes) -> Style:
     """The likeliest spelling of ``raw`` by its looks alone, without any proof."""
     colon = ": " if b'": ' in raw else ":"
-    fitting = (style for style in candidates(raw) if style.separators[1] == colon)
+    fitting = (style for style in _candidates(raw) if style.separators[1] == colon)
     return next(fitting, Style())
 
 
-def candidates(raw: bytes) -> Iterator[Style]:
-    """Spellings that ``raw`` may have, the likeliest first."""
+def _candidates(raw: bytes) -> Iterator[Style]:
     newline = raw.endswith(b"\n")
     if raw.strip() in _EMPTY:
         yield Style(newline=newline)
