@@ -114,6 +114,21 @@ def test_of_what_only_reads(
     assert sha_tree(hurt.root, skip="") == before
 
 
+def test_a_restore_that_is_laid_out_by_then_leaves_nothing(
+    hurt: Built, tmp_path: Path, cli: Program
+) -> None:
+    assert cli("backup", hurt.root, "--repo", tmp_path / "repo").code == 0
+    before = sorted(path.name for path in tmp_path.iterdir())
+    slow = slowed("synthstore.backup.laying", "_known", 1.0, say="all is laid out")
+    terminal = on_terminal(
+        "restore", tmp_path / "new", "--repo", tmp_path / "repo", "-y", first=slow
+    )
+    terminal.expect("all is laid out")
+    terminal.interrupt()
+    assert terminal.finish() == 130
+    assert sorted(path.name for path in tmp_path.iterdir()) == before
+
+
 class Held(SilentProgress):
     """Stops the work where it is until it is told to go on."""
 

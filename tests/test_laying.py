@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import CancelledError, ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from synthstore.backup.laying import lay_out
 from synthstore.errors import OperationError, UsageError
 from synthstore.repository.manifest import FileRow, FolderRow, Tree
 from synthstore.repository.vault import Repository
+from synthstore.scan.shard import gathered
 from tests.vaults import place_at
 
 SHA256 = "ab" * 32
@@ -41,6 +43,35 @@ def test_nothing_is_left_though_a_worker_still_writes(
     repository = Repository.make(place_at(tmp_path / "repo"))
     with ThreadPoolExecutor(2) as executor, pytest.raises(OperationError, match="disk is full"):
         lay_out(repository, tree_of("slow", "bad"), tmp_path / "new", None, executor=executor)
+    assert [path.name for path in tmp_path.iterdir()] == ["repo"]
+
+
+def test_it_ends_when_another_thread_shuts_its_workers_down(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, go_on = threading.Event(), threading.Event()
+
+    def lay(*_: object) -> Laid:
+        begun.set()
+        go_on.wait(30)
+        return Laid({}, gathered([]))
+
+    monkeypatch.setattr(laying, "lay_shard", lay)
+    repository = Repository.make(place_at(tmp_path / "repo"))
+    executor = ThreadPoolExecutor(1)
+
+    def lay_all() -> None:
+        with pytest.raises(CancelledError):
+            lay_out(repository, tree_of("a", "b"), tmp_path / "new", None, executor=executor)
+
+    # A daemon: were it to wait for ever, this test must not.
+    thread = threading.Thread(target=lay_all, daemon=True)
+    thread.start()
+    assert begun.wait(30)
+    executor.shutdown(wait=False, cancel_futures=True)
+    go_on.set()
+    thread.join(30)
+    assert not thread.is_alive()
     assert [path.name for path in tmp_path.iterdir()] == ["repo"]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import stat
 import time
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Executor, as_completed
+from concurrent.futures import Executor
 from contextlib import ExitStack, suppress
 from functools import partial
 from pathlib import Path
@@ -24,7 +24,7 @@ from synthstore.progress import Progress, SilentProgress
 from synthstore.repository.manifest import FileRow, Tree
 from synthstore.repository.vault import Repository
 from synthstore.scan.known import NOTHING, SETTLED_NS, Known
-from synthstore.scan.pool import shards
+from synthstore.scan.pool import as_done, call_off, shards
 from synthstore.scan.shard import ShardFacts
 from synthstore.scan.tables import join_tables
 
@@ -181,12 +181,11 @@ class _Laying:
         }
         try:
             facts = {
-                done: self._taken(done.result(), waiting[done])
-                for done in as_completed(list(waiting))
+                done: self._taken(done.result(), waiting[done]) for done in as_done(list(waiting))
             }
         except BaseException:
             # Nobody may still write where all is about to be removed.
-            executor.shutdown(cancel_futures=True)
+            call_off(waiting)
             raise
         return [facts[done] for done in waiting]
 

@@ -54,17 +54,30 @@ async def _laid_out(job: Job, target: Path, layout: Layout | None) -> LaidOut:
         finally:
             executor = await starting
         lay = partial(lay_out, executor=executor, progress=job.progress)
-        laid, _ = await asyncio.gather(
-            asyncio.to_thread(lay, job.repository, tree, target, layout),
-            # The workers need not wait for what is needed only once they are done.
-            asyncio.to_thread(import_module, "synthstore.verify"),
-        )
+        laying = asyncio.create_task(asyncio.to_thread(lay, job.repository, tree, target, layout))
+        try:
+            laid, _ = await asyncio.gather(
+                asyncio.shield(laying),
+                # The workers need not wait for what is needed only once they are done.
+                asyncio.to_thread(import_module, "synthstore.verify"),
+            )
+        except BaseException:
+            await asyncio.to_thread(held.close)
+            await _abandon(laying)
+            raise
         if executor is not None:
             # What they wrote can be looked at while they end.
             executor.shutdown(wait=False)
         return laid
     finally:
         await asyncio.to_thread(held.close)
+
+
+async def _abandon(laying: asyncio.Task[LaidOut]) -> None:
+    """Remove what was laid out for nobody: a thread cannot be told to stop."""
+    await asyncio.wait([laying])
+    if not laying.cancelled() and laying.exception() is None:
+        await asyncio.to_thread(laying.result().close)
 
 
 def _workers(crew: Crew, job: Job) -> Executor | None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
+from queue import SimpleQueue
 from typing import TypeVar
 
 from synthstore.scan.cluster import dask_executor
@@ -13,7 +14,16 @@ from synthstore.scan.workers import PROCESSES_PAY_FROM, processes, usable_cores
 
 T = TypeVar("T")
 
-__all__ = ["PROCESSES_PAY_FROM", "SHARD", "executor_for", "in_order", "shards", "usable_cores"]
+__all__ = [
+    "PROCESSES_PAY_FROM",
+    "SHARD",
+    "as_done",
+    "call_off",
+    "executor_for",
+    "in_order",
+    "shards",
+    "usable_cores",
+]
 
 SHARD = 250
 """Files per shard: large enough to hide the hop, small enough to keep workers level."""
@@ -37,6 +47,26 @@ def in_order(calls: Iterable[Future[T]], ahead: int) -> Iterator[T]:
             yield waiting.popleft().result()
     while waiting:
         yield waiting.popleft().result()
+
+
+def as_done(calls: Sequence[Future[T]]) -> Iterator[Future[T]]:
+    """Each of ``calls`` as soon as it has a result or an error, or is called off.
+
+    ``as_completed`` waits for ever for one that the shutdown of its executor called off.
+    """
+    done: SimpleQueue[Future[T]] = SimpleQueue()
+    for call in calls:
+        call.add_done_callback(done.put)
+    for _ in calls:
+        yield done.get()
+
+
+def call_off(calls: Iterable[Future[T]]) -> None:
+    """Have none of ``calls`` begin any more, and return once none is under way.
+
+    Unlike a shutdown of their executor, any thread may do so while another shuts that down.
+    """
+    wait([call for call in calls if not call.cancel()])
 
 
 @contextmanager
