@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import time
 from collections.abc import Iterable
@@ -29,7 +30,7 @@ class Flush:
     shown to take in that time. Before, it would compete with whoever writes.
     """
 
-    def __init__(self, folder: Path, *, total: int = 0, beside: float = 0.0) -> None:
+    def __init__(self, folder: Path, *, total: float = math.inf, beside: float = 0.0) -> None:
         self._folder = folder
         self._left, self._beside = total, beside
         self._spare = 0.0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import compress
 from typing import NamedTuple, overload
 
 from synthstore.model.facts import Stat
@@ -68,6 +69,11 @@ class Items(Sequence[Item]):
         return self._paths
 
     @property
+    def staged(self) -> Iterator[int]:
+        """The slots that hold new bytes."""
+        return compress(self._slots, self._new.there())
+
+    @property
     def old_bytes(self) -> int:
         """Size of all pre-images."""
         return self._old.bytes
@@ -116,6 +122,10 @@ class _Copies:
     @property
     def bytes(self) -> int:
         return sum(self._sizes)
+
+    def there(self) -> Iterator[bool]:
+        """Of each place, whether it has a version."""
+        return (at != _ABSENT for at in self._at)
 
     def get(self, n: int) -> Copy | None:
         at = self._at[n]

@@ -192,7 +192,18 @@ def _spelt_item(item: Item) -> dict[str, object]:
 
 
 def _spelt_copy(copy: Copy | None) -> dict[str, object] | None:
-    return None if copy is None else copy._asdict()
+    if copy is None:
+        return None
+    # As its ``_asdict`` has it, in half the time.
+    sha256, size, mode, uid, gid, mtime_ns = copy
+    return {
+        "sha256": sha256,
+        "size": size,
+        "mode": mode,
+        "uid": uid,
+        "gid": gid,
+        "mtime_ns": mtime_ns,
+    }
 
 
 def _known(kind: type, document: Mapping[str, object]) -> dict[str, Any]:

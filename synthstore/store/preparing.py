@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -94,9 +95,12 @@ class Preparation:
             if not items:
                 return None
             folder, flush = self._begin()
-            flush.finish(str(item.slot) for item in items if item.new is not None)
             plan = self._plan(folder.run, self._now, items, made)
-            folder.write_plan(plan, self._custody)
+            with ThreadPoolExecutor(1, thread_name_prefix="synthstore-plan") as beside:
+                # What is staged has to be durable before the plan counts, not before it is written.
+                writing = beside.submit(folder.write_plan, plan, self._custody)
+                flush.finish(map(str, items.staged))
+            writing.result()
             self._undo.pop_all()
             flush.close()
         return folder, plan
