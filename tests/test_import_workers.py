@@ -190,7 +190,7 @@ def test_what_cannot_be_written_ends_the_import(
 ) -> None:
     rows = put_rows(tmp_path / "rows.jsonl", [{"kind": "memory", "id": "m", "content": "said"}])
 
-    def refuse(*_: object) -> None:
+    def refuse(*_: object, **_more: object) -> None:
         raise DiskFullError("no room", hint="make some")
 
     monkeypatch.setattr(f"{where}.write_proved", refuse)

@@ -128,11 +128,22 @@ def test_the_disk_begins_before_all_is_written(
     assert begun.wait(10)
 
 
-@pytest.mark.parametrize(("seconds", "early"), [(0.0, 9), (0.05, 7), (60.0, 1)])
+MEGABYTE = 1 << 20
+
+
+@pytest.mark.parametrize(
+    ("told", "early"),
+    [
+        ({}, 9),
+        ({"total": 360 * MEGABYTE}, 9),
+        ({"total": 360 * MEGABYTE, "beside": 0.05}, 7),
+        ({"total": 360 * MEGABYTE, "beside": 60.0}, 1),
+    ],
+)
 def test_what_the_disk_takes_beside_other_work_is_left_to_the_end(
-    seconds: float, early: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    told: dict[str, float], early: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    megabyte, flushed = 1 << 20, threading.Semaphore(0)
+    flushed = threading.Semaphore(0)
     clock = itertools.count()
 
     def sync(_: int) -> bool:
@@ -142,10 +153,10 @@ def test_what_the_disk_takes_beside_other_work_is_left_to_the_end(
     monkeypatch.setattr(flushing, "sync_file_system", sync)
     # Each flush of 40 MB takes 0.02 seconds.
     monkeypatch.setattr(time, "perf_counter", lambda: 0.02 * next(clock))
-    flush = Flush(tmp_path, total=360 * megabyte, beside=seconds)
+    flush = Flush(tmp_path, **told)
     begun = 0
     for _ in range(9):
-        flush.written(40 * megabyte)
+        flush.written(40 * MEGABYTE)
         flush._thread.submit(int).result()
         begun += flushed.acquire(blocking=False)
     flush.close()
@@ -191,8 +202,11 @@ def test_nothing_is_written_into_a_run_that_is_gone(tmp_path: Path) -> None:
     area = StagingArea(str(tmp_path / "gone"))
     with pytest.raises(OperationError), area.held():
         pass
-    with pytest.raises(OperationError):
-        area.write(0, b"late", sha(b"late"), PRIVATE)
+    (tmp_path / "gone").mkdir()
+    with area.held() as fd:
+        (tmp_path / "gone").rmdir()
+        with pytest.raises(OperationError, match="gone/0"):
+            area.write(fd, 0, b"late", sha(b"late"), PRIVATE)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -206,8 +220,8 @@ def store(tmp_path: Path) -> Path:
 
 def new(name: str, session: Session, content: bytes) -> Change:
     area, slot = session.making.berth(1, len(content))
-    with area.held():
-        staged = area.write(slot, content, sha(content), PRIVATE)
+    with area.held() as fd:
+        staged = area.write(fd, slot, content, sha(content), PRIVATE)
     return Change(f"memories/{name}", None, staged, ENTITY)
 
 

@@ -36,6 +36,11 @@ class Attire(NamedTuple):
     uid: int | None = None
     gid: int | None = None
 
+    def fits(self, found: Stat) -> bool:
+        """Whether a file of this status has it already."""
+        mode, uid, gid = self
+        return mode == found.mode and uid in (None, found.uid) and gid in (None, found.gid)
+
 
 @dataclass(frozen=True, slots=True)
 class Put:
@@ -93,7 +98,7 @@ def _proved(fd: int, shown: str, content: bytes, attire: Attire, mtime_ns: int |
     if not _reads_back(fd, content):
         raise reads_back_wrong(shown)
     found = stat_of(os.fstat(fd))
-    if (attire.mode, attire.uid, attire.gid) == (found.mode, None, None):
+    if attire.fits(found):
         return found
     dress(fd, attire.mode, attire.uid, attire.gid)
     return stat_of(os.fstat(fd))

@@ -29,20 +29,24 @@ class StagingArea:
     folder: str
 
     @contextmanager
-    def held(self) -> Iterator[None]:
-        """Keep the folder from being removed while files are written into it."""
+    def held(self) -> Iterator[int]:
+        """Keep the folder from being removed while files are written into it; its descriptor."""
         with told(self.folder):
             fd = os.open(self.folder, _FOLDER)
         try:
             with suppress(OSError):  # not every network file system locks folders
                 fcntl.flock(fd, fcntl.LOCK_SH)
-            yield
+            yield fd
         finally:
             os.close(fd)
 
-    def write(self, slot: int, content: bytes, sha256: str, attire: Attire) -> Staged:
-        """Write and prove the new file of ``slot``, whose ``sha256`` is known; not yet durable."""
-        stat = write_proved(f"{self.folder}/{slot}", content, attire)
+    def write(self, fd: int, slot: int, content: bytes, sha256: str, attire: Attire) -> Staged:
+        """Write and prove the new file of ``slot``, whose ``sha256`` is known; not yet durable.
+
+        ``fd`` is the folder's.
+        """
+        name = str(slot)
+        stat = write_proved(name, content, attire, dir_fd=fd, shown=f"{self.folder}/{name}")
         return Staged(slot, Copy.of(sha256, stat))
 
 

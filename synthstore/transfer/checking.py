@@ -6,7 +6,7 @@ A reason never quotes a row: it is shown, and written to logs.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -76,25 +76,35 @@ class Terms:
     """Whether rows that are fine are kept too, since a later look may refuse them."""
 
 
-def judged(terms: Terms, found: Found) -> Outcome:
-    """What becomes of a row."""
-    if isinstance(found, Row):
-        return _outcome(terms, found, None)
-    return Refused(found.number, found.reason, found.text, found.cut)
+def judged(terms: Terms, some: Iterable[Found]) -> list[Outcome]:
+    """What becomes of each of a few rows; all of them are parsed before any is looked into."""
+    return [_outcome(terms, one, None) for one in list(map(_parse, some))]
 
 
 def finish(terms: Terms, waiting: Waiting, memories: Lookup) -> Outcome:
     """What becomes of an assembly once all memories are known."""
-    return _outcome(terms, Row(waiting.number, waiting.source), memories)
+    return _outcome(terms, _parse(Row(waiting.number, waiting.source)), memories)
 
 
 class _BadRowError(ValueError):
     """The row cannot be imported; the text says why."""
 
 
-def _outcome(terms: Terms, row: Row, memories: Lookup | None) -> Outcome:
+def _parse(found: Found) -> tuple[Row, Parsed] | Refused:
+    if not isinstance(found, Row):
+        return Refused(found.number, found.reason, found.text, found.cut)
     try:
-        return _read(terms, row, memories)
+        return found, _parsed(found)
+    except _BadRowError as error:
+        return Refused(found.number, str(error), source_of(found))
+
+
+def _outcome(terms: Terms, found: tuple[Row, Parsed] | Refused, memories: Lookup | None) -> Outcome:
+    if isinstance(found, Refused):
+        return found
+    row, parsed = found
+    try:
+        return _read(terms, row, parsed, memories)
     except (_BadRowError, RecordError) as error:
         reason = str(error)
     except UsageError as error:
@@ -107,8 +117,7 @@ def source_of(row: Row) -> bytes:
     return row.value if isinstance(row.value, bytes) else dump(row.value, Style("orjson", None))
 
 
-def _read(terms: Terms, row: Row, memories: Lookup | None) -> Outcome:
-    parsed = _parsed(row)
+def _read(terms: Terms, row: Row, parsed: Parsed, memories: Lookup | None) -> Outcome:
     record = _listed(require_record(parsed.value), terms.layout)
     record = _made_whole(terms, _plain(record, terms.layout))
     ref = EntityRef(record["kind"], record["id"])

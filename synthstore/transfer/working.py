@@ -6,14 +6,22 @@ Everything here is a plain function of picklable values, so that any executor ca
 from __future__ import annotations
 
 import os
+from itertools import chain, islice
 
 from synthstore.files.arena import Shelf, put
 from synthstore.files.putting import Attire
 from synthstore.model.embedding import FloatVector
-from synthstore.store.berths import Berth
+from synthstore.store.berths import Berth, StagingArea
 from synthstore.transfer.checking import Terms, judged
 from synthstore.transfer.outcomes import Outcome, Ready
 from synthstore.transfer.portions import Portion
+
+_TOGETHER = 16
+"""Rows of which all take one step before any takes the next.
+
+They stay in the cache of a core, and so does the code of each step: that is worth a quarter of all
+the time.
+"""
 
 
 def prepare(
@@ -29,16 +37,21 @@ def prepare(
 
 
 def _judged(terms: Terms, portion: Portion, berth: Berth | None) -> list[Outcome]:
+    rows = iter(portion.found())
+    some = iter(lambda: judged(terms, islice(rows, _TOGETHER)), [])
     if berth is None:
-        return [judged(terms, found) for found in portion.found()]
-    with berth.area.held():
-        return [
-            _staged(terms, berth, slot, judged(terms, found))
-            for slot, found in enumerate(portion.found(), berth.first)
-        ]
+        return [*chain.from_iterable(some)]
+    outcomes: list[Outcome] = []
+    with berth.area.held() as fd:
+        for few in some:
+            outcomes += [
+                _staged(terms, berth.area, fd, slot, one)
+                for slot, one in enumerate(few, berth.first + len(outcomes))
+            ]
+    return outcomes
 
 
-def _staged(terms: Terms, berth: Berth, slot: int, outcome: Outcome) -> Outcome:
+def _staged(terms: Terms, area: StagingArea, fd: int, slot: int, outcome: Outcome) -> Outcome:
     if not isinstance(outcome, Ready) or not isinstance(outcome.content, bytes):
         return outcome
     file, access = outcome.file, terms.access
@@ -47,7 +60,7 @@ def _staged(terms: Terms, berth: Berth, slot: int, outcome: Outcome) -> Outcome:
     if not terms.bare and os.path.lexists(f"{terms.root}/{file.path}"):
         return outcome
     attire = Attire(access.mode, access.uid, access.gid)
-    staged = berth.area.write(slot, outcome.content, file.sha256, attire)
+    staged = area.write(fd, slot, outcome.content, file.sha256, attire)
     return outcome._replace(content=staged)
 
 
