@@ -15,6 +15,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import accumulate, groupby
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
@@ -25,6 +26,7 @@ from synthstore.files.arena import Shelf
 from synthstore.files.durable import hash_file, write_new
 from synthstore.files.jsonio import Parsed, ParseFailure, parse, parse_numbers
 from synthstore.files.putting import Attire, reads_back_wrong, write_proved
+from synthstore.files.together import together
 from synthstore.files.walk import open_folder
 from synthstore.layout.base import Layout
 from synthstore.model.facts import FileStatus, Stat
@@ -42,13 +44,6 @@ WHOLE_BELOW = 8 << 20
 
 _BLOCK = 256 << 10
 """Bytes that are hashed and written at once."""
-
-_TOGETHER = 320 << 10
-"""Bytes of files of which all take one step before any takes the next.
-
-So much stays in the cache of a core, and so does the code of each step: that is worth a fifth of
-all the time.
-"""
 
 _MARK: Final = 729_516_340_817_263_594
 """Stands in for an embedding; a text that holds it by chance is parsed as it is.
@@ -110,21 +105,9 @@ def lay_rows(
     layer = _Layer(repository, aside, layout)
     for folder, group in groupby(rows, key=lambda row: folder_of(row.path)):
         with open_folder(aside, folder) as fd:
-            for some in _together(group):
+            for some in together(group, size=attrgetter("size")):
                 layer.lay(fd, some)
     return Laid(layer.lost, gathered(layer.seen, shelf))
-
-
-def _together(rows: Iterable[FileRow]) -> Iterator[list[FileRow]]:
-    some: list[FileRow] = []
-    size = 0
-    for row in rows:
-        if some and size + row.size > _TOGETHER:
-            yield some
-            some, size = [], 0
-        some.append(row)
-        size += row.size
-    yield some
 
 
 class _Layer:

@@ -15,6 +15,7 @@ import numpy as np
 
 from synthstore.errors import SynthstoreError
 from synthstore.files.arena import Run, Shelf, put
+from synthstore.files.together import together
 from synthstore.files.walk import (
     NOT_LOOKED_AT,
     IrregularFileError,
@@ -30,7 +31,7 @@ from synthstore.model.facts import EntityFile, FileStatus, Stat
 from synthstore.model.ids import Kind
 from synthstore.model.paths import folder_of
 from synthstore.scan.caps import DEFAULT_CAPS, Caps
-from synthstore.store.entity import Seen, facts_of
+from synthstore.store.entity import Raw, Seen, facts_of, facts_of_each
 
 if TYPE_CHECKING:
     # Workers have no tables.
@@ -131,34 +132,56 @@ def _read_all(
     for folder, group in groupby(candidates, key=lambda candidate: folder_of(candidate.path)):
         try:
             with open_folder(root, folder) as fd:
-                for candidate in group:
-                    seen = _read_entity(fd, root, layout, candidate, caps)
-                    if seen is not None:
-                        yield seen
+                reader = _Reader(fd, root, layout, caps)
+                for some in together(map(reader.read, group), size=_bytes_of):
+                    yield from reader.judged(some)
         except FileNotFoundError:
             continue
 
 
-def _read_entity(
-    fd: int, root: Path, layout: Layout, candidate: Candidate, caps: Caps
-) -> Seen | None:
-    """Read one file and judge it; None if it is gone."""
-    name, shown = candidate.path.rpartition("/")[2], f"{root}/{candidate.path}"
-    try:
-        raw, stat = read_at(fd, name, shown, caps.of(candidate.kind))
-        seen = facts_of(layout, candidate.kind, candidate.path, raw, stat)
-        status = seen[0].status
-        if status is not FileStatus.WHOLE and status.hurt:
-            # A writer may have been half way through, or the medium may have slipped once.
-            raw, stat = read_at(fd, name, shown, caps.of(candidate.kind))
-            seen = facts_of(layout, candidate.kind, candidate.path, raw, stat)
-    except (FileNotFoundError, IrregularFileError):
-        return None
-    except OversizeError as error:
-        return _closed(fd, candidate, FileStatus.OVERSIZE, error.message)
-    except SynthstoreError as error:
-        return _closed(fd, candidate, FileStatus.UNREADABLE, _story(error))
-    return seen
+_Read = Raw | Seen | None
+"""A file as it was read; its facts where it could not be, None where it is gone."""
+
+
+def _bytes_of(one: _Read) -> int:
+    return len(one.content) if isinstance(one, Raw) else 0
+
+
+class _Reader:
+    """Reads the files of one open folder, and judges a few of them together."""
+
+    def __init__(self, fd: int, root: Path, layout: Layout, caps: Caps) -> None:
+        self._fd, self._root, self._layout, self._caps = fd, root, layout, caps
+
+    def read(self, candidate: Candidate) -> _Read:
+        """One file."""
+        path, kind, _ = candidate
+        name, shown = path.rpartition("/")[2], f"{self._root}/{path}"
+        try:
+            return Raw(kind, path, *read_at(self._fd, name, shown, self._caps.of(kind)))
+        except (FileNotFoundError, IrregularFileError):
+            return None
+        except OversizeError as error:
+            return _closed(self._fd, candidate, FileStatus.OVERSIZE, error.message)
+        except SynthstoreError as error:
+            return _closed(self._fd, candidate, FileStatus.UNREADABLE, _story(error))
+
+    def judged(self, some: Sequence[_Read]) -> Iterator[Seen]:
+        """What those of them are that are not gone, in their order."""
+        facts = iter(facts_of_each(self._layout, [one for one in some if isinstance(one, Raw)]))
+        for one in some:
+            seen = self._again(next(facts)) if isinstance(one, Raw) else one
+            if seen is not None:
+                yield seen
+
+    def _again(self, seen: Seen) -> Seen | None:
+        """Looked at once more where it is hurt."""
+        file, _ = seen
+        if file.status is FileStatus.WHOLE or not file.status.hurt:
+            return seen
+        # A writer may have been half way through, or the medium may have slipped once.
+        again = self.read(Candidate(file.path, file.kind, file.stat))
+        return facts_of_each(self._layout, [again])[0] if isinstance(again, Raw) else again
 
 
 def _story(error: SynthstoreError) -> str:

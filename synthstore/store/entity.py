@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from synthstore.files.jsonio import Parsed, ParseFailure, TooDeep, parse_numbers
@@ -17,18 +18,41 @@ Seen = tuple[EntityFile, FloatVector | None]
 
 def facts_of(layout: Layout, kind: Kind, path: str, raw: bytes, stat: Stat) -> Seen:
     """Judge the bytes of one entity file; the vector is set when the embedding is valid."""
-    digest = hashlib.sha256(raw).hexdigest()
+    return facts_of_each(layout, [Raw(kind, path, raw, stat)])[0]
+
+
+class Raw(NamedTuple):
+    """A file as it was read."""
+
+    kind: Kind
+    path: str
+    content: bytes
+    stat: Stat
+
+
+def facts_of_each(layout: Layout, files: Sequence[Raw]) -> list[Seen]:
+    """As ``facts_of``, for a few files together."""
+    digests = [hashlib.sha256(file.content).hexdigest() for file in files]
+    parsed = [_parsed(layout, *both) for both in zip(files, digests, strict=True)]
+    return [
+        judge_document(layout, Hashed(file.kind, file.path, file.stat, digest), one)
+        if isinstance(one, Parsed)
+        else (one, None)
+        for file, digest, one in zip(files, digests, parsed, strict=True)
+    ]
+
+
+def _parsed(layout: Layout, file: Raw, digest: str) -> Parsed | EntityFile:
+    """What a file holds; its facts where that is no document."""
+    kind, path, raw, stat = file
     if not raw:
-        empty = EntityFile(kind, path, FileStatus.EMPTY, stat, digest, "the file is empty")
-        return empty, None
+        return EntityFile(kind, path, FileStatus.EMPTY, stat, digest, "the file is empty")
     try:
-        parsed = parse_numbers(raw, layout.embedding_key(kind))
+        return parse_numbers(raw, layout.embedding_key(kind))
     except TooDeep as error:
-        deep = EntityFile(kind, path, FileStatus.OPAQUE, stat, digest, rigid=(str(error),))
-        return deep, None
+        return EntityFile(kind, path, FileStatus.OPAQUE, stat, digest, rigid=(str(error),))
     except ParseFailure as error:
-        return EntityFile(kind, path, FileStatus.TORN, stat, digest, str(error)), None
-    return judge_document(layout, Hashed(kind, path, stat, digest), parsed)
+        return EntityFile(kind, path, FileStatus.TORN, stat, digest, str(error))
 
 
 class Hashed(NamedTuple):

@@ -48,7 +48,7 @@ class Held:
     @property
     def size(self) -> int:
         """The bytes of those that are bytes."""
-        return sum(map(_size, self.rows))
+        return sum(map(size_of, self.rows))
 
     def found(self) -> Iterable[Found]:
         """The rows."""
@@ -61,7 +61,7 @@ def held(found: Iterable[Found]) -> Iterator[Held]:
     size = 0
     for one in found:
         portion.append(one)
-        size += _size(one)
+        size += size_of(one)
         if len(portion) >= _ROWS or size >= _BYTES:
             yield Held(portion)
             portion, size = [], 0
@@ -69,7 +69,8 @@ def held(found: Iterable[Found]) -> Iterator[Held]:
         yield Held(portion)
 
 
-def _size(one: Found) -> int:
+def size_of(one: Found) -> int:
+    """The bytes of a row, where it is bytes."""
     return len(one.value) if isinstance(one, Row) and isinstance(one.value, bytes) else 0
 
 

@@ -16,6 +16,7 @@ from synthstore.errors import SynthstoreError
 from synthstore.files.jsonio import Parsed, ParseFailure, parse, parse_numbers
 from synthstore.files.passing import Filled, fill
 from synthstore.files.sharing import Address
+from synthstore.files.together import together
 from synthstore.files.walk import bytes_at, open_folder
 from synthstore.layout.base import Layout
 from synthstore.model.ids import EntityRef, Kind
@@ -206,12 +207,17 @@ def _records(
     task: Task, files: Sequence[FileName], problems: list[Problem]
 ) -> Iterator[tuple[FileName, Record, Document]]:
     """Each whole entity as a record, and the document that it was made of."""
-    arrays = task.arrays
-    for file, raw in _bytes(Path(task.root), files, problems):
-        try:
-            parsed = _parsed(raw, task.layout.embedding_key(file.kind)) if arrays else parse(raw)
-        except ParseFailure as error:
-            problems.append(Problem(file.path, str(error)))
+    for some in together(_bytes(Path(task.root), files, problems), size=lambda one: len(one[1])):
+        parsed = [(file, _parsed(task, file, raw)) for file, raw in some]
+        yield from list(_whole(task, parsed, problems))
+
+
+def _whole(
+    task: Task, files: Iterable[tuple[FileName, Parsed | ParseFailure]], problems: list[Problem]
+) -> Iterator[tuple[FileName, Record, Document]]:
+    for file, parsed in files:
+        if isinstance(parsed, ParseFailure):
+            problems.append(Problem(file.path, str(parsed)))
             continue
         document = parsed.value if isinstance(parsed.value, dict) else {}
         entity_id, missing = task.layout.identify(file.kind, document)
@@ -231,8 +237,17 @@ def _records(
         yield file, record, document
 
 
-def _parsed(raw: bytes, key: str) -> Parsed:
-    """What ``raw`` parses to; the embedding as an array where the numbers of both are the same."""
+def _parsed(task: Task, file: FileName, raw: bytes) -> Parsed | ParseFailure:
+    """What ``raw`` parses to, if it does."""
+    try:
+        key = task.layout.embedding_key(file.kind)
+        return _by_numbers(raw, key) if task.arrays else parse(raw)
+    except ParseFailure as error:
+        return error
+
+
+def _by_numbers(raw: bytes, key: str) -> Parsed:
+    """As ``parse``; the embedding as an array where the numbers of both are the same."""
     import numpy as np  # noqa: PLC0415 - only workers need it, and whoever starts them should not wait
 
     parsed = parse_numbers(raw, key)

@@ -6,22 +6,16 @@ Everything here is a plain function of picklable values, so that any executor ca
 from __future__ import annotations
 
 import os
-from itertools import chain, islice
+from itertools import chain
 
 from synthstore.files.arena import Shelf, put
 from synthstore.files.putting import Attire
+from synthstore.files.together import together
 from synthstore.model.embedding import FloatVector
 from synthstore.store.berths import Berth, StagingArea
 from synthstore.transfer.checking import Terms, judged
 from synthstore.transfer.outcomes import Outcome, Ready
-from synthstore.transfer.portions import Portion
-
-_TOGETHER = 16
-"""Rows of which all take one step before any takes the next.
-
-They stay in the cache of a core, and so does the code of each step: that is worth a quarter of all
-the time.
-"""
+from synthstore.transfer.portions import Portion, size_of
 
 
 def prepare(
@@ -37,8 +31,7 @@ def prepare(
 
 
 def _judged(terms: Terms, portion: Portion, berth: Berth | None) -> list[Outcome]:
-    rows = iter(portion.found())
-    some = iter(lambda: judged(terms, islice(rows, _TOGETHER)), [])
+    some = (judged(terms, rows) for rows in together(portion.found(), size=size_of))
     if berth is None:
         return [*chain.from_iterable(some)]
     outcomes: list[Outcome] = []
