@@ -138,8 +138,10 @@ def _server(modules: Sequence[str] = ()) -> Iterator[None]:
     Ctrl-C goes to the whole group: the server starts with it blocked, and so do its children. They
     import nothing from the folder that the program happens to be called in.
     """
-    from multiprocessing import forkserver  # noqa: PLC0415
+    from multiprocessing import forkserver, resource_tracker  # noqa: PLC0415
 
+    # The server starts it otherwise, and that ends with Ctrl-C unblocked.
+    resource_tracker.ensure_running()
     forkserver.set_forkserver_preload([*_PRELOADED, *modules])
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     with _environment(PYTHONSAFEPATH="1", **_own_path()):
