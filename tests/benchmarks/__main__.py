@@ -54,7 +54,9 @@ def rows(size: Size, scratch: Path, parts: frozenset[str]) -> Iterator[Row]:
         yield from commands.workers(store, size.rounds)
         yield from commands.start_up(size.rounds)
     if "backup" in parts:
-        yield from backup.rows(backup.measure(store.root))
+        peers = scratch / "peers"
+        peers.mkdir()
+        yield from backup.rows(backup.measure(store.root, peers, size.rounds))
         peak = metering.run(backup.once(store.root, scratch), memory=True).peak
         allowed = 300 + size.memories / 1000
         yield Row("  peak memory of backup, against what is allowed", peak, allowed, 1, "MB")
