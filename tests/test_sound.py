@@ -16,8 +16,10 @@ from hypothesis import strategies as st
 
 from synthstore.checks import sound, standing
 from synthstore.checks.pairing import pairs_of, rows_of
+from synthstore.checks.parting import NO_ROW, Parted, Usual, parted
 from synthstore.checks.registry import RULES, check
 from synthstore.errors import NewerFormatError, NotAStoreError
+from synthstore.model.columns import column_of
 from synthstore.model.ids import EntityRef, numeric_id
 from synthstore.model.numbers import _reduced, numeric_ids
 from synthstore.scan.inventory import Inventory
@@ -53,26 +55,59 @@ def seen(root: Path, options: ScanOptions) -> Inventory:
     return asyncio.run(scan(root, recognise(root), options))
 
 
+def nothing_usual(inventory: Inventory) -> Parted:
+    """All files and rows of an inventory, each to be looked at closely."""
+    files, rows = inventory.files, rows_of(inventory)
+    none, nowhere = [None] * len(files), np.full(len(files), NO_ROW, dtype=np.intp)
+    usual = Usual(files, column_of(files, "kind"), none, nowhere)
+    return Parted(usual, dict(enumerate(files)), dict(enumerate(rows)))
+
+
+def all_claims(inventory: Inventory, brought: standing.Standing) -> list[standing.Claim]:
+    """The claim of each row, in its order."""
+    rows, found = rows_of(inventory), dict(zip(brought.claim_at, brought.claims, strict=True))
+    for at, file in zip(brought.usual.row_at.tolist(), inventory.files, strict=True):
+        if at != NO_ROW:
+            ref = EntityRef(rows[at].kind, rows[at].id)
+            fate = standing.Fate.STANDS
+            found[at] = standing.Claim(rows[at], ref, fate, file.path, file)
+    return [found[at] for at in sorted(found)]
+
+
 def require_silence(inventory: Inventory) -> None:
     """Run all that is proven silent on an inventory that nothing is proven of."""
     bare = replace(inventory)
     for proof in (pairs_of, *PROOFS):
         vars(bare)[f"{proof.__module__}.{proof.__qualname__}"] = None
-    vars(bare)[f"{sound.__name__}.{sound.agreed.__qualname__}"] = {}
+    vars(bare)[f"{parted.__module__}.{parted.__qualname__}"] = nothing_usual(inventory)
+    nothing = np.zeros(len(rows_of(inventory)), dtype=np.bool_)
+    said = sound.Agreed(nothing, nothing, {})
+    vars(bare)[f"{sound.__name__}.{sound.agreed.__qualname__}"] = said
     for rule in RULES:
+        found = list(rule.run(bare))
         if rule.silent(inventory):
-            assert list(rule.run(bare)) == [], rule.codes
+            assert found == [], rule.codes
+        assert sorted(rule.run(inventory), key=repr) == sorted(found, key=repr), rule.codes
     brought, compared = standing.standing(inventory), standing.standing(bare)
-    for part in ("standing_file", "losers", "hurt", "bears", "doomed", "known", "claim_of"):
+    for part in ("losers", "hurt", "doomed", "heir_of", "astray"):
         assert getattr(brought, part) == getattr(compared, part), part
-    assert brought.claims == compared.claims
+    files = brought.standing_file
+    # What is no number equals nothing, but is spelt alike.
+    assert repr(list(files.items())) == repr(list(compared.standing_file.items()))
+    for ref, file in files.items():
+        assert ref in files
+        assert repr(files.get(ref)) == repr(file)
+    assert set(brought.known) == set(compared.known)
+    assert brought.bears.items() <= compared.bears.items()
+    assert repr(all_claims(inventory, brought)) == repr(list(compared.claims))
 
 
 def require_rows_kept(inventory: Inventory) -> None:
     """A row that agrees with its file is the row that the file deserves, order and all."""
-    rows = rows_of(inventory)
-    for path, row in sound.agreed(inventory).items():
-        fresh = inventory.layout.row_for(inventory.by_path[path], row, rows)
+    rows, said = rows_of(inventory), sound.agreed(inventory)
+    usual = [row for row, is_said in zip(rows, said.rows, strict=True) if is_said]
+    for row in (*usual, *said.others.values()):
+        fresh = inventory.layout.row_for(inventory.by_path[row.path or ""], row, rows)
         assert list(fresh.items()) == list(row.raw.items())
 
 

@@ -6,9 +6,8 @@ from collections.abc import Iterator
 
 from synthstore.checks.finding import Finding, Subject
 from synthstore.checks.found import finding
-from synthstore.checks.frozen import drifts, frozen_paths, frozen_refs
-from synthstore.checks.pairing import rows_of
-from synthstore.checks.sound import agreed
+from synthstore.checks.frozen import drifts, frozen_paths, frozen_refs, unsettled
+from synthstore.checks.parting import parted
 from synthstore.checks.standing import Claim, Fate, standing
 from synthstore.model.facts import EntityFile, FileStatus, PartStatus
 from synthstore.model.paths import confined
@@ -59,7 +58,7 @@ def catalog_unreadable(inventory: Inventory) -> Iterator[Finding]:
 
 def malformed_rows(inventory: Inventory) -> Iterator[Finding]:
     """C003: rows with missing or mistyped keys; ignores rows about to go."""
-    for row in rows_of(inventory):
+    for row in parted(inventory).rows.values():
         if row.problems and row.deleted_at is None:
             yield finding(
                 "C003",
@@ -134,13 +133,11 @@ def rows_disagreeing(inventory: Inventory) -> Iterator[Finding]:
 
 
 def _comparable(inventory: Inventory) -> Iterator[tuple[Claim, EntityFile]]:
-    stand, settled = standing(inventory), agreed(inventory)
+    stand = standing(inventory)
     drifting = (drift.claim.ref for drift in drifts(inventory))
     out = stand.doomed.union(frozen_refs(inventory), drifting)
-    for claim in stand.claims:
+    for claim in unsettled(inventory):
         file = claim.file
-        if claim.fate is Fate.STANDS and settled.get(claim.path or "") == claim.row:
-            continue
         if file is None or claim.fate not in _FOLLOWED or claim.ref in out:
             continue
         if not claim.row.problems and file.path not in stand.losers:
@@ -177,7 +174,7 @@ def hashes_out_of_date(inventory: Inventory) -> Iterator[Finding]:
 
 def unfinished_deletions(inventory: Inventory) -> Iterator[Finding]:
     """C009: rows marked for deletion; nothing else is said of their entities."""
-    for row in rows_of(inventory):
+    for row in parted(inventory).rows.values():
         if row.deleted_at is not None and row.ref not in inventory.deleted:
             yield finding(
                 "C009",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from itertools import compress
 from typing import Any, NamedTuple
 
@@ -13,11 +13,11 @@ from synthstore.checks.blocks import Positions, Verdicts, alike, equal, unit_equ
 from synthstore.checks.found import once
 from synthstore.checks.frozen import frozen_refs
 from synthstore.checks.ownership import owners
-from synthstore.checks.sound import agreeing
 from synthstore.checks.standing import standing
-from synthstore.model.columns import column_of
+from synthstore.checks.standing_files import StandingFiles
+from synthstore.model.columns import column_of, each_of
 from synthstore.model.embedding import EmbeddingState, FloatMatrix
-from synthstore.model.facts import EntityFile, FileStatus
+from synthstore.model.facts import FileStatus
 from synthstore.model.ids import EntityRef
 from synthstore.scan.inventory import Inventory
 
@@ -39,45 +39,42 @@ class Compared(NamedTuple):
 
 
 class _Pairs(NamedTuple):
-    refs: list[EntityRef]
+    refs: Sequence[EntityRef]
     norms: npt.NDArray[np.float64]
     columns: tuple[FloatMatrix, Positions, FloatMatrix, Positions]
     """All vectors, the positions meant, all embeddings, the rows meant."""
 
 
 @once
-def judged(inventory: Inventory) -> Mapping[EntityRef, EntityFile]:
+def judged(inventory: Inventory) -> StandingFiles:
     """Whole files that stand for their entity; not those frozen or about to go."""
-    if FileStatus.WHOLE not in column_of(inventory.files, "status"):
-        return {}
     stand = standing(inventory)
     out = frozen_refs(inventory) | stand.doomed
-    files = stand.standing_file
-    if not out and all(file.status is FileStatus.WHOLE for file in files.values()):
-        return files
-    return {r: f for r, f in files.items() if f.status is FileStatus.WHOLE and r not in out}
+    whole = [status is FileStatus.WHOLE for status in column_of(inventory.files, "status")]
+    for place in (at for at in map(stand.usual.place, out) if at is not None):
+        whole[place] = False
+    return stand.standing_file.only(
+        whole, lambda ref, file: file.status is FileStatus.WHOLE and ref not in out
+    )
 
 
 def judged_column(inventory: Inventory, name: str) -> list[Any]:
     """A field of the files of ``judged``, for those who need not know whose they are."""
-    if agreeing(inventory):
-        # All others have not been looked into.
-        whole = (status is FileStatus.WHOLE for status in column_of(inventory.files, "status"))
-        return list(compress(column_of(inventory.files, name), whole))
-    return column_of(tuple(judged(inventory).values()), name)
+    files = judged(inventory)
+    usual = compress(each_of(inventory.files, name), files.usual.are)
+    return [*usual, *column_of(tuple(files.others.values()), name)]
 
 
 @once
-def deserving(inventory: Inventory) -> Mapping[EntityRef, EntityFile]:
+def deserving(inventory: Inventory) -> StandingFiles:
     """Entities that ought to have a vector: a valid embedding of the store's dimension.
 
     Not those that are frozen (M004) or about to go (C009).
     """
-    files, dim, valid = judged(inventory), inventory.dimension, EmbeddingState.VALID
-    # Of a healthy store it is all of them, which need no second table.
-    if all(file.embedding is valid and file.dim == dim for file in files.values()):
-        return files
-    return {r: f for r, f in files.items() if f.embedding is valid and f.dim == dim}
+    dim, valid = inventory.dimension, EmbeddingState.VALID
+    states = zip(*(each_of(inventory.files, name) for name in ("embedding", "dim")), strict=True)
+    usual = [state is valid and own == dim for state, own in states]
+    return judged(inventory).only(usual, lambda _, f: f.embedding is valid and f.dim == dim)
 
 
 @once
@@ -126,15 +123,18 @@ def _pairs(inventory: Inventory) -> _Pairs | None:
     table = inventory.tables.get(inventory.index.dim)
     if vectors is None or table is None or inventory.index.dim != inventory.dimension:
         return None
-    files, places, row_of = deserving(inventory), owned.position_of, table.row_of
+    places, row_of = owned.position_of, table.row_of
     out = owned.not_finite | {p for p, n in enumerate(owned.numbers) if n in twice}
-    refs = [ref for ref in files if ref in places and places[ref] not in out]
-    norms = np.array([files[ref].norm for ref in refs], dtype=np.float64)
-    at = np.array([places[ref] for ref in refs], dtype=np.intp)
-    rows = np.array([row_of[files[ref].path] for ref in refs], dtype=np.intp)
-    return _Pairs(refs, norms, (vectors, at, table.matrix, rows))
+    found = [
+        (ref, file.norm, places[ref], row_of[file.path])
+        for ref, file in deserving(inventory).items()
+        if ref in places and places[ref] not in out
+    ]
+    refs, norms, at, rows = zip(*found, strict=True) if found else ((), (), (), ())
+    columns = vectors, np.array(at, np.intp), table.matrix, np.array(rows, np.intp)
+    return _Pairs(refs, np.array(norms, np.float64), columns)
 
 
 def _outliers(pairs: _Pairs, wrong: Verdicts) -> tuple[tuple[EntityRef, int], ...]:
     positions = pairs.columns[1]
-    return tuple((pairs.refs[i], int(positions[i])) for i in np.flatnonzero(wrong))
+    return tuple((pairs.refs[i], int(positions[i])) for i in np.flatnonzero(wrong).tolist())

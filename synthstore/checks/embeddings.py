@@ -13,6 +13,7 @@ from synthstore.checks.finding import Finding, Severity
 from synthstore.checks.found import finding, once
 from synthstore.checks.ownership import owners
 from synthstore.checks.structure import STORE
+from synthstore.model.columns import each_of
 from synthstore.model.embedding import EmbeddingState
 from synthstore.model.facts import EntityFile
 from synthstore.model.ids import EntityRef
@@ -28,8 +29,10 @@ SHOWN = 10
 def _odd(inventory: Inventory) -> Mapping[EntityRef, EntityFile]:
     """Of these, all but the usual: a valid embedding of the store's dimension."""
     usual, dim = EmbeddingState.VALID, inventory.dimension
-    files = judged(inventory).items()
-    return {r: f for r, f in files if f.embedding is not usual or f.dim != dim}
+    states = zip(*(each_of(inventory.files, name) for name in ("embedding", "dim")), strict=True)
+    odd = [state is not usual or own != dim for state, own in states]
+    found = judged(inventory).those(odd)
+    return {r: f for r, f in found if f.embedding is not usual or f.dim != dim}
 
 
 def _in_state(

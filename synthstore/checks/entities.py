@@ -8,6 +8,7 @@ from synthstore.checks.catalogue import twin
 from synthstore.checks.finding import Finding, Severity
 from synthstore.checks.found import finding, once
 from synthstore.checks.frozen import drifts, frozen_paths, frozen_refs
+from synthstore.checks.parting import NO_ROW, parted
 from synthstore.checks.sound import PLAIN_ID
 from synthstore.checks.standing import Fate, lost_folders, standing
 from synthstore.model.columns import column_of
@@ -20,7 +21,9 @@ from synthstore.scan.inventory import Inventory
 def _odd_files(inventory: Inventory) -> tuple[tuple[EntityRef, EntityFile], ...]:
     """Files that are not simply whole, with the entity they are taken for; not those to go."""
     stand = standing(inventory)
-    odd = (f for f in inventory.files if f.status is not FileStatus.WHOLE or f.rigid)
+    odd = (
+        f for f in parted(inventory).files.values() if f.status is not FileStatus.WHOLE or f.rigid
+    )
     pairs = ((stand.bears[file.path], file) for file in odd)
     return tuple((ref, file) for ref, file in pairs if ref not in stand.doomed)
 
@@ -47,10 +50,9 @@ def files_not_listed(inventory: Inventory) -> Iterator[Finding]:
         return
     stand = standing(inventory)
     listed = (stand.claim_of, stand.heir_of, stand.doomed)
-    for ref, file in stand.standing_file.items():
+    for ref, file in stand.standing_file.those(stand.usual.row_at == NO_ROW):
         if file.status not in (FileStatus.WHOLE, FileStatus.UNREAD):
             continue
-        # Asked one by one: their union would be one more table of all entities.
         if not any(ref in refs for refs in listed):
             yield finding(
                 twin("M002", ref.kind),
@@ -95,8 +97,8 @@ def ids_differing(inventory: Inventory) -> Iterator[Finding]:
     """
     stand = standing(inventory)
     for ref, file in _misnamed(inventory):
-        claim, row_ref = stand.claim_of.get(ref), stand.heir_of.get(ref)
-        settled = claim is not None and claim.fate is Fate.STANDS
+        row_ref = stand.heir_of.get(ref)
+        settled = stand.names_its_file(ref)
         other = "name" if row_ref is None else "row"
         what = "its row names it all the same" if settled else "nothing finds it by its id"
         yield finding(
@@ -112,7 +114,9 @@ def ids_differing(inventory: Inventory) -> Iterator[Finding]:
 def _misnamed(inventory: Inventory) -> Iterator[tuple[EntityRef, EntityFile]]:
     stand, names = standing(inventory), inventory.layout.names
     out = frozen_refs(inventory) | stand.doomed
-    for ref, file in stand.standing_file.items():
+    named = zip(column_of(inventory.files, "path"), stand.usual.ids, strict=True)
+    odd_ones = [entity_id is not None and not names(path, entity_id) for path, entity_id in named]
+    for ref, file in stand.standing_file.those(odd_ones):
         odd = not names(file.path, ref.id) or ref in stand.heir_of
         if odd and file.status is FileStatus.WHOLE and ref not in out:
             yield ref, file
@@ -160,12 +164,13 @@ def fields_missing(inventory: Inventory) -> Iterator[Finding]:
 
 def fields_out_of_range(inventory: Inventory) -> Iterator[Finding]:
     """M008: fields with impossible values; ignores frozen entities and those about to go."""
-    # Asked first: which file stands for which entity is a table that most stores need not have.
-    if not any(column_of(inventory.files, "record.out_of_range")):
+    # Asked first: which file stands for which entity is what most stores need not know.
+    odd = column_of(inventory.files, "record.out_of_range")
+    if not any(odd):
         return
     stand = standing(inventory)
     out = frozen_refs(inventory) | stand.doomed
-    for ref, file in stand.standing_file.items():
+    for ref, file in stand.standing_file.those(odd):
         record = file.record
         if record is not None and record.out_of_range and ref not in out:
             yield finding(

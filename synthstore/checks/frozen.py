@@ -6,10 +6,15 @@ Such an entity is frozen: nothing takes its file as truth, changes its row or dr
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from operator import itemgetter
 from typing import NamedTuple
 
+import numpy as np
+
 from synthstore.checks.found import once
-from synthstore.checks.sound import agreed, agreeing
+from synthstore.checks.pairing import rows_of
+from synthstore.checks.parting import NO_ROW
+from synthstore.checks.sound import Bools, agreed, agreeing
 from synthstore.checks.standing import Claim, Fate, standing
 from synthstore.model.catalog import Row
 from synthstore.model.facts import EntityFile, FileStatus
@@ -53,16 +58,34 @@ def frozen_refs(inventory: Inventory) -> frozenset[EntityRef]:
     if not paths:
         return frozenset()
     stand = standing(inventory)
-    borne = (stand.bears[path] for path in paths if path not in stand.losers)
+    # A usual entity's file bears the id of its row.
+    borne = (stand.bears[path] for path in paths.keys() & stand.bears if path not in stand.losers)
     return frozenset(paths.values()).union(borne)
 
 
+@once
+def unsettled(inventory: Inventory) -> tuple[Claim, ...]:
+    """The claims of all rows that do not simply say what their file says, in their order."""
+    stand, said = standing(inventory), agreed(inventory)
+    others = ((at, claim) for at, claim in zip(stand.claim_at, stand.claims, strict=True))
+    found = [(at, claim) for at, claim in others if not said.has(claim.row)]
+    found += _usual_claims(inventory, said.read & ~said.rows)
+    return tuple(claim for _, claim in sorted(found, key=itemgetter(0)))
+
+
+def _usual_claims(inventory: Inventory, wanted: Bools) -> Iterator[tuple[int, Claim]]:
+    """Claims of usual entities, for the rows that are ``wanted``."""
+    usual, rows = standing(inventory).usual, rows_of(inventory)
+    listed = np.flatnonzero(usual.row_at != NO_ROW)
+    for at in listed[wanted[usual.row_at[listed]]].tolist():
+        row_at = int(usual.row_at[at])
+        row, file = rows[row_at], inventory.files[at]
+        yield row_at, Claim(row, row.ref, Fate.STANDS, file.path, file)
+
+
 def _hashed(inventory: Inventory) -> Iterator[tuple[Claim, EntityFile]]:
-    settled = agreed(inventory)
-    for claim in standing(inventory).claims:
-        if claim.row.content_hash is None or settled.get(claim.path or "") == claim.row:
-            continue
-        file = _hashed_file(inventory, claim)
+    for claim in unsettled(inventory):
+        file = None if claim.row.content_hash is None else _hashed_file(inventory, claim)
         if file is not None:
             yield claim, file
 

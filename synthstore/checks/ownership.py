@@ -137,7 +137,8 @@ def owners(inventory: Inventory) -> Ownership:
     """Find the owner of every id in the index; all are empty where it cannot be read."""
     ids = inventory.index.ids
     numbers = () if ids is None else tuple(ids.tolist())
-    names = _names(standing(inventory).known)
+    # Without a vector nobody asks for them.
+    names = _names(standing(inventory).known) if numbers else {}
     by_md5 = dict(zip(numeric_ids(names).tolist(), names.values(), strict=True)) if numbers else {}
     owner_of: dict[int, EntityRef | None] = {n: by_md5.get(n) for n in numbers}
     if not inventory.index.has_ids:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple, overload
 
 from synthstore.checks.found import once
@@ -17,19 +17,19 @@ class PickedRows(Sequence[Row]):
     """Rows in another order, of which none is made before it is asked for."""
 
     def __init__(self, rows: Sequence[Row], places: Sequence[int]) -> None:
-        self._rows, self._places = rows, places
+        self._rows, self.places = rows, places
 
     def each(self, name: str) -> Iterator[Any]:
         """One field of all of them."""
-        return column_at(self._rows, name, self._places)
+        return column_at(self._rows, name, self.places)
 
     def __len__(self) -> int:
         """How many there are."""
-        return len(self._places)
+        return len(self.places)
 
     def __iter__(self) -> Iterator[Row]:
         """Each in turn."""
-        return map(self._rows.__getitem__, self._places)
+        return map(self._rows.__getitem__, self.places)
 
     @overload
     def __getitem__(self, at: int) -> Row: ...
@@ -38,27 +38,8 @@ class PickedRows(Sequence[Row]):
     def __getitem__(self, at: int | slice) -> Row | Sequence[Row]:
         """One of them, or some."""
         if isinstance(at, slice):
-            return PickedRows(self._rows, self._places[at])
-        return self._rows[self._places[at]]
-
-
-class RowsByPath(Mapping[str, Row]):
-    """Rows by path, of which none is made before it is asked for."""
-
-    def __init__(self, rows: Sequence[Row], place_of: Mapping[str, int]) -> None:
-        self._rows, self._place_of = rows, place_of
-
-    def __len__(self) -> int:
-        """How many there are."""
-        return len(self._place_of)
-
-    def __iter__(self) -> Iterator[str]:
-        """Their paths."""
-        return iter(self._place_of)
-
-    def __getitem__(self, path: str) -> Row:
-        """The row of a path."""
-        return self._rows[self._place_of[path]]
+            return PickedRows(self._rows, self.places[at])
+        return self._rows[self.places[at]]
 
 
 class Pairs(NamedTuple):
@@ -91,7 +72,7 @@ def pairs_of(inventory: Inventory) -> Pairs | None:
     if not (_are_plain(listed) and _are_sound(files)):
         return None
     places = places_of(listed, column_of(files, "path"))
-    if len(places) < len(files):
+    if -1 in places:
         return None
     kinds, ids = (list(column_at(listed, name, places)) for name in ("kind", "id"))
     if kinds != column_of(files, "kind") or not _bear(files, ids):

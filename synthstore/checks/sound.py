@@ -18,9 +18,10 @@ import numpy.typing as npt
 from synthstore.checks import blocks
 from synthstore.checks.blocks import Positions
 from synthstore.checks.found import once
-from synthstore.checks.pairing import Pairs, RowsByPath, pairs_of, rows_of
+from synthstore.checks.pairing import Pairs, PickedRows, pairs_of, rows_of
+from synthstore.checks.parting import NO_ROW, parted
 from synthstore.layout.base import Layout
-from synthstore.model.catalog import Row, kept_rows
+from synthstore.model.catalog import Row
 from synthstore.model.columns import column_of, each_of
 from synthstore.model.embedding import EmbeddingState, IdArray
 from synthstore.model.entries import columns_of
@@ -28,6 +29,8 @@ from synthstore.model.facts import EntityFile, FileStatus, MappingFacts, PartSta
 from synthstore.model.ids import id_problem, vector_name
 from synthstore.model.numbers import numeric_ids, stands_twice
 from synthstore.scan.inventory import EmbeddingTable, Inventory
+
+Bools = npt.NDArray[np.bool_]
 
 PLAIN_ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,199}")
 """Ids that need no closer look: nearly all."""
@@ -74,21 +77,20 @@ def agreeing(inventory: Inventory) -> bool:
     pairs = pairs_of(inventory)
     if pairs is None:
         return False
-    layout, rows, files = inventory.layout, pairs.rows, pairs.files
-    return all(_say_the_same(layout, rows[at], files[at]) for at in _unlike(layout, pairs))
+    said = agreed(inventory)
+    return bool((said.rows | ~said.read).all())
 
 
-def _unlike(layout: Layout, pairs: Pairs) -> Iterator[int]:
-    """Which pairs with a file that was read are not spelt alike in all that such rows repeat."""
-    rows, files = pairs.rows, pairs.files
-    unlike = np.array([kind is not None for kind in column_of(files, "record.kind")], np.bool_)
-    same = np.array([kind == "memory" for kind in pairs.kinds], np.bool_) & unlike
-    if layout.repeated and same.any():
-        for mine, theirs in layout.repeated.items():
-            equal = map(eq, rows.each(mine), each_of(files, theirs))
-            same &= np.fromiter(equal, np.bool_, len(rows))
-        unlike &= ~same
-    return iter(np.flatnonzero(unlike).tolist())
+def _alike(layout: Layout, rows: PickedRows, files: Sequence[EntityFile], listed: Bools) -> Bools:
+    """Which of the ``listed`` files are memories spelt as their rows in all that these repeat."""
+    kinds = compress(each_of(files, "record.kind"), listed)
+    same = np.fromiter((kind == "memory" for kind in kinds), np.bool_, len(rows))
+    if not layout.repeated:
+        return np.zeros_like(same)
+    for mine, theirs in layout.repeated.items() if same.any() else ():
+        equal = map(eq, rows.each(mine), compress(each_of(files, theirs), listed))
+        same &= np.fromiter(equal, np.bool_, len(rows))
+    return same
 
 
 def _say_the_same(layout: Layout, row: Row, file: EntityFile) -> bool:
@@ -98,23 +100,45 @@ def _say_the_same(layout: Layout, row: Row, file: EntityFile) -> bool:
     return layout.agrees(row, file)
 
 
-@once
-def agreed(inventory: Inventory) -> Mapping[str, Row]:
-    """Rows that are well-formed and say what the whole file at their path says, by that path.
+class Agreed(NamedTuple):
+    """Rows that are well-formed and say what the whole file at their path says.
 
     Nothing is to be found or mended in such a row itself.
     """
-    pairs = pairs_of(inventory)
-    if pairs is not None and agreeing(inventory):
-        paths, read = column_of(pairs.files, "path"), column_of(pairs.files, "record.kind")
-        places = ((path, place) for place, path in enumerate(paths) if read[place] is not None)
-        return RowsByPath(pairs.rows, dict(places))
-    by_path = inventory.by_path
-    return {
+
+    rows: Bools
+    """Which rows of the catalog are such ones of usual entities."""
+    read: Bools
+    """Which ones are of usual entities whose file was read."""
+    others: Mapping[str, Row]
+    """All others of the kind, by their path."""
+
+    def has(self, row: Row) -> bool:
+        """Whether it is one of the others."""
+        return self.others.get(row.path or "") == row
+
+
+@once
+def agreed(inventory: Inventory) -> Agreed:
+    """The rows that need no closer look."""
+    apart, layout, rows = parted(inventory), inventory.layout, rows_of(inventory)
+    files, by_path = inventory.files, {file.path: file for file in apart.files.values()}
+    listed = apart.usual.row_at != NO_ROW
+    places, row_at = np.flatnonzero(listed), apart.usual.row_at[listed]
+    picked = PickedRows(rows, row_at.tolist())
+    known = [kind is not None for kind in compress(each_of(files, "record.kind"), listed)]
+    was_read = np.array(known, dtype=np.bool_)
+    alike = _alike(layout, picked, files, listed)
+    for at in np.flatnonzero(was_read & ~alike).tolist():
+        alike[at] = _say_the_same(layout, picked[at], files[places[at]])
+    read, same = np.zeros((2, len(rows)), dtype=np.bool_)
+    read[row_at], same[row_at] = was_read, alike & was_read
+    others = {
         row.path: row
-        for row in kept_rows(rows_of(inventory))
-        if row.path is not None and _is_agreed(inventory.layout, row, by_path.get(row.path))
+        for row in apart.rows.values()
+        if row.path is not None and _is_agreed(layout, row, by_path.get(row.path))
     }
+    return Agreed(same, read, others)
 
 
 def _is_agreed(layout: Layout, row: Row, file: EntityFile | None) -> bool:

@@ -5,20 +5,22 @@ Repair builds on the same answers, so that what it does agrees with what the rul
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import cached_property, partial
+from functools import cached_property
 from itertools import chain
-from operator import attrgetter
 from typing import NamedTuple
 
 from synthstore.checks.found import once
-from synthstore.checks.pairing import Pairs, pairs_of, rows_of
-from synthstore.model.catalog import Row, kept_rows
-from synthstore.model.columns import kept
+from synthstore.checks.pairing import rows_of
+from synthstore.checks.parting import NO_ROW, Parted, Usual, parted
+from synthstore.checks.standing_files import KnownRefs, StandingFiles
+from synthstore.model.catalog import Row, column
+from synthstore.model.columns import column_of
 from synthstore.model.facts import EntityFile, FileStatus
 from synthstore.model.ids import EntityRef
+from synthstore.model.lookup import FilesByPath
 from synthstore.model.paths import confined, folder_of
 from synthstore.scan.inventory import Inventory
 
@@ -63,29 +65,45 @@ class Claim(NamedTuple):
 class Standing:
     """Files and rows of one inventory, brought together."""
 
-    standing_file: Mapping[EntityRef, EntityFile]
+    usual: Usual
+    """Entities of which each has a file that nothing else has to do with: of them no more need be
+    said than that it stands, and that their row, if there is one, names it."""
+    standing_file: StandingFiles
     """The file of each entity: whole, else sealed (names stand for ids); never a hurt one."""
     losers: Mapping[str, EntityRef]
     """Whole files (by path) whose entity another file stands for (M006)."""
     hurt: Mapping[EntityRef, EntityFile]
     """Hurt files by the entity that a row, else the file's own id, else its name gives them."""
     bears: Mapping[str, EntityRef]
-    """The entity that each file is taken for."""
-    listed: Sequence[EntityRef]
-    """The entities of all rows."""
+    """The entity that each file is taken for which is not a usual one's."""
     doomed: frozenset[EntityRef]
     """Entities whose deletion began (C009), or that our own log says were deleted."""
-    make_claims: Callable[[], Iterable[Claim]]
-
-    @cached_property
-    def claims(self) -> tuple[Claim, ...]:
-        """One for each row of the catalog, in its order."""
-        return tuple(self.make_claims())
+    claims: Sequence[Claim]
+    """One for each row of the catalog that is not a usual entity's, in its order."""
+    claim_at: Sequence[int]
+    """Where in the catalog these rows are."""
 
     @cached_property
     def claim_of(self) -> Mapping[EntityRef, Claim]:
-        """The claim of each row by its entity."""
+        """Those claims by the entity of the row."""
         return {claim.ref: claim for claim in self.claims}
+
+    def bearer(self, path: str) -> EntityRef:
+        """The entity that the file of a path is taken for."""
+        found = self.bears.get(path)
+        if found is None:
+            place = FilesByPath(self.usual.files).place(path)
+            found = None if place is None else self.usual.ref(place)
+        if found is None:
+            raise KeyError(path)
+        return found
+
+    def names_its_file(self, ref: EntityRef) -> bool:
+        """Whether the entity has a row, and that names its file."""
+        place, claim = self.usual.place(ref), self.claim_of.get(ref)
+        if place is not None:
+            return bool(self.usual.row_at[place] != NO_ROW)
+        return claim is not None and claim.fate is Fate.STANDS
 
     @cached_property
     def astray(self) -> tuple[Claim, ...]:
@@ -94,9 +112,10 @@ class Standing:
         return tuple(claim for claim in strayed if claim.ref not in self.doomed)
 
     @cached_property
-    def known(self) -> frozenset[EntityRef]:
+    def known(self) -> KnownRefs:
         """Entities that have a file or a row."""
-        return frozenset(chain(self.listed, self.bears.values(), self.doomed))
+        listed = (claim.ref for claim in self.claims)
+        return KnownRefs(self.usual, frozenset(chain(listed, self.bears.values(), self.doomed)))
 
     @cached_property
     def heir_of(self) -> Mapping[EntityRef, EntityRef]:
@@ -111,48 +130,39 @@ class Standing:
 @once
 def standing(inventory: Inventory) -> Standing:
     """Bring rows and files together; without a readable catalog there are only files."""
-    pairs = pairs_of(inventory)
-    return _of_all(inventory) if pairs is None else _of_pairs(inventory, pairs)
-
-
-def _of_pairs(inventory: Inventory, pairs: Pairs) -> Standing:
-    """What ``_of_all`` comes to, where each row stands for its file."""
-    refs, kept_files = list(pairs.each_ref()), kept(pairs.files)
-    bears = dict(zip(map(attrgetter("path"), kept_files), refs, strict=True))
-    files = dict(zip(refs, kept_files, strict=True))
-    # Of an inventory, which remembers this, it may hold parts but never the whole: only a
-    # collection would free the two of them then, and the program hardly ever makes one.
-    claims = partial(_paired_claims, rows_of(inventory), bears, files)
-    return Standing(files, {}, {}, bears, refs, frozenset(), claims)
-
-
-def _paired_claims(
-    rows: Sequence[Row],
-    bears: Mapping[str, EntityRef],
-    files: Mapping[EntityRef, EntityFile],
-) -> Iterator[Claim]:
-    for row in kept_rows(rows):
-        path = row.path or ""
-        ref = bears[path]
-        yield Claim(row, ref, Fate.STANDS, path, files[ref])
-
-
-def _of_all(inventory: Inventory) -> Standing:
-    rows = kept_rows(rows_of(inventory))
-    by_path = inventory.by_path
+    apart = parted(inventory)
+    rows, given = list(apart.rows.values()), list(apart.files.values())
+    by_path = {file.path: file for file in given}
     # A path that a file has is confined: most rows need no closer look.
     paths = [r.path if r.path in by_path else _confined(r.path) for r in rows]
     naming = _naming(rows, paths)
-    bears = _bearers(inventory, naming)
+    bears = _bearers(inventory, given, naming)
     refs = [_same_or_new(row, bears.get(path or "")) for row, path in zip(rows, paths, strict=True)]
     row_of = dict(zip(refs, rows, strict=True))
-    files, losers = _winners(inventory, bears, row_of)
-    hurt = {bears[f.path]: f for f in reversed(inventory.files) if f.status in _HURT}
+    files, losers = _winners(inventory, given, bears, row_of)
+    hurt = {bears[f.path]: f for f in reversed(given) if f.status in _HURT}
     keepers = {path: _keeper(bears[path], named) for path, named in naming.shared(bears)}
     look = _LookUp(by_path, bears, files, hurt, keepers, row_of, inventory.closed)
     doomed = inventory.deleted.union(row.ref for row in rows if row.deleted_at is not None)
-    claims = partial(map, look.claim, rows, refs, paths)
-    return Standing(files, losers, hurt, bears, refs, doomed, claims)
+    claims = tuple(map(look.claim, rows, refs, paths))
+    standing_file = StandingFiles(apart.usual, files, _spots(apart, files, bears))
+    return Standing(
+        apart.usual, standing_file, losers, hurt, bears, doomed, claims, tuple(apart.rows)
+    )
+
+
+def _spots(
+    apart: Parted, winners: Mapping[EntityRef, EntityFile], bears: Mapping[str, EntityRef]
+) -> list[tuple[bool, int]]:
+    """Where each entity of the ``winners`` comes up first, files that are whole before others."""
+    first: dict[EntityRef, int] = {}
+    for at, file in apart.files.items():
+        if file.status is FileStatus.WHOLE:
+            first.setdefault(bears[file.path], at)
+    places = {file.path: at for at, file in apart.files.items()}
+    return [
+        (file.status.sealed, first.get(ref, places[file.path])) for ref, file in winners.items()
+    ]
 
 
 @once
@@ -161,11 +171,11 @@ def lost_folders(inventory: Inventory) -> Mapping[str, tuple[Claim, ...]]:
 
     The root holds more than entities: it counts as empty without any, where most rows name it.
     """
-    full = {folder_of(path) for path in inventory.by_path}
+    full = {folder_of(path) for path in column_of(inventory.files, "path")}
     full |= {folder for stray in inventory.strays if (folder := folder_of(stray.path))}
     lost: dict[str, list[Claim]] = {f: [] for f in inventory.folders if f not in full}
-    rows, doomed = rows_of(inventory), standing(inventory).doomed
-    if 2 * sum(row.path is not None and "/" not in row.path for row in rows) <= len(rows):
+    paths, doomed = column(rows_of(inventory), "path"), standing(inventory).doomed
+    if 2 * sum(path is not None and "/" not in path for path in paths) <= len(paths):
         lost.pop("", None)
     for claim in standing(inventory).astray:
         missing = claim.fate is Fate.MISSING and claim.ref not in doomed
@@ -255,10 +265,11 @@ def _keeper(bearer: EntityRef, named: Sequence[Row]) -> EntityRef:
     return bearer if bearer in refs else min(refs)
 
 
-def _bearers(inventory: Inventory, naming: _Naming) -> dict[str, EntityRef]:
+def _bearers(
+    inventory: Inventory, files: Sequence[EntityFile], naming: _Naming
+) -> dict[str, EntityRef]:
     return {
-        file.path: file.ref or _entity_of(inventory, file, naming.of(file.path))
-        for file in inventory.files
+        file.path: file.ref or _entity_of(inventory, file, naming.of(file.path)) for file in files
     }
 
 
@@ -273,21 +284,24 @@ def _entity_of(inventory: Inventory, file: EntityFile, named: Sequence[Row]) -> 
 
 
 def _winners(
-    inventory: Inventory, bears: Mapping[str, EntityRef], row_of: Mapping[EntityRef, Row]
+    inventory: Inventory,
+    files: Sequence[EntityFile],
+    bears: Mapping[str, EntityRef],
+    row_of: Mapping[EntityRef, Row],
 ) -> tuple[dict[EntityRef, EntityFile], dict[str, EntityRef]]:
     winners: dict[EntityRef, EntityFile] = {}
     contested: dict[EntityRef, list[EntityFile]] = {}
     sealed: list[EntityFile] = []
-    for file in inventory.files:
+    for file in files:
         if file.status is not FileStatus.WHOLE:
             sealed += [file] if file.status.sealed else []
         elif winners.setdefault(ref := bears[file.path], file) is not file:
             contested.setdefault(ref, [winners[ref]]).append(file)
     losers: dict[str, EntityRef] = {}
-    for ref, files in contested.items():
+    for ref, several in contested.items():
         row = row_of.get(ref)
-        winners[ref] = max(files, key=lambda f: _worth(inventory, ref, f, row))
-        losers |= {f.path: ref for f in files if f is not winners[ref]}
+        winners[ref] = max(several, key=lambda f: _worth(inventory, ref, f, row))
+        losers |= {f.path: ref for f in several if f is not winners[ref]}
     for file in sealed:
         winners.setdefault(bears[file.path], file)
     return winners, losers

@@ -38,11 +38,14 @@ class _OnlyWhole(Exception):  # noqa: N818 - not an error: the document is spelt
 
 
 def dump_in_pieces(value: Mapping[str, object], style: Style, key: str) -> bytes | Pieces:
-    """What ``dump`` gives, in pieces if the object under ``key`` is long."""
+    """What ``dump`` gives, in pieces if the object under ``key`` is long.
+
+    That may be any mapping, whose members are made as they are gone through.
+    """
     try:
         return Pieces(tuple(_spelt(value, style, key)))
     except _OnlyWhole:
-        return dump(value, style)
+        return dump(_plain(value, key), style)
 
 
 def style_by_pieces(raw: bytes, value: Mapping[str, object], key: str) -> Style:
@@ -52,9 +55,15 @@ def style_by_pieces(raw: bytes, value: Mapping[str, object], key: str) -> Style:
         try:
             return _is(raw, _spelt(value, style, key))
         except _OnlyWhole:
-            return dump(value, style) == raw
+            return dump(_plain(value, key), style) == raw
 
     return first_proven(raw, gives_back)
+
+
+def _plain(value: Mapping[str, object], key: str) -> dict[str, object]:
+    """The document as what any writer takes."""
+    section = value.get(key)
+    return {**value, key: dict(section)} if isinstance(section, Mapping) else dict(value)
 
 
 def _is(raw: bytes, pieces: Iterable[bytes]) -> bool:
@@ -69,7 +78,7 @@ def _is(raw: bytes, pieces: Iterable[bytes]) -> bool:
 def _spelt(value: Mapping[str, object], style: Style, key: str) -> Iterator[bytes]:
     """The document in ``style``; raises _OnlyWhole."""
     section = value.get(key)
-    if style.writer != "orjson" or not isinstance(section, dict) or len(section) <= MEMBERS:
+    if style.writer != "orjson" or not isinstance(section, Mapping) or len(section) <= MEMBERS:
         raise _OnlyWhole
     head, tail = _around({**value, key: {_STAND_IN: 0}}, style)
     inside = replace(style, newline=False)

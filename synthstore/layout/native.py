@@ -25,9 +25,10 @@ from synthstore.layout.names import (
 from synthstore.layout.native_columns import NativeRows
 from synthstore.layout.native_rows import ROW_READERS, read_rows
 from synthstore.layout.rows import disagreeing, in_old_order, repeats
-from synthstore.model.catalog import Catalog, Row
+from synthstore.model.catalog import Catalog, RawRow, Row
 from synthstore.model.facts import EntityFile, Record
 from synthstore.model.ids import EntityRef, Kind
+from synthstore.model.relisting import Relisted
 from synthstore.model.times import instant_us
 
 VERSION = "2.3.0"
@@ -205,11 +206,18 @@ class Native(Layout):
         """
         document: dict[str, object] = dict(old.document) if old is not None else {}
         for kind, section in _SECTIONS.items():
-            listed = {ref.id: row for ref, row in rows.items() if ref.kind == kind}
+            listed = _listed(rows, kind)
             if listed or section in document or kind == "memory" or old is None:
                 document[section] = listed
         document["metadata"] = _metadata(document)
         return document
+
+
+def _listed(rows: Mapping[EntityRef, RawRow], kind: Kind) -> Mapping[str, RawRow]:
+    """The rows of a section; those of a long one are made by whoever goes through them."""
+    if kind == "memory" and isinstance(rows, Relisted):
+        return rows.section(kind)
+    return {ref.id: row for ref, row in rows.items() if ref.kind == kind}
 
 
 def _missing(kind: Kind, document: Mapping[str, object]) -> tuple[str, ...]:
@@ -231,7 +239,7 @@ def _content_sha256(document: Mapping[str, object]) -> str | None:
 
 def _section(document: Mapping[str, object], kind: Kind) -> Mapping[str, object]:
     found = document.get(_SECTIONS[kind])
-    return found if isinstance(found, dict) else {}
+    return found if isinstance(found, Mapping) else {}
 
 
 def _claims(file: EntityFile) -> dict[str, object]:

@@ -13,7 +13,7 @@ from typing import Any, cast, overload
 from synthstore.layout.fields import DIGEST_PREFIX
 from synthstore.layout.names import SUFFIX
 from synthstore.layout.native_rows import LARGE, digests
-from synthstore.model.catalog import Row, RowColumns, column_at, places_of
+from synthstore.model.catalog import Row, RowColumns
 from synthstore.model.texts import Texts
 
 _TYPES: Mapping[str, type] = {
@@ -64,24 +64,26 @@ class _Columns:
             "updated_at": self._updated.__getitem__,
             "score": self._scores.__getitem__,
             "content_hash": self._digits,
-            "raw": lambda at: self.row(at).raw,
+            "raw": self._raw,
         }
         return readers.get(name) or (lambda _: Row._field_defaults[name])
 
     def row(self, at: int) -> Row:
         """The row at a place, made anew."""
-        entity_id, digits = self.ids[at], self._digits(at)
-        path, score = _path(entity_id), self._scores[at]
-        created, updated = self._created[at], self._updated[at]
+        raw, digits = self._raw(at), self._digits(at)
+        path, created, updated = raw["filepath"], raw["created_at"], raw["updated_at"]
+        score = self._scores[at]
+        return Row("memory", self.ids[at], path, raw, created, updated, score, None, digits)
+
+    def _raw(self, at: int) -> dict[str, Any]:
         values = {
-            "filepath": path,
-            "created_at": created,
-            "updated_at": updated,
-            "quickrecal_score": score,
-            "content_hash": DIGEST_PREFIX + digits,
+            "filepath": _path(self.ids[at]),
+            "created_at": self._created[at],
+            "updated_at": self._updated[at],
+            "quickrecal_score": self._scores[at],
+            "content_hash": DIGEST_PREFIX + self._digits(at),
         }
-        raw = {key: values[key] for key in self._keys}
-        return Row("memory", entity_id, path, raw, created, updated, score, None, digits)
+        return {key: values[key] for key in self._keys}
 
     def _digits(self, at: int) -> str:
         return self._hashes[at * _DIGEST_BYTES : (at + 1) * _DIGEST_BYTES].hex()
@@ -90,12 +92,11 @@ class _Columns:
 class NativeRows(RowColumns):
     """Rows of memories as columns, and behind them the ``others`` as they are."""
 
-    __slots__ = ("_made", "_own", "others")
+    __slots__ = ("_own", "others")
 
     def __init__(self) -> None:
         self._own = _Columns()
         self.others: Sequence[Row] = ()
-        self._made: tuple[Row, ...] | None = None
 
     def take(self, part: Mapping[str, object]) -> bool:
         """Append the rows of one part of the section, if all of them fit."""
@@ -107,12 +108,10 @@ class NativeRows(RowColumns):
 
     def __len__(self) -> int:
         """How many rows there are, the others among them."""
-        return len(self._own.ids) + len(self.others) if self._made is None else len(self._made)
+        return len(self._own.ids) + len(self.others)
 
     def __iter__(self) -> Iterator[Row]:
         """Each in turn."""
-        if self._made is not None:
-            return iter(self._made)
         return chain(map(self._own.row, range(len(self._own.ids))), self.others)
 
     @overload
@@ -121,8 +120,6 @@ class NativeRows(RowColumns):
     def __getitem__(self, at: slice) -> Sequence[Row]: ...
     def __getitem__(self, at: int | slice) -> Row | Sequence[Row]:
         """One row, or some."""
-        if self._made is not None:
-            return self._made[at]
         if isinstance(at, slice):
             return [self[place] for place in range(*at.indices(len(self)))]
         place = range(len(self))[at]
@@ -131,8 +128,6 @@ class NativeRows(RowColumns):
 
     def at(self, name: str, places: Iterable[int]) -> Iterator[Any]:
         """One field of the rows at ``places``."""
-        if self._made is not None:
-            return column_at(self._made, name, places)
         own, others, read = len(self._own.ids), self.others, self._own.reader(name)
         if not others:
             return map(read, places)
@@ -140,23 +135,13 @@ class NativeRows(RowColumns):
             read(place) if place < own else getattr(others[place - own], name) for place in places
         )
 
-    def kept(self) -> Sequence[Row]:
-        """All as objects, which take the place of the columns."""
-        if self._made is None:
-            self._made = tuple(self)
-            self._own, self.others = _Columns(), ()
-        return self._made
-
     def places(self, paths: Iterable[str]) -> array[int]:
-        """Where among the rows that of each path stands, leaving out those of no row."""
-        if self._made is not None:
-            return places_of(self._made, paths)
+        """Where among the rows that of each path stands, -1 for that of none."""
         # By ids, which there are already: as many paths more would take as much room again.
         ids = self._own.ids
         place_of = {entity_id: place for place, entity_id in enumerate(ids)}
         others = {row.path: place for place, row in enumerate(self.others, len(ids))}
-        found = (place_of.get(_id(path), others.get(path, -1)) for path in paths)
-        return array("q", [place for place in found if place >= 0])
+        return array("q", (place_of.get(_id(path), others.get(path, -1)) for path in paths))
 
 
 def _usual_columns(

@@ -12,6 +12,8 @@ from typing import Any, NamedTuple
 from synthstore.model.ids import EntityRef, Kind
 
 Scalar = str | int | float | None
+RawRow = Mapping[str, object]
+"""A row's object as parsed."""
 
 
 class Row(NamedTuple):
@@ -50,10 +52,6 @@ class RowColumns(Sequence[Row]):
         """As ``column_at``."""
 
     @abstractmethod
-    def kept(self) -> Sequence[Row]:
-        """All as objects, which take the place of the columns."""
-
-    @abstractmethod
     def places(self, paths: Iterable[str]) -> array[int]:
         """As ``places_of``."""
 
@@ -78,17 +76,12 @@ def column_at(rows: Sequence[Row], name: str, places: Iterable[int]) -> Iterator
     return map(attrgetter(name), map(rows.__getitem__, places))
 
 
-def kept_rows(rows: Sequence[Row]) -> Sequence[Row]:
-    """The rows as objects that stay the same ones, for whoever keeps most of them."""
-    return rows.kept() if isinstance(rows, RowColumns) else rows
-
-
 def places_of(rows: Sequence[Row], paths: Iterable[str]) -> array[int]:
-    """Where among ``rows`` that of each path stands, leaving out those of no row."""
+    """Where among ``rows`` that of each path stands, -1 for that of none."""
     if isinstance(rows, RowColumns):
         return rows.places(paths)
     place_of = {row.path: place for place, row in enumerate(rows)}
-    return array("q", [place_of[path] for path in paths if path in place_of])
+    return array("q", (place_of.get(path, -1) for path in paths))
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,12 +96,3 @@ class Catalog:
     """Counts in ``metadata`` that the rows do not bear out (C004)."""
     section: str | None = None
     """The key of an object that is empty in ``document``: only ``rows`` has these memories."""
-
-    def whole(self) -> Mapping[str, object]:
-        """The object with all that stood in it."""
-        if self.section is None:
-            return self.document
-        return {
-            **self.document,
-            self.section: {row.id: row.raw for row in self.rows if row.kind == "memory"},
-        }

@@ -76,6 +76,17 @@ def _squeezed_field(name: str, values: tuple[Any, ...]) -> _Column:
     return _Times(joined.encode("ascii"), size)
 
 
+def _value(column: _Column, at: int) -> Any:
+    """What ``_values`` gives at a place."""
+    if isinstance(column, _Same):
+        return column.value
+    if isinstance(column, _Times):
+        return column.joined[at * column.size : (at + 1) * column.size].decode("ascii")
+    if isinstance(column, _Digests):
+        return column.digests[at * column.size : (at + 1) * column.size].hex()
+    return column[at]
+
+
 def _values(column: _Column) -> Iterable[Any]:
     if isinstance(column, _Same):
         return repeat(column.value, column.times)
@@ -131,6 +142,18 @@ class FileRun:
         columns[_RECORD] = self._with_gaps(self._each_record())
         return map(EntityFile._make, zip(*columns, strict=True))
 
+    def file(self, at: int) -> EntityFile:
+        """One of them, made anew."""
+        values = [_value(column, at) for column in self._files]
+        values[_STAT] = Stat._make(_value(column, at) for column in self._stats)
+        values[_RECORD] = self._record(at) if values[_RECORD] else None
+        return EntityFile._make(values)
+
+    def _record(self, at: int) -> Record:
+        there = self._files[_RECORD]
+        place = at if isinstance(there, _Same) else sum(map(there.__getitem__, range(at)))
+        return Record._make(_value(column, place) for column in self._records)
+
     def column(self, name: str) -> Iterable[Any]:
         """As ``column_of``."""
         part, _, field = name.rpartition(".")
@@ -160,8 +183,6 @@ class FileTable(Sequence[EntityFile]):
         self._runs = list(runs)
         self._ends = list(accumulate(run.count for run in self._runs))
         self._made: tuple[EntityFile, ...] | None = None
-        self._last: tuple[int, tuple[EntityFile, ...]] = (-1, ())
-        """The run of which a file was asked for last."""
 
     @classmethod
     def of(cls, files: Iterable[EntityFile]) -> FileTable:
@@ -218,9 +239,7 @@ class FileTable(Sequence[EntityFile]):
         place = range(len(self))[at]
         number = bisect_right(self._ends, place)
         run = self._runs[number]
-        if self._last[0] != number:
-            self._last = number, tuple(run)
-        return self._last[1][place - (self._ends[number] - run.count)]
+        return run.file(place - (self._ends[number] - run.count))
 
     def __eq__(self, other: object) -> bool:
         """Whether ``other`` are the same files, however they are kept."""

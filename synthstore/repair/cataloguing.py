@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
+from itertools import chain
+
+import numpy as np
 
 from synthstore.checks.catalogue import twin
 from synthstore.checks.finding import Subject
+from synthstore.checks.parting import NO_ROW, Places
 from synthstore.checks.report import LOST, Action
-from synthstore.checks.sound import agreed
-from synthstore.model.catalog import Row
+from synthstore.checks.sound import Bools, agreed
+from synthstore.model.catalog import RawRow, Row
 from synthstore.model.facts import EntityFile, PartStatus
 from synthstore.model.ids import EntityRef
+from synthstore.model.relisting import Relisted
 from synthstore.repair.state import Basis, CatalogTarget, Entities
 
 CATALOG = "catalog"
@@ -29,7 +34,9 @@ class _Cataloguer:
         self.wishes = basis.wishes
         self.found = basis.inventory.catalog
         self.agreed = agreed(basis.inventory)
-        self.rows: dict[EntityRef, Mapping[str, object]] = {}
+        self.rows = Relisted(basis.rows)
+        self.listed: set[EntityRef] = set()
+        """The entities of the rows that were looked at, and have one."""
         self.actions: list[Action] = []
         self.gone = 0
         self.respell = False
@@ -44,16 +51,15 @@ class _Cataloguer:
 
     def aim(self) -> CatalogTarget:
         if self._untouchable():
-            return CatalogTarget(rows={}, document=None)
-        for row in self.basis.rows:
-            self._old_row(row)
-        for ref in sorted(self.entities.files.keys() - self.rows.keys()):
+            return CatalogTarget(document=None)
+        self._old_rows()
+        for ref in sorted(self._unlisted()):
             self._adopt(ref, self.entities.files[ref])
         document = None
         if self._differs():
             document = self.layout.write_catalog(self.basis.catalog, self.rows)
             self._act("write-catalog", Subject(CATALOG, self.found.path), self._why())
-        return CatalogTarget(self.rows, document, self.gone, self.actions)
+        return CatalogTarget(document, self.gone, self.actions)
 
     def _untouchable(self) -> bool:
         if not self.found.path or self.found.path in self.basis.closed:
@@ -65,24 +71,62 @@ class _Cataloguer:
         nothing = not self.entities.files and self.found.status is PartStatus.MISSING
         return nothing or not self.wishes.wants(self.broken, CATALOG, self.found.path)
 
-    def _old_row(self, row: Row) -> None:
+    def _old_rows(self) -> None:
+        """Go through the old rows; nearly all are of usual files, and right as they are."""
+        rows, behind = self.basis.rows, 0
+        for at in np.flatnonzero(~self._settled()).tolist():
+            self.rows.keep(range(behind, at))
+            self._old_row(at, rows[at])
+            behind = at + 1
+        self.rows.keep(range(behind, len(rows)))
+
+    def _settled(self) -> Bools:
+        settled = np.zeros(len(self.basis.rows), dtype=np.bool_)
+        if self.basis.backup is None:
+            row_at = self._usual_rows()
+            settled[row_at[row_at != NO_ROW]] = True
+            settled &= self.agreed.rows
+        return settled
+
+    def _usual_rows(self) -> Places:
+        """The row of each usual file that nothing is done about."""
+        usual = self.entities.files.usual
+        return usual.row_at[usual.are]
+
+    def _unlisted(self) -> Iterator[EntityRef]:
+        """Entities that stand, but have no row."""
+        files, usual = self.entities.files, self.entities.files.usual
+        alone = usual.only((usual.row_at == NO_ROW).tolist())
+        found = chain(alone.refs(), files.own)
+        return (ref for ref in found if ref not in self.listed)
+
+    def _old_row(self, at: int, row: Row) -> None:
         ref = row.ref
-        if ref in self.rows:
+        if ref in self.listed:
             return
         file = self.entities.files.get(ref)
         if file is not None:
-            self.rows[ref] = self._row_of(file, row)
+            self._list(at, row, self._row_of(file, row, at))
         elif ref in self.entities.dropped:
             self._drop(row, self.entities.dropped[ref])
         elif self.broken is None or ref in self.entities.held:
-            self.rows[ref] = row.raw
+            self._list(at, row, row.raw)
         else:
             self.gone += 1
+
+    def _list(self, at: int, row: Row, raw: RawRow) -> None:
+        """Put the row of an entity where its old one stood, as it was or anew."""
+        self.listed.add(row.ref)
+        if raw is row.raw:
+            self.rows.keep(range(at, at + 1))
+        else:
+            self.rows.add(row.ref, raw)
 
     def _drop(self, row: Row, code: str) -> None:
         heir = self._heir(row) if code == twin("M005", row.kind) else None
         if heir is not None and heir.ref is not None:
-            self.rows[heir.ref] = self.layout.row_for(heir, row, self.basis.rows)
+            self.listed.add(heir.ref)
+            self.rows.add(heir.ref, self.layout.row_for(heir, row, self.basis.rows))
             why = f"the file it names bears the id {heir.ref.id}"
             self._act("rewrite-row", Subject(row.kind, row.id), why, heir.path)
             return
@@ -95,8 +139,8 @@ class _Cataloguer:
         ref = file.ref if file is not None else None
         return self.entities.files.get(ref) if ref is not None else None
 
-    def _row_of(self, file: EntityFile, row: Row) -> Mapping[str, object]:
-        if self.agreed.get(file.path) == row and file.path not in self.entities.contents:
+    def _row_of(self, file: EntityFile, row: Row, at: int) -> RawRow:
+        if self._agrees(file, row, at) and file.path not in self.entities.contents:
             return row.raw
         stale = dict(self._stale(file, row))
         whys = (why for code, why in stale.items() if self.wishes.wants(code, row.id, file.path))
@@ -113,6 +157,11 @@ class _Cataloguer:
             why = "; ".join(wanted) or "the file is written anew"
             self._act("rewrite-row", Subject(row.kind, row.id), why, file.path)
         return fresh
+
+    def _agrees(self, file: EntityFile, row: Row, at: int) -> bool:
+        if row.path != file.path or self.basis.backup is not None:
+            return False
+        return bool(self.agreed.rows[at]) or self.agreed.has(row)
 
     def _stale(self, file: EntityFile, row: Row) -> Iterator[tuple[str, str]]:
         """Codes for which the row may be rewritten, and why."""
@@ -142,7 +191,7 @@ class _Cataloguer:
         code = twin("M005" if ref in self.basis.standing.heir_of else "M002", ref.kind)
         if not (self.broken or mended or self.wishes.wants(code, ref.id, file.path)):
             return
-        self.rows[ref] = self.layout.row_for(file, None, self.basis.rows)
+        self.rows.add(ref, self.layout.row_for(file, None, self.basis.rows))
         if self.broken is None:
             why = "its file stands, but the catalog did not list it"
             self._act("adopt-row", Subject(ref.kind, ref.id), why, file.path)
@@ -150,9 +199,7 @@ class _Cataloguer:
     def _differs(self) -> bool:
         if self.broken is not None or self.respell or self._oddly_encoded():
             return True
-        old, new = self.basis.rows, self.rows
-        # One by one: lists of all of them would be the most that a plan ever holds.
-        if len(old) != len(new) or not all(map(_is_same, old, new.keys(), new.values())):
+        if not self.rows.unchanged:
             return True
         catalog = self.found.catalog
         recount = catalog is not None and bool(catalog.count_problems)
@@ -177,11 +224,6 @@ class _Cataloguer:
 
     def _act(self, kind: str, subject: Subject, because: str, path: str | None = None) -> None:
         self.actions.append(Action(kind, subject, path or self.found.path, because=because))
-
-
-def _is_same(row: Row, ref: EntityRef, raw: Mapping[str, object]) -> bool:
-    """Whether a row is to stay as it is, its keys in their order."""
-    return row.ref == ref and (row.raw is raw or list(row.raw.items()) == list(raw.items()))
 
 
 def _leaves(row: Row) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +18,7 @@ from synthstore.model.chosen import ChosenRows, Order, Vectors
 from synthstore.model.embedding import EmbeddingState, FloatMatrix, FloatVector, IdArray
 from synthstore.model.facts import IndexFacts, PartStatus
 from synthstore.model.ids import EntityRef, in_order, numeric_id, vector_id
+from synthstore.repair.embedded import Embedded
 from synthstore.repair.mapping import entries_of, stale_mappings
 from synthstore.repair.numbering import numbers_for
 from synthstore.repair.state import Basis, Entities, IndexTarget
@@ -47,6 +49,7 @@ class _Indexer:
         self.inventory, self.wishes = basis.inventory, basis.wishes
         self.index: IndexFacts = basis.inventory.index
         self.dim = self._dimension()
+        self.embedded = Embedded(basis.inventory, entities, self.dim)
         self.normalised = is_normalised(basis.inventory)
         self.actions: list[Action] = []
         self.gone = 0
@@ -57,11 +60,11 @@ class _Indexer:
 
     def _returning(self) -> dict[int, EntityRef]:
         """Entities that come back, by the number under which their old vector may still stand."""
-        owned, entries = self.basis.ownership.positions, self.basis.ownership.entries
+        ownership, entries = self.basis.ownership, self.basis.ownership.entries
         names = {
             vector_id(ref): ref
-            for ref, file in self.entities.files.items()
-            if file.path in self.entities.contents and ref not in owned
+            for ref, file in self.entities.files.own.items()
+            if file.path in self.entities.contents and ref not in ownership.position_of
         }
         return {entries.get(name, numeric_id(name)): ref for name, ref in names.items()}
 
@@ -125,7 +128,7 @@ class _Indexer:
                 continue
             vectors = self.index.vectors
             empty = vectors is None or not vectors[position].any()
-            self.sole += self._embedding(owner) is None and not empty
+            self.sole += not self.embedded.has(owner) and not empty
 
     # What stays
 
@@ -206,7 +209,7 @@ class _Indexer:
             file.embedding is EmbeddingState.MISSING
             and file.ref is not None
             and file.ref not in self.basis.ownership.position_of
-            for file in self.entities.files.values()
+            for file in self.entities.files.own.values()
         )
 
     def _id_at(self, position: int) -> int:
@@ -271,15 +274,6 @@ class _Indexer:
         healed = self.entities.vectors.get(file.path)
         return healed if healed is not None else self.inventory.vector_of(file.path)
 
-    def _has_embedding(self, ref: EntityRef) -> bool:
-        file = self.entities.files.get(ref)
-        if file is None or file.embedding is not EmbeddingState.VALID or file.dim != self.dim:
-            return False
-        table = self.inventory.tables.get(self.dim)
-        return (table is not None and file.path in table.row_of) or (
-            file.path in self.entities.vectors
-        )
-
     def _scaled(self, embedding: FloatVector) -> FloatVector:
         if not self.normalised:
             return embedding
@@ -295,12 +289,11 @@ class _Indexer:
         # A new index keeps the order of the old one, so that the same vectors are the same bytes.
         place = {ref: n for n, ref in enumerate(self.basis.ownership.owners) if rebuild}
         last = len(place)
-        refs = in_order(self.entities.files.keys() - have)
+        own = filter(self.embedded.has, self.entities.files.own)
+        refs = in_order(ref for ref in chain(self.embedded.usual.refs(), own) if ref not in have)
         if place:
             refs.sort(key=lambda ref: place.get(ref, last))
         for ref in refs:
-            if not self._has_embedding(ref):
-                continue
             if rebuild or self.wishes.wants("V003", ref.id) or self._mended(ref):
                 missing.append(ref)
                 if rebuild is None:
@@ -335,10 +328,9 @@ class _Indexer:
         self, renewed: Mapping[int, FloatVector], added: list[EntityRef]
     ) -> tuple[FloatMatrix, Order]:
         """A matrix that has the vectors ``renewed`` and those of the ``added``, and their rows."""
-        table, files = self.inventory.tables.get(self.dim), self.entities.files
+        table = self.inventory.tables.get(self.dim)
         if table is not None and not (renewed or self.normalised or self.entities.vectors):
-            own = [table.row_of[files[ref].path] for ref in added]
-            return table.matrix, np.array(own, dtype=np.intp)
+            return table.matrix, self.embedded.rows_of(added, table)
         matrix = np.empty((len(renewed) + len(added), self.dim), dtype=np.float32)
         for row, vector in enumerate(renewed.values()):
             matrix[row] = vector

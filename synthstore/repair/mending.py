@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+
+import numpy as np
 
 from synthstore.checks.catalogue import twin
-from synthstore.checks.pairing import rows_of
+from synthstore.checks.parting import NO_ROW, parted
 from synthstore.checks.structure import FRESH_NS
 from synthstore.files.jsonio import Style, dump, splice_field
 from synthstore.layout.base import Place
 from synthstore.model.catalog import Row
+from synthstore.model.columns import each_of
 from synthstore.model.facts import EntityFile, FileStatus, StrayKind
 from synthstore.model.ids import EntityRef, id_problem
 from synthstore.model.paths import confined, folder_of
@@ -24,6 +27,8 @@ from synthstore.repair.healing import (
 )
 from synthstore.repair.sources import NO_STAT, Copy, Rank, best
 from synthstore.repair.state import Basis, Entities
+from synthstore.repair.untouched import closer_look
+from synthstore.repair.whole_files import WholeFiles
 from synthstore.scan.shard import facts_of
 
 HURT_CODES = {FileStatus.TORN: "M003", FileStatus.INCOMPLETE: "M007", FileStatus.EMPTY: "M009"}
@@ -31,43 +36,47 @@ HURT_CODES = {FileStatus.TORN: "M003", FileStatus.INCOMPLETE: "M007", FileStatus
 
 def mend(basis: Basis) -> Entities:
     """Decide what becomes of every entity file, and of every row that has none."""
-    result = Entities()
-    _Mender(basis, result).run()
-    return result
-
-
-def as_they_stand(basis: Basis) -> Entities:
-    """The entity files untouched: what rebuilding catalog and index starts from."""
-    result = Entities()
-    doomed, frozen = basis.standing.doomed, basis.frozen_paths
-    for ref, file in basis.standing.standing_file.items():
-        sure = file.ref == ref and file.path not in frozen and ref not in doomed
-        (result.files if sure else result.held)[ref] = file
-    for ref, file in basis.standing.hurt.items():
-        if ref not in result.files:
-            result.held.setdefault(ref, file)
-    return result
+    mender = _Mender(basis)
+    mender.run()
+    return mender.out
 
 
 class _Mender:
     """Walks over files, then rows, then leftovers, and writes its decisions into ``out``."""
 
-    def __init__(self, basis: Basis, out: Entities) -> None:
-        self.basis, self.out = basis, out
+    def __init__(self, basis: Basis) -> None:
+        self.basis = basis
         self.layout = basis.inventory.layout
         self.wishes = basis.wishes
-        self.rows: dict[EntityRef, Row] = {row.ref: row for row in basis.rows}
+        self.apart = parted(basis.inventory)
+        self.closer = closer_look(basis)
+        self.out = Entities(WholeFiles(self.apart.usual.only(~self.closer)))
+        self.rows: dict[EntityRef, Row] = {row.ref: row for row in self._rows()}
         strays = basis.inventory.strays
         self.occupied = {s.path for s in strays if s.kind is StrayKind.IRREGULAR}
-        self.occupied |= {f.path for f in basis.inventory.files}
+
+    def _rows(self) -> Iterator[Row]:
+        """The rows of all but usual entities that stand as they are."""
+        if self.basis.backup is not None:
+            yield from self.basis.rows
+            return
+        yield from self.apart.rows.values()
+        row_at = self.apart.usual.row_at[self.closer]
+        yield from map(self.basis.rows.__getitem__, row_at[row_at != NO_ROW].tolist())
+
+    def _files(self) -> Iterator[EntityFile]:
+        """The files of the same, in their order."""
+        files, others = self.basis.inventory.files, self.apart.files
+        for at in sorted({*np.flatnonzero(self.closer).tolist(), *others}):
+            yield others.get(at) or files[at]
 
     def run(self) -> None:
         # Rows of a backup are older than the files: they ask for nothing that is not there.
-        rows = rows_of(self.basis.inventory)
+        rows = self.apart.rows.values()
         for row in rows:
             if row.deleted_at is not None:
                 self._finish_deletion(row)
-        for file in self.basis.inventory.files:
+        for file in self._files():
             if file.path not in self.out.removed:
                 self._judge(file)
         for row in rows:
@@ -93,7 +102,7 @@ class _Mender:
         elif file.status.hurt:
             self._hurt(file)
         elif file.status.sealed:
-            self.out.held.setdefault(self.basis.standing.bears[file.path], file)
+            self.out.held.setdefault(self.basis.standing.bearer(file.path), file)
         elif file.path in self.basis.standing.losers:
             self._loser(file)
         elif file.ref is not None:
@@ -215,19 +224,26 @@ class _Mender:
 
     def _free(self, path: str) -> bool:
         """Whether a file may be put there: nothing stands in its place, or what does goes."""
-        return path not in self.occupied or path in self.out.removed
+        taken = path in self.occupied or path in self.basis.inventory.by_path
+        return not taken or path in self.out.removed
 
     def _dangling_members(self) -> None:
+        files = self.basis.inventory.files
+        each = zip(each_of(files, "kind"), each_of(files, "record.members"), strict=True)
         missing = {
             EntityRef("memory", member)
-            for file in self.basis.inventory.files
-            if file.record is not None and file.kind == "assembly"
-            for member in file.record.members
+            for kind, members in each
+            if kind == "assembly"
+            for member in members or ()
         }
         # What our own log says was deleted stays so.
         missing -= self.basis.inventory.deleted
-        for ref in sorted(missing - self.out.files.keys() - self.out.held.keys()):
-            if ref in self.out.dropped or not self.wishes.wants_explicitly("A020", ref.id):
+        for ref in sorted(missing - self.out.held.keys()):
+            if (
+                ref in self.out.files
+                or ref in self.out.dropped
+                or not self.wishes.wants_explicitly("A020", ref.id)
+            ):
                 continue
             found = self._best(ref)
             path = self.layout.path_for(ref)

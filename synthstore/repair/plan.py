@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -12,7 +12,9 @@ from synthstore.files.durable import hash_content
 from synthstore.files.jsonio import Style, parse, style_of
 from synthstore.files.pieces import Pieces, dump_in_pieces, style_by_pieces
 from synthstore.layout.base import Layout
+from synthstore.model.columns import column_of
 from synthstore.model.facts import IndexFacts, Stat
+from synthstore.model.relisting import whole
 from synthstore.repair.state import Basis, Target
 from synthstore.scan.inventory import Inventory
 from synthstore.store.runs import CATALOG, ENTITY, INDEX, MAPPING, REMOVAL, Change
@@ -122,7 +124,7 @@ class _Planner:
         if raw is None or catalog is None:
             return Style()
         # What the scan parsed mostly proves the style; to parse it again costs as much as all rows.
-        style = style_by_pieces(raw, catalog.whole(), self.layout.long_section)
+        style = style_by_pieces(raw, whole(catalog), self.layout.long_section)
         return style if style.proven else style_of(raw, parse(raw).value)
 
     def _removals(self) -> Iterator[Change]:
@@ -162,9 +164,11 @@ class _Planner:
 
 def typical_access(inventory: Inventory) -> Stat:
     """Mode and owner for a file where none stood: those of most of the store's files."""
-    stats: Sequence[Stat] = [file.stat for file in inventory.files]
-    stats = stats or [s for s in (inventory.catalog.stat, inventory.index.stat) if s is not None]
-    if not stats:
+    columns = (column_of(inventory.files, f"stat.{name}") for name in ("mode", "uid", "gid"))
+    found = Counter(zip(*columns, strict=True))
+    parts = (inventory.catalog.stat, inventory.index.stat)
+    found = found or Counter((s.mode, s.uid, s.gid) for s in parts if s is not None)
+    if not found:
         return Stat(0, 0, PRIVATE, -1, -1, 1, 0)
-    (mode, uid, gid), _ = Counter((s.mode, s.uid, s.gid) for s in stats).most_common(1)[0]
+    (mode, uid, gid), _ = found.most_common(1)[0]
     return Stat(0, 0, mode, uid, gid, 1, 0)

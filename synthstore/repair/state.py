@@ -10,14 +10,16 @@ from synthstore.checks.catalogue import twin
 from synthstore.checks.finding import Subject
 from synthstore.checks.frozen import frozen_paths
 from synthstore.checks.ownership import Ownership
+from synthstore.checks.parting import parted
 from synthstore.checks.report import Action
 from synthstore.checks.standing import Standing
-from synthstore.model.catalog import Catalog, Row, kept_rows
+from synthstore.model.catalog import Catalog, Row
 from synthstore.model.chosen import Vectors
 from synthstore.model.embedding import FloatVector, IdArray
 from synthstore.model.facts import CatalogFacts, EntityFile, IndexFacts, MappingFacts, PartStatus
 from synthstore.model.ids import EntityRef
 from synthstore.repair.sources import Copy
+from synthstore.repair.whole_files import WholeFiles
 from synthstore.repair.wishes import Wishes
 from synthstore.scan.inventory import Inventory
 
@@ -73,7 +75,7 @@ class Basis:
     def rows(self) -> Sequence[Row]:
         """The rows to start from: the catalog's own, else those of the backup."""
         catalog = self.catalog
-        return kept_rows(catalog.rows) if catalog is not None else ()
+        return catalog.rows if catalog is not None else ()
 
     @property
     def catalog(self) -> Catalog | None:
@@ -84,9 +86,10 @@ class Basis:
         """Entities that take over the row of another, whose file turned out to be theirs."""
         if not entities.dropped:
             return frozenset()
+        rows = parted(self.inventory).rows.values() if self.backup is None else self.rows
         named = (
             self.inventory.by_path.get(row.path or "")
-            for row in self.rows
+            for row in rows
             if entities.dropped.get(row.ref) == twin("M005", row.kind)
         )
         return frozenset(file.ref for file in named if file is not None and file.ref is not None)
@@ -100,7 +103,7 @@ class Basis:
 class Entities:
     """The entity files as they should be."""
 
-    files: dict[EntityRef, EntityFile] = field(default_factory=dict)
+    files: WholeFiles
     """Whole files that are taken as the truth, by the entity they bear."""
     held: dict[EntityRef, EntityFile] = field(default_factory=dict)
     """Files left as they are, whose content proves nothing: frozen, hurt, not parsed."""
@@ -130,9 +133,8 @@ class Entities:
 
 @dataclass(slots=True)
 class CatalogTarget:
-    """The catalog as it should be; ``rows`` in their order."""
+    """The catalog as it should be."""
 
-    rows: dict[EntityRef, Mapping[str, object]]
     document: dict[str, object] | None
     """None: the file stays as it is."""
     gone: int = 0

@@ -6,16 +6,19 @@ written depends on nothing but the store's own bytes: no clock, no chance.
 
 from __future__ import annotations
 
-from synthstore.checks.pairing import rows_of
+from collections.abc import Iterator
+
 from synthstore.checks.standing import lost_folders
-from synthstore.model.facts import FileStatus
+from synthstore.model.columns import each_of
+from synthstore.model.facts import EntityFile, FileStatus
 from synthstore.model.ids import EntityRef
 from synthstore.model.paths import folder_of
 from synthstore.repair.cataloguing import aim_catalog
 from synthstore.repair.healing import LACKING
 from synthstore.repair.indexing import aim_index
-from synthstore.repair.mending import as_they_stand, mend
+from synthstore.repair.mending import mend
 from synthstore.repair.state import Basis, CatalogTarget, Entities, IndexTarget, Target
+from synthstore.repair.untouched import as_they_stand
 from synthstore.scan.inventory import Inventory
 
 MANY = 10
@@ -34,26 +37,33 @@ def aim(basis: Basis) -> Target:
 def needs(basis: Basis) -> frozenset[EntityRef]:
     """The entities for which a surviving copy is worth looking for."""
     standing = basis.standing
-    wanted = {row.ref for row in rows_of(basis.inventory) if row.ref not in standing.standing_file}
+    wanted = {c.ref for c in standing.claims if c.ref not in standing.standing_file}
     wanted |= set(basis.frozen_paths.values())
-    for file in basis.inventory.files:
-        if file.status.hurt:
-            wanted.add(standing.bears[file.path])
-        elif LACKING.get(file.embedding) == "E003" and file.ref is not None:
-            wanted.add(file.ref)
-        if basis.wishes.select and file.record is not None:
-            wanted |= {EntityRef("memory", member) for member in file.record.members}
+    wanted |= standing.hurt.keys()
+    refs = (file.ref for file in _whole_lacking(basis.inventory, "E003"))
+    wanted |= {ref for ref in refs if ref is not None}
+    if basis.wishes.select:
+        for members in each_of(basis.inventory.files, "record.members"):
+            wanted |= {EntityRef("memory", member) for member in members or ()}
     return frozenset(wanted)
+
+
+def _whole_lacking(inventory: Inventory, *codes: str) -> Iterator[EntityFile]:
+    """Whole files whose embedding is what one of the ``codes`` says."""
+    files = inventory.files
+    columns = (each_of(files, name) for name in ("status", "embedding"))
+    for at, (status, embedding) in enumerate(zip(*columns, strict=True)):
+        if status is FileStatus.WHOLE and LACKING.get(embedding) in codes:
+            yield files[at]
 
 
 def hurt_paths(inventory: Inventory) -> frozenset[str]:
     """Files whose bytes the target is computed from."""
-    return frozenset(
-        file.path
-        for file in inventory.files
-        if file.status in (FileStatus.TORN, FileStatus.INCOMPLETE)
-        or (file.status is FileStatus.WHOLE and file.embedding in LACKING)
-    )
+    hurt = (FileStatus.TORN, FileStatus.INCOMPLETE)
+    columns = (each_of(inventory.files, name) for name in ("path", "status"))
+    found = {path for path, status in zip(*columns, strict=True) if status in hurt}
+    lacking = (file.path for file in _whole_lacking(inventory, *LACKING.values()))
+    return frozenset(found.union(lacking))
 
 
 def _refusal(

@@ -19,6 +19,7 @@ from synthstore.model.facts import (
     Stray,
 )
 from synthstore.model.ids import EntityRef, Kind
+from synthstore.model.lookup import FilesByPath
 
 
 @dataclass(frozen=True)
@@ -92,7 +93,7 @@ class Inventory:
     @cached_property
     def by_path(self) -> Mapping[str, EntityFile]:
         """Entity files by path."""
-        return {f.path: f for f in kept(self.files)}
+        return FilesByPath(self.files)
 
     @cached_property
     def by_ref(self) -> Mapping[EntityRef, Sequence[EntityFile]]:

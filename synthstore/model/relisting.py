@@ -1,0 +1,124 @@
+"""A catalog's rows as they are to be: old ones by their places, and new ones between them."""
+
+from __future__ import annotations
+
+from collections.abc import ItemsView, Iterator, Mapping, Sequence
+from functools import cached_property
+from itertools import chain
+
+from synthstore.model.catalog import Catalog, RawRow, Row, column_at
+from synthstore.model.ids import EntityRef, Kind
+
+
+class Relisted(Mapping[EntityRef, RawRow]):
+    """Rows in their order; old ones are made when they are asked for, if they are columns."""
+
+    def __init__(self, old: Sequence[Row]) -> None:
+        self._old = old
+        self._parts: list[range | tuple[EntityRef, RawRow]] = []
+        """Places of old rows, or a new one."""
+
+    def keep(self, places: range) -> None:
+        """Take old rows as they are; ``places`` follow each other, and those before."""
+        last = self._parts[-1] if self._parts else None
+        if isinstance(last, range) and last.stop == places.start:
+            self._parts[-1] = range(last.start, places.stop)
+        elif places:
+            self._parts.append(places)
+
+    def add(self, ref: EntityRef, raw: RawRow) -> None:
+        """Take a new row."""
+        self._parts.append((ref, raw))
+
+    @property
+    def unchanged(self) -> bool:
+        """Whether they are just the old ones."""
+        return self._parts == ([range(len(self._old))] if self._old else [])
+
+    def each(self) -> Iterator[tuple[EntityRef, RawRow]]:
+        """All rows; the old ones are made on the way."""
+        return chain.from_iterable(map(self._rows, self._parts))
+
+    def _rows(self, part: range | tuple[EntityRef, RawRow]) -> Iterator[tuple[EntityRef, RawRow]]:
+        if not isinstance(part, range):
+            return iter((part,))
+        kinds, ids, raws = (column_at(self._old, name, part) for name in ("kind", "id", "raw"))
+        return zip(map(EntityRef, kinds, ids), raws, strict=True)
+
+    def section(self, kind: Kind) -> Section:
+        """Those of one kind, by id."""
+        return Section(self, kind)
+
+    def items(self) -> ItemsView[EntityRef, RawRow]:
+        """Each with its entity."""
+        return _Each(self)
+
+    def __len__(self) -> int:
+        """How many there are."""
+        return sum(len(part) if isinstance(part, range) else 1 for part in self._parts)
+
+    def __iter__(self) -> Iterator[EntityRef]:
+        """Their entities."""
+        return (ref for ref, _ in self.each())
+
+    @cached_property
+    def _by_ref(self) -> Mapping[EntityRef, RawRow]:
+        return dict(self.each())
+
+    def __getitem__(self, ref: EntityRef) -> RawRow:
+        """The row of an entity."""
+        return self._by_ref[ref]
+
+
+class _Each(ItemsView[EntityRef, RawRow]):
+    _mapping: Relisted
+
+    def __iter__(self) -> Iterator[tuple[EntityRef, RawRow]]:
+        return self._mapping.each()
+
+
+class Section(Mapping[str, RawRow]):
+    """Rows of one kind by id, as they stand in a catalog that has a section for each kind."""
+
+    def __init__(self, rows: Relisted, kind: Kind) -> None:
+        self._rows, self._kind = rows, kind
+
+    def each(self) -> Iterator[tuple[str, RawRow]]:
+        """All of them."""
+        return ((ref.id, raw) for ref, raw in self._rows.each() if ref.kind == self._kind)
+
+    def items(self) -> ItemsView[str, RawRow]:
+        """Each with its id."""
+        return _EachOfKind(self)
+
+    @cached_property
+    def _count(self) -> int:
+        return sum(ref.kind == self._kind for ref in self._rows)
+
+    def __len__(self) -> int:
+        """How many there are."""
+        return self._count
+
+    def __iter__(self) -> Iterator[str]:
+        """Their ids."""
+        return (entity_id for entity_id, _ in self.each())
+
+    def __getitem__(self, entity_id: str) -> RawRow:
+        """The row of an id."""
+        return self._rows[EntityRef(self._kind, entity_id)]
+
+
+class _EachOfKind(ItemsView[str, RawRow]):
+    _mapping: Section
+
+    def __iter__(self) -> Iterator[tuple[str, RawRow]]:
+        return self._mapping.each()
+
+
+def whole(catalog: Catalog) -> Mapping[str, object]:
+    """The object of a catalog with all that stood in it."""
+    if catalog.section is None:
+        return catalog.document
+    rows = Relisted(catalog.rows)
+    rows.keep(range(len(catalog.rows)))
+    return {**catalog.document, catalog.section: rows.section("memory")}

@@ -1,0 +1,44 @@
+"""Which entities have an embedding that an index is to hold, and where it is. No I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from synthstore.model.chosen import Order
+from synthstore.model.columns import column_of, each_of
+from synthstore.model.embedding import EmbeddingState
+from synthstore.model.ids import EntityRef
+from synthstore.repair.state import Entities
+from synthstore.scan.inventory import EmbeddingTable, Inventory
+
+
+class Embedded:
+    """The entities whose files hold a valid embedding of dimension ``dim``."""
+
+    def __init__(self, inventory: Inventory, entities: Entities, dim: int) -> None:
+        self._inventory, self._entities, self._dim = inventory, entities, dim
+        states = zip(*(each_of(inventory.files, n) for n in ("embedding", "dim")), strict=True)
+        fits = (state is EmbeddingState.VALID and own == dim for state, own in states)
+        self.usual = entities.files.usual.only(fits)
+        """The usual ones among them."""
+
+    def has(self, ref: EntityRef) -> bool:
+        """Whether the entity is one of them."""
+        file = self._entities.files.own.get(ref)
+        if file is None:
+            return self.usual.has(ref)
+        if file.embedding is not EmbeddingState.VALID or file.dim != self._dim:
+            return False
+        table = self._inventory.tables.get(self._dim)
+        held = table is not None and file.path in table.row_of
+        return held or file.path in self._entities.vectors
+
+    def rows_of(self, refs: Sequence[EntityRef], table: EmbeddingTable) -> Order:
+        """Where in the ``table`` the embedding of each entity is."""
+        files, paths = self._entities.files, column_of(self._inventory.files, "path")
+        own = (None if ref in files.own else self.usual.place(ref) for ref in refs)
+        each = zip(refs, own, strict=True)
+        found = (files[ref].path if at is None else paths[at] for ref, at in each)
+        return np.fromiter(map(table.row_of.__getitem__, found), np.intp, len(refs))

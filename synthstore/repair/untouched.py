@@ -1,0 +1,37 @@
+"""Entity files of which a repair need not ask what becomes of them. No I/O."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from synthstore.checks.sound import Bools
+from synthstore.model.columns import each_of
+from synthstore.model.facts import FileStatus
+from synthstore.repair.healing import LACKING
+from synthstore.repair.state import Basis, Entities
+from synthstore.repair.whole_files import WholeFiles
+
+
+def closer_look(basis: Basis) -> Bools:
+    """Files of which even a usual one does not simply stand as it is."""
+    files, frozen = basis.inventory.files, basis.frozen_paths
+    columns = (each_of(files, name) for name in ("path", "status", "embedding"))
+    odd = (
+        path in frozen or status is not FileStatus.WHOLE or embedding in LACKING
+        for path, status, embedding in zip(*columns, strict=True)
+    )
+    return np.fromiter(odd, np.bool_, len(files))
+
+
+def as_they_stand(basis: Basis) -> Entities:
+    """The entity files untouched: what rebuilding catalog and index starts from."""
+    closer = closer_look(basis)
+    result = Entities(WholeFiles(basis.standing.usual.only(~closer)))
+    doomed, frozen = basis.standing.doomed, basis.frozen_paths
+    for ref, file in basis.standing.standing_file.those(closer):
+        sure = file.ref == ref and file.path not in frozen and ref not in doomed
+        (result.files if sure else result.held)[ref] = file
+    for ref, file in basis.standing.hurt.items():
+        if ref not in result.files:
+            result.held.setdefault(ref, file)
+    return result
