@@ -1,18 +1,19 @@
 """Rows of native memories as columns: objects for a million of them take a gigabyte.
 
-Only rows as our own writer makes them fit; where one does not, all rows are kept as objects.
+Only rows as our own writer makes them fit; where more than a few do not, all are kept as objects.
 """
 
 from __future__ import annotations
 
 from array import array
+from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from itertools import chain
+from itertools import islice
 from typing import Any, cast, overload
 
 from synthstore.layout.fields import DIGEST_PREFIX
 from synthstore.layout.names import SUFFIX
-from synthstore.layout.native_rows import LARGE, digests
+from synthstore.layout.native_rows import LARGE, digests, read_rows
 from synthstore.model.catalog import Row, RowColumns
 from synthstore.model.texts import Texts
 
@@ -23,6 +24,9 @@ _TYPES: Mapping[str, type] = {
     "quickrecal_score": float,
     "content_hash": str,
 }
+MOST_ODD = 1_000
+"""Rows that need not fit; where more do not, columns are not worth it."""
+
 _DIGEST_BYTES = 32
 _FOLDER = "memories/"
 
@@ -90,29 +94,59 @@ class _Columns:
 
 
 class NativeRows(RowColumns):
-    """Rows of memories as columns, and behind them the ``others`` as they are."""
+    """Rows of memories as columns, those that do not fit among them, and behind them ``others``."""
 
-    __slots__ = ("_own", "others")
+    __slots__ = ("_odd", "_own", "_places_of_odd", "others")
 
     def __init__(self) -> None:
         self._own = _Columns()
+        self._odd: list[Row] = []
+        self._places_of_odd = array("q")
         self.others: Sequence[Row] = ()
 
     def take(self, part: Mapping[str, object]) -> bool:
-        """Append the rows of one part of the section, if all of them fit."""
-        return self._own.take(part)
+        """Append the rows of one part of the section, if all but a few fit."""
+        if self._own.take(part):
+            return True
+        if len(part) == 1:
+            return self._take_odd(part)
+        items = iter(part.items())
+        half = dict(islice(items, len(part) // 2))
+        return self.take(half) and self.take(dict(items))
+
+    def _take_odd(self, part: Mapping[str, object]) -> bool:
+        if len(self._odd) == MOST_ODD or "" in part or not all(map(_is_object, part.values())):
+            return False
+        self._places_of_odd.append(len(self))
+        self._odd += read_rows("memory", part)
+        return True
 
     def is_sound(self) -> bool:
         """Whether no id stands in two parts."""
-        return len(set(self._own.ids)) == len(self._own.ids)
+        ids = set(self._own.ids)
+        ids.update(row.id for row in self._odd)
+        return len(ids) == len(self)
 
     def __len__(self) -> int:
         """How many rows there are, the others among them."""
-        return len(self._own.ids) + len(self.others)
+        return len(self._own.ids) + len(self._odd) + len(self.others)
 
     def __iter__(self) -> Iterator[Row]:
         """Each in turn."""
-        return chain(map(self._own.row, range(len(self._own.ids))), self.others)
+        return map(self._row, range(len(self)))
+
+    def _row(self, place: int) -> Row:
+        at, apart = self._find(place)
+        return self._own.row(at) if apart is None else apart
+
+    def _find(self, place: int) -> tuple[int, Row | None]:
+        """Where in the columns the row at a place is, or the row itself if it is in none."""
+        odd = bisect_left(self._places_of_odd, place)
+        if odd < len(self._odd) and self._places_of_odd[odd] == place:
+            return -1, self._odd[odd]
+        at = place - odd
+        own = len(self._own.ids)
+        return (at, None) if at < own else (-1, self.others[at - own])
 
     @overload
     def __getitem__(self, at: int) -> Row: ...
@@ -122,26 +156,35 @@ class NativeRows(RowColumns):
         """One row, or some."""
         if isinstance(at, slice):
             return [self[place] for place in range(*at.indices(len(self)))]
-        place = range(len(self))[at]
-        own = len(self._own.ids)
-        return self._own.row(place) if place < own else self.others[place - own]
+        return self._row(range(len(self))[at])
 
     def at(self, name: str, places: Iterable[int]) -> Iterator[Any]:
         """One field of the rows at ``places``."""
-        own, others, read = len(self._own.ids), self.others, self._own.reader(name)
-        if not others:
+        read = self._own.reader(name)
+        if not (self._odd or self.others):
             return map(read, places)
-        return (
-            read(place) if place < own else getattr(others[place - own], name) for place in places
-        )
+        found = map(self._find, places)
+        return (read(at) if apart is None else getattr(apart, name) for at, apart in found)
 
     def places(self, paths: Iterable[str]) -> array[int]:
         """Where among the rows that of each path stands, -1 for that of none."""
         # By ids, which there are already: as many paths more would take as much room again.
         ids = self._own.ids
-        place_of = {entity_id: place for place, entity_id in enumerate(ids)}
-        others = {row.path: place for place, row in enumerate(self.others, len(ids))}
-        return array("q", (place_of.get(_id(path), others.get(path, -1)) for path in paths))
+        place_of = dict(zip(ids, self._own_places(), strict=True))
+        apart = {row.path: place for place, row in zip(self._places_of_odd, self._odd, strict=True)}
+        behind = len(ids) + len(self._odd)
+        apart |= {row.path: place for place, row in enumerate(self.others, behind)}
+        return array("q", (place_of.get(_id(path), apart.get(path, -1)) for path in paths))
+
+    def _own_places(self) -> Iterator[int]:
+        """The place of each row that is in the columns."""
+        odd = set(self._places_of_odd)
+        places = range(len(self._own.ids) + len(odd))
+        return (place for place in places if place not in odd) if odd else iter(places)
+
+
+def _is_object(raw: object) -> bool:
+    return isinstance(raw, dict)
 
 
 def _usual_columns(
