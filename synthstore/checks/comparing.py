@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable
+from functools import partial
 from itertools import compress
 from typing import Any, NamedTuple
 
@@ -13,6 +14,8 @@ from synthstore.checks.blocks import Positions, Verdicts, alike, equal, unit_equ
 from synthstore.checks.found import once
 from synthstore.checks.frozen import frozen_refs
 from synthstore.checks.ownership import owners
+from synthstore.checks.parting import Usual
+from synthstore.checks.sound import rows_in
 from synthstore.checks.standing import standing
 from synthstore.checks.standing_files import StandingFiles
 from synthstore.model.columns import column_of, each_of
@@ -39,7 +42,8 @@ class Compared(NamedTuple):
 
 
 class _Pairs(NamedTuple):
-    refs: Sequence[EntityRef]
+    ref: Callable[[int], EntityRef]
+    """Whose each is."""
     norms: npt.NDArray[np.float64]
     columns: tuple[FloatMatrix, Positions, FloatMatrix, Positions]
     """All vectors, the positions meant, all embeddings, the rows meant."""
@@ -119,22 +123,37 @@ def _normalised(pairs: _Pairs, wrong: Verdicts) -> Verdicts:
 def _pairs(inventory: Inventory) -> _Pairs | None:
     """Vectors to compare: finite ones, alone for their owner, with a deserving file."""
     owned, vectors = owners(inventory), inventory.index.vectors
-    twice = set(owned.duplicates)
     table = inventory.tables.get(inventory.index.dim)
     if vectors is None or table is None or inventory.index.dim != inventory.dimension:
         return None
-    places, row_of = owned.position_of, table.row_of
-    out = owned.not_finite | {p for p, n in enumerate(owned.numbers) if n in twice}
-    found = [
-        (ref, file.norm, places[ref], row_of[file.path])
-        for ref, file in deserving(inventory).items()
-        if ref in places and places[ref] not in out
-    ]
-    refs, norms, at, rows = zip(*found, strict=True) if found else ((), (), (), ())
-    columns = vectors, np.array(at, np.intp), table.matrix, np.array(rows, np.intp)
-    return _Pairs(refs, np.array(norms, np.float64), columns)
+    files = deserving(inventory)
+    out = np.isin(owned.ids, owned.duplicates)
+    out[list(owned.not_finite)] = True
+    # The last of it stands for those that have no position at all.
+    in_question = np.append(~out, [False])
+    first = owned.first[: len(inventory.files)]
+    have = files.usual.are & in_question[first]
+    norms = list(compress(each_of(inventory.files, "norm"), have))
+    at, rows = list(first[have]), list(rows_in(table, inventory, have))
+    others = [(ref, f, owned.position(ref)) for ref, f in files.others.items()]
+    others = [(ref, file, p) for ref, file, p in others if p is not None and in_question[p]]
+    norms += [file.norm for _, file, _ in others]
+    at += [position for _, _, position in others]
+    rows += [table.row_of[file.path] for _, file, _ in others]
+    return _Pairs(
+        partial(_nth, files.usual, np.flatnonzero(have), [ref for ref, *_ in others]),
+        np.array(norms, np.float64),
+        (vectors, np.array(at, np.intp), table.matrix, np.array(rows, np.intp)),
+    )
+
+
+def _nth(usual: Usual, places: Positions, others: list[EntityRef], n: int) -> EntityRef:
+    ref = usual.ref(int(places[n])) if n < len(places) else others[n - len(places)]
+    if ref is None:
+        raise LookupError(n)
+    return ref
 
 
 def _outliers(pairs: _Pairs, wrong: Verdicts) -> tuple[tuple[EntityRef, int], ...]:
     positions = pairs.columns[1]
-    return tuple((pairs.refs[i], int(positions[i])) for i in np.flatnonzero(wrong).tolist())
+    return tuple((pairs.ref(i), int(positions[i])) for i in np.flatnonzero(wrong).tolist())

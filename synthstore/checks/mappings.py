@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from itertools import compress
+
+import numpy as np
 
 from synthstore.checks.comparing import deserving
 from synthstore.checks.finding import Finding, Subject
 from synthstore.checks.found import finding
-from synthstore.checks.ownership import owners
+from synthstore.checks.ownership import NOBODY, owners
 from synthstore.checks.standing import standing
+from synthstore.model.entries import columns_of
 from synthstore.model.facts import MappingFacts, PartStatus
 from synthstore.model.ids import vector_id
+from synthstore.model.numbers import stands_twice
 from synthstore.scan.inventory import Inventory
 
 
@@ -61,21 +66,20 @@ def mappings_disagreeing(inventory: Inventory) -> Iterator[Finding]:
 
 
 def _against_index(inventory: Inventory, mapping: MappingFacts) -> dict[str, list[str]]:
-    owned, entries = owners(inventory), mapping.entries or {}
-    owner_of, shared, mapped = owned.owner_of, set(_sharing(mapping)), set(entries.values())
+    owned, shared = owners(inventory), set(_sharing(mapping))
+    entries, numbers = columns_of(mapping.entries or {})
+    at = owned.at(numbers)
+    absent = at == NOBODY
     # A number that no entity owns may have any name: V004 says it.
-    owned_numbers = ((name, owner_of.get(number)) for name, number in entries.items())
-    misnamed = (
-        name
-        for name, owner in owned_numbers
-        if owner is not None and (named := owned.names.get(name)) is not owner and named != owner
-    )
-    unmapped = (n for n in owner_of if n not in mapped)
-    names = (str(n) if (ref := owner_of[n]) is None else vector_id(ref) for n in unmapped)
+    owner_at = np.where(absent, NOBODY, owned.owner_at[at] if len(owned.ids) else at)
+    each = zip(entries, map(owned.name, owner_at.tolist()), strict=True)
+    misnamed = (name for name, own in each if own is not None and own != name)
+    unmapped = np.flatnonzero(~np.isin(owned.ids, numbers))
+    # Of a number that stands twice each is the owner's.
+    found = {int(owned.ids[n]): owned.name(int(owned.owner_at[n])) for n in unmapped}
+    names = [str(number) if name is None else name for number, name in found.items()]
     return {
-        "of its numbers are not in the index": [
-            name for name, number in entries.items() if number not in owner_of
-        ],
+        "of its numbers are not in the index": list(compress(entries, absent)),
         "of its names are another's": [name for name in misnamed if name not in shared],
         "ids in the index are not in it": [name for name in names if name not in shared],
         "of its numbers are no ids": list(mapping.bad_entries),
@@ -98,7 +102,8 @@ def numbers_twice_in_index(inventory: Inventory) -> Iterator[Finding]:
     """V008: ids that the index holds more than once; one finding."""
     owned, path = owners(inventory), inventory.index.path
     if owned.duplicates:
-        refs = ((number, owned.owner_of[number]) for number in owned.duplicates)
+        at = owned.at(np.array(owned.duplicates, dtype=np.int64)).tolist()
+        refs = zip(owned.duplicates, map(owned.owner, at), strict=True)
         yield finding(
             "V008",
             Subject("index", path),
@@ -120,11 +125,12 @@ def numbers_twice_in_mappings(inventory: Inventory) -> Iterator[Finding]:
 
 def _sharing(mapping: MappingFacts) -> list[str]:
     """Names that have their number in common, or that the file holds twice."""
-    entries = mapping.entries or {}
+    names, numbers = columns_of(mapping.entries or {})
     twice: set[str] = set(mapping.duplicate_keys)
-    if len(set(entries.values())) < len(entries):
-        counts = Counter(entries.values())
-        twice.update(name for name, number in entries.items() if counts[number] > 1)
+    if stands_twice(np.sort(numbers)):
+        counts = Counter(numbers.tolist())
+        each = zip(names, numbers.tolist(), strict=True)
+        twice.update(name for name, number in each if counts[number] > 1)
     return sorted(twice)
 
 

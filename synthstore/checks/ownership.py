@@ -11,83 +11,117 @@ vectors are asked first, and a mapping that they contradict names no owner of an
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from itertools import pairwise
-from typing import cast
 
 import numpy as np
 
 from synthstore.checks.blocks import Positions, equal, not_finite
 from synthstore.checks.found import once
-from synthstore.checks.standing import standing
-from synthstore.model.embedding import EmbeddingState, FloatVector
+from synthstore.checks.parting import Places
+from synthstore.checks.standing import Standing, standing
+from synthstore.model.embedding import EmbeddingState, FloatVector, IdArray
 from synthstore.model.facts import MappingFacts
-from synthstore.model.ids import EntityRef, vector_id
-from synthstore.model.numbers import numeric_ids
+from synthstore.model.ids import EntityRef, vector_id, vector_name
+from synthstore.model.numbers import numeric_ids, stands_twice
 from synthstore.scan.inventory import Inventory
 
 SEQUENTIAL_BELOW = 2**32
 """A smaller number is taken for a counted one: md5 numbers have 63 bits."""
 
 
+NOBODY = -1
+
+
 @dataclass(frozen=True)
 class Ownership:
     """The numeric ids of one index, and the entities that they belong to."""
 
-    numbers: tuple[int, ...]
+    ids: IdArray
     """The index's ids by position, positions themselves where it carries none."""
-    owner_of: Mapping[int, EntityRef | None]
-    """The owner of each number in the index; None for an orphan."""
-    names: Mapping[str, EntityRef]
-    """Every known entity by its vector id."""
+    stand: Standing
+    owner_at: Places
+    """Whose each position is: the place of a usual entity's file, or, counted on from the last
+    file, that of one of the ``others``; NOBODY for an orphan."""
     mapping: MappingFacts | None
     """The mapping that was believed: the one that fits best; None if none is readable."""
     not_finite: frozenset[int] = field(default_factory=frozenset)
     """Positions of vectors with NaN or infinity; empty in a quick look."""
 
     @cached_property
-    def owners(self) -> tuple[EntityRef | None, ...]:
-        """The owner of each position."""
-        return tuple(map(self.owner_of.__getitem__, self.numbers))
+    def names(self) -> Mapping[str, EntityRef]:
+        """Every known entity by its vector id."""
+        return names_of(self.stand.known)
 
-    @cached_property
-    def position_of(self) -> Mapping[EntityRef, int]:
-        """Where in the index each owner's vector is, the first where its number stands twice."""
-        # Backwards, so that the first position is the one that stays.
-        backwards = range(len(self.owners) - 1, -1, -1)
-        places = dict(zip(reversed(self.owners), backwards, strict=True))
-        places.pop(None, None)
-        return cast("dict[EntityRef, int]", places)
+    def owner(self, position: int) -> EntityRef | None:
+        """The owner of a position."""
+        return self.entity(int(self.owner_at[position]))
 
-    @cached_property
-    def positions(self) -> Mapping[EntityRef, tuple[int, ...]]:
-        """All positions of each owner's number; more than one is a duplicate (V008)."""
-        found: dict[EntityRef, tuple[int, ...]] = {}
-        for position, owner in enumerate(self.owners):
-            if owner is not None:
-                found[owner] = (*found.get(owner, ()), position)
-        return found
+    def entity(self, number: int) -> EntityRef | None:
+        """The entity that is meant in ``owner_at``."""
+        files = len(self.stand.usual.ids)
+        if number >= files:
+            return self.stand.others[number - files]
+        return None if number == NOBODY else self.stand.usual.ref(number)
+
+    def name(self, number: int) -> str | None:
+        """The vector id of the same."""
+        ref = self.entity(number)
+        return None if ref is None else vector_id(ref)
+
+    def each(self) -> Iterator[EntityRef | None]:
+        """The owner of each position, made anew."""
+        return map(self.entity, self.owner_at.tolist())
 
     @property
-    def refs(self) -> Iterable[EntityRef]:
-        """The entities that own a vector."""
-        return self.position_of.keys()
+    def owners(self) -> tuple[EntityRef | None, ...]:
+        """The same, all at once."""
+        return tuple(self.each())
+
+    @cached_property
+    def first(self) -> Places:
+        """The first position of each entity, counted as in ``owner_at``; NOBODY for none."""
+        count = len(self.stand.usual.ids) + len(self.stand.others)
+        first = np.full(count, NOBODY, dtype=np.intp)
+        owned = np.flatnonzero(self.owner_at != NOBODY)[::-1]
+        # Backwards, so that the first position is the one that stays.
+        first[self.owner_at[owned]] = owned
+        return first
+
+    def position(self, ref: EntityRef | None) -> int | None:
+        """Where in the index the entity's vector is, the first where its number stands twice."""
+        number = None if ref is None else self.stand.number(ref)
+        first = NOBODY if number is None else int(self.first[number])
+        return None if first == NOBODY else first
+
+    def positions(self, ref: EntityRef) -> list[int]:
+        """All positions of the entity's number; more than one is a duplicate (V008)."""
+        found: list[int] = np.flatnonzero(self.owner_at == self.stand.number(ref)).tolist()
+        return found
+
+    @cached_property
+    def several(self) -> frozenset[EntityRef | None]:
+        """Entities that have more than one position."""
+        owned = np.sort(self.owner_at[self.owner_at != NOBODY])
+        twice = owned[1:][owned[1:] == owned[:-1]]
+        return frozenset(map(self.entity, twice.tolist()))
 
     @cached_property
     def duplicates(self) -> tuple[int, ...]:
         """Numbers that the index holds twice or more, sorted."""
-        if len(self.owner_of) == len(self.numbers):
-            return ()
-        ordered = sorted(self.numbers)
-        pairs = pairwise(ordered)
-        return tuple(sorted({one for one, other in pairs if one == other}))
+        ordered = np.sort(self.ids)
+        return tuple(sorted(set(ordered[1:][ordered[1:] == ordered[:-1]].tolist())))
 
     @cached_property
     def unknown(self) -> tuple[int, ...]:
         """Numbers that no entity owns, sorted (V004)."""
-        return tuple(sorted(n for n, owner in self.owner_of.items() if owner is None))
+        return tuple(sorted(set(self.ids[self.owner_at == NOBODY].tolist())))
+
+    def at(self, numbers: IdArray) -> Places:
+        """A position of each of the ``numbers``, NOBODY for those that the index does not hold."""
+        order = np.argsort(self.ids, kind="stable")
+        return found_in(self.ids[order], order, numbers)
 
     @property
     def mapped(self) -> bool:
@@ -98,7 +132,7 @@ class Ownership:
     def entries(self) -> Mapping[str, int]:
         """The entries of the mapping that was believed."""
         entries = self.mapping.entries if self.mapping is not None else None
-        return entries or {}
+        return {} if entries is None else entries
 
     def vector_of(self, inventory: Inventory, ref: EntityRef) -> FloatVector | None:
         """The first finite vector of ``ref``; None unless it has the store's dimension."""
@@ -111,21 +145,17 @@ class Ownership:
 
     def sound_position(self, ref: EntityRef) -> int | None:
         """The first position of a finite vector of ``ref``."""
-        first = self.position_of.get(ref)
+        first = self.position(ref)
         if first is None or first not in self.not_finite:
             return first
-        return next((p for p in self.positions[ref] if p not in self.not_finite), None)
+        return next((p for p in self.positions(ref) if p not in self.not_finite), None)
 
     def worse_duplicates(self, inventory: Inventory) -> frozenset[int]:
         """Positions to give up where a number stands twice: one that fits its file stays."""
         worse: set[int] = set()
-        twice = set(self.duplicates)
-        places: dict[int, list[int]] = {}
-        for position, number in enumerate(self.numbers):
-            if number in twice:
-                places.setdefault(number, []).append(position)
-        for number, found in places.items():
-            owner = self.owner_of[number]
+        for number in self.duplicates:
+            found = np.flatnonzero(self.ids == number).tolist()
+            owner = self.owner(found[0])
             fitting = [p for p in found if owner is not None and fits(inventory, owner, p)]
             sound = [p for p in found if p not in self.not_finite]
             worse.update(set(found) - {(fitting or sound or found)[0]})
@@ -135,19 +165,59 @@ class Ownership:
 @once
 def owners(inventory: Inventory) -> Ownership:
     """Find the owner of every id in the index; all are empty where it cannot be read."""
-    ids = inventory.index.ids
-    numbers = () if ids is None else tuple(ids.tolist())
-    # Without a vector nobody asks for them.
-    names = _names(standing(inventory).known) if numbers else {}
-    by_md5 = dict(zip(numeric_ids(names).tolist(), names.values(), strict=True)) if numbers else {}
+    index, stand = inventory.index, standing(inventory)
+    ids = np.zeros(0, dtype=np.int64) if index.ids is None else index.ids
+    readable = [m for m in inventory.mappings if m.entries is not None]
+    mapping = readable[0] if readable else None
+    owner_at = _by_number(stand, ids) if index.has_ids else None
+    if len(ids) and (owner_at is None or len(readable) > 1 or (owner_at == NOBODY).any()):
+        owner_at, mapping = _closely(inventory, stand, ids)
+    elif owner_at is None:
+        owner_at = np.zeros(0, dtype=np.intp)
+    vectors = index.vectors
+    bad = frozenset(not_finite(vectors).tolist()) if vectors is not None else frozenset()
+    return Ownership(ids, stand, owner_at, mapping, bad)
+
+
+def _by_number(stand: Standing, ids: IdArray) -> Places | None:
+    """Who owns each of the ``ids`` by md5; None where two entities share a number."""
+    if not len(ids):
+        return None
+    usual, others = stand.usual, stand.others
+    each = zip(usual.kinds, usual.ids, strict=True)
+    names = [vector_name(kind, i) for kind, i in each if i is not None]
+    names += map(vector_id, others)
+    numbers = numeric_ids(names)
+    order = np.argsort(numbers)
+    if stands_twice(numbers[order]):
+        return None
+    count = len(usual.ids)
+    known = np.concatenate([np.flatnonzero(usual.are), np.arange(count, count + len(others))])
+    return found_in(numbers[order], known[order], ids)
+
+
+def found_in(ascending: IdArray, places: Places, wanted: IdArray) -> Places:
+    """The place of each number that is ``wanted`` among the ``ascending`` ones, else NOBODY."""
+    if not len(ascending):
+        return np.full(len(wanted), NOBODY, dtype=np.intp)
+    at = np.minimum(np.searchsorted(ascending, wanted), len(ascending) - 1)
+    return np.where(ascending[at] == wanted, places[at], NOBODY)
+
+
+def _closely(
+    inventory: Inventory, stand: Standing, ids: IdArray
+) -> tuple[Places, MappingFacts | None]:
+    """Who owns each of the ``ids`` where md5 does not tell it all, and the mapping believed."""
+    numbers, names = tuple(ids.tolist()), names_of(stand.known)
+    by_md5 = dict(zip(numeric_ids(names).tolist(), names.values(), strict=True))
     owner_of: dict[int, EntityRef | None] = {n: by_md5.get(n) for n in numbers}
     if not inventory.index.has_ids:
         _settle_by_equality(inventory, numbers, names, owner_of)
     mapping = _settle(inventory, numbers, names, owner_of)
     _settle_by_equality(inventory, numbers, names, owner_of)
-    vectors = inventory.index.vectors
-    bad = frozenset(not_finite(vectors).tolist()) if vectors is not None else frozenset()
-    return Ownership(numbers, owner_of, names, mapping, bad)
+    found = (owner_of[number] for number in numbers)
+    at = (None if ref is None else stand.number(ref) for ref in found)
+    return np.array([NOBODY if n is None else n for n in at], dtype=np.intp), mapping
 
 
 def fits(inventory: Inventory, ref: EntityRef, position: int) -> bool:
@@ -160,7 +230,8 @@ def fits(inventory: Inventory, ref: EntityRef, position: int) -> bool:
     return bool(vectors[position].tobytes() == embedding.tobytes())
 
 
-def _names(known: Collection[EntityRef]) -> dict[str, EntityRef]:
+def names_of(known: Collection[EntityRef]) -> dict[str, EntityRef]:
+    """Entities by their vector ids."""
     names = {vector_id(ref): ref for ref in known}
     if len(names) < len(known):
         # A memory named asm:x and an assembly named x share one vector id: let the order decide.

@@ -171,18 +171,20 @@ def equal(inventory: Inventory) -> bool:
     table = inventory.tables.get(index.dim)
     if index.vectors is None or table is None or not index.exact:
         return False
-    rows = _rows_in(table, inventory, vectors.have)
+    rows = rows_in(table, inventory, vectors.have)
     return bool(blocks.equal(index.vectors, vectors.at, table.matrix, rows).all())
 
 
-def _rows_in(table: EmbeddingTable, inventory: Inventory, have: npt.NDArray[np.bool_]) -> Positions:
+def rows_in(table: EmbeddingTable, inventory: Inventory, have: Bools) -> Positions:
     """Where in the table the embeddings of these files are."""
-    count = int(have.sum())
+    # Both are in the order of paths most times: then nothing needs to be looked up.
+    left = enumerate(table.paths)
     paths = compress(each_of(inventory.files, "path"), have)
-    if count == len(table.paths) and all(map(eq, paths, table.paths)):
-        return np.arange(count)
-    paths = compress(each_of(inventory.files, "path"), have)
-    return np.array([table.row_of[path] for path in paths], dtype=np.intp)
+    found = [next((row for row, own in left if own == path), None) for path in paths]
+    if None in found:
+        paths = compress(each_of(inventory.files, "path"), have)
+        found = [table.row_of[path] for path in paths]
+    return np.array(found, dtype=np.intp)
 
 
 @once

@@ -118,6 +118,20 @@ class Standing:
         return KnownRefs(self.usual, frozenset(chain(listed, self.bears.values(), self.doomed)))
 
     @cached_property
+    def others(self) -> tuple[EntityRef, ...]:
+        """Those of them that are not usual."""
+        return tuple(sorted(self.known.others))
+
+    def number(self, ref: EntityRef) -> int | None:
+        """The place of a usual entity's file, or, counted on from the last, that among others."""
+        place = self.usual.place(ref)
+        return self._number_of.get(ref) if place is None else place
+
+    @cached_property
+    def _number_of(self) -> Mapping[EntityRef, int]:
+        return {ref: number for number, ref in enumerate(self.others, len(self.usual.ids))}
+
+    @cached_property
     def heir_of(self) -> Mapping[EntityRef, EntityRef]:
         """Entities whose file the row of another id names (TAKEN), with that other one.
 

@@ -44,8 +44,8 @@ class StandingFiles(Mapping[EntityRef, EntityFile]):
         return self.usual.count + len(self.others)
 
     def __iter__(self) -> Iterator[EntityRef]:
-        """The entities that have one: those of whole files, then the others."""
-        return (ref for ref, _ in self.items())
+        """The entities that have one."""
+        return chain(self.usual.refs(), self.others)
 
     def items(self) -> ItemsView[EntityRef, EntityFile]:
         """All entities with their files."""
@@ -95,16 +95,16 @@ class KnownRefs(Collection[EntityRef]):
     """Entities, the usual ones among them made anew for everybody who goes through them."""
 
     def __init__(self, usual: Usual, others: frozenset[EntityRef]) -> None:
-        self._usual, self._others = usual, others
+        self._usual, self.others = usual, others
 
     def __contains__(self, ref: object) -> bool:
         """Whether it is one of them."""
-        return ref in self._others or self._usual.has(ref)
+        return ref in self.others or self._usual.has(ref)
 
     def __len__(self) -> int:
         """How many there are."""
-        return self._usual.count + len(self._others)
+        return self._usual.count + len(self.others)
 
     def __iter__(self) -> Iterator[EntityRef]:
         """Each in turn."""
-        return chain(self._usual.refs(), self._others)
+        return chain(self._usual.refs(), self.others)

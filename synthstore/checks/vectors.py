@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from synthstore.checks.comparing import compare, deserving
 from synthstore.checks.finding import Finding, Severity, Subject
 from synthstore.checks.found import finding, once
-from synthstore.checks.ownership import owners
+from synthstore.checks.ownership import NOBODY, owners
 from synthstore.checks.standing import standing
 from synthstore.model.embedding import EmbeddingState
 from synthstore.model.facts import PartStatus
@@ -68,9 +68,10 @@ def entities_without_vector(inventory: Inventory) -> Iterator[Finding]:
     """
     if not _comparable(inventory):
         return
-    have, heir_of = owners(inventory).position_of, standing(inventory).heir_of
-    for ref in deserving(inventory):
-        if ref in have or heir_of.get(ref) in have:
+    owned, heir_of = owners(inventory), standing(inventory).heir_of
+    without = owned.first[: len(inventory.files)] == NOBODY
+    for ref, _ in deserving(inventory).those(without):
+        if not (owned.position(ref) is owned.position(heir_of.get(ref)) is None):
             continue
         name = vector_id(ref)
         yield finding(
@@ -185,7 +186,7 @@ def vectors_not_finite(inventory: Inventory) -> Iterator[Finding]:
     """V011: vectors with NaN or infinity, each by its owner, else by its number."""
     owned = owners(inventory)
     for position in sorted(owned.not_finite):
-        owner, number = owned.owners[position], owned.numbers[position]
+        owner, number = owned.owner(position), int(owned.ids[position])
         file = standing(inventory).standing_file.get(owner) if owner is not None else None
         healable = file is not None and file.embedding is EmbeddingState.VALID
         yield finding(

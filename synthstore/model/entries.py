@@ -55,7 +55,12 @@ class Entries(Mapping[str, int]):
 
     def __eq__(self, other: object) -> bool:
         """Whether ``other`` maps the same names to the same numbers."""
-        return self._dict() == (other._dict() if isinstance(other, Entries) else other)
+        if not isinstance(other, Mapping) or len(other) != len(self):
+            return False
+        if isinstance(other, Entries):
+            other = other._dict()
+        each = zip(self._names, self._numbers, strict=True)
+        return all(other.get(name) == number for name, number in each)
 
     __hash__ = None  # type: ignore[assignment]
 

@@ -64,7 +64,7 @@ class _Indexer:
         names = {
             vector_id(ref): ref
             for ref, file in self.entities.files.own.items()
-            if file.path in self.entities.contents and ref not in ownership.position_of
+            if file.path in self.entities.contents and ownership.position(ref) is None
         }
         return {entries.get(name, numeric_id(name)): ref for name, ref in names.items()}
 
@@ -122,7 +122,7 @@ class _Indexer:
     def _count_lost(self, kept: Kept) -> None:
         """Count what a new index drops though no file holds it as an embedding."""
         stays = set(kept.positions.tolist())
-        for position, owner in enumerate(self.basis.ownership.owners):
+        for position, owner in enumerate(self.basis.ownership.each()):
             lives = owner in self.entities.files or owner in self.entities.held
             if owner is None or not lives or position in stays or not self._finite(position):
                 continue
@@ -137,7 +137,7 @@ class _Indexer:
             return Kept(NOWHERE, ())
         positions, owners = [], []
         duplicates = self._worse_duplicates()
-        for position, known in enumerate(self.basis.ownership.owners):
+        for position, known in enumerate(self.basis.ownership.each()):
             owner = known or self.returning.pop(self._id_at(position), None)
             if position in duplicates:
                 self._note("remove-vector", owner, position, "its id stands twice in the index")
@@ -154,7 +154,7 @@ class _Indexer:
             return Kept(NOWHERE, ())
         held = {
             owner: position
-            for position, owner in enumerate(self.basis.ownership.owners)
+            for position, owner in enumerate(self.basis.ownership.each())
             if owner in self.entities.held
         }
         return Kept(np.array(list(held.values()), dtype=np.intp), tuple(held))
@@ -208,7 +208,7 @@ class _Indexer:
         return any(
             file.embedding is EmbeddingState.MISSING
             and file.ref is not None
-            and file.ref not in self.basis.ownership.position_of
+            and self.basis.ownership.position(file.ref) is None
             for file in self.entities.files.own.values()
         )
 
@@ -253,7 +253,7 @@ class _Indexer:
 
     def _unsure(self, owner: EntityRef, position: int) -> bool:
         """Whether the checks did not compare this vector with what its entity holds now."""
-        twice = len(self.basis.ownership.positions.get(owner, ())) > 1
+        twice = owner in self.basis.ownership.several
         return twice or self._mended(owner) or not self._finite(position)
 
     def _may_renew(self, owner: EntityRef, position: int) -> bool:
@@ -262,9 +262,10 @@ class _Indexer:
 
     def _mended(self, ref: EntityRef) -> bool:
         """Whether the entity's file, row or standing is new, so that its vector must follow."""
-        file = self.entities.files.get(ref)
-        rewritten = file is not None and file.path in self.entities.contents
-        return rewritten or ref in self.heirs or (file is not None and ref in self.frozen)
+        files = self.entities.files
+        own = files.own.get(ref)
+        rewritten = own is not None and own.path in self.entities.contents
+        return rewritten or ref in self.heirs or (ref in self.frozen and ref in files)
 
     def _embedding(self, ref: EntityRef) -> FloatVector | None:
         """The embedding that the entity's vector should hold, if it may have one."""
@@ -287,7 +288,7 @@ class _Indexer:
         have = set(kept.owners)
         missing = []
         # A new index keeps the order of the old one, so that the same vectors are the same bytes.
-        place = {ref: n for n, ref in enumerate(self.basis.ownership.owners) if rebuild}
+        place = {ref: n for n, ref in enumerate(self.basis.ownership.each()) if rebuild}
         last = len(place)
         own = filter(self.embedded.has, self.entities.files.own)
         refs = in_order(ref for ref in chain(self.embedded.usual.refs(), own) if ref not in have)

@@ -58,5 +58,7 @@ def entries_of(
     # Vectors that no entity owns but that stay keep the name that the mapping gives them.
     moved = zip(owners, old.tolist(), numbers, strict=True)
     orphans = {was: now for ref, was, now in moved if ref is None}
+    if not orphans:
+        return named
     left = ((name, orphans[n]) for name, n in believed.items() if n in orphans)
     return {**{name: n for name, n in left if name not in named}, **named}

@@ -9,6 +9,7 @@ import numpy as np
 
 from synthstore.checks.ownership import SEQUENTIAL_BELOW
 from synthstore.model.embedding import IdArray
+from synthstore.model.entries import columns_of
 from synthstore.model.ids import EntityRef, numeric_id, vector_id
 from synthstore.model.numbers import numeric_ids
 
@@ -20,11 +21,16 @@ def numbers_for(added: Sequence[EntityRef], entries: Mapping[str, int], old: IdA
     """
     if not entries:
         return numeric_ids(map(vector_id, added))
-    taken, claims = set(old.tolist()), Counter(entries.values())
+    names, mapped_to = columns_of(entries)
+    added_names = set(map(vector_id, added))
+    each = zip(names, mapped_to.tolist(), strict=True)
+    own = {name: number for name, number in each if name in added_names}
+    claimed = np.isin(mapped_to, list(own.values()))
+    taken, claims = set(old.tolist()), Counter(mapped_to[claimed].tolist())
     numbers = []
     for ref in added:
         name = vector_id(ref)
-        mapped = entries.get(name, -1)
+        mapped = own.get(name, -1)
         counted = 0 <= mapped < SEQUENTIAL_BELOW and claims[mapped] == 1
         number = mapped if counted and mapped not in taken else numeric_id(name)
         taken.add(number)
