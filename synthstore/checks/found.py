@@ -31,6 +31,13 @@ def once(compute: Callable[[Inventory], T]) -> Callable[[Inventory], T]:
     return remembered
 
 
+def forget(inventory: Inventory) -> None:
+    """Let go of what ``once`` keeps of the inventory: of a large one it is a good part of all."""
+    memory = vars(inventory)
+    for key in [key for key in memory if "." in key]:
+        del memory[key]
+
+
 def finding(
     code: str,
     subject: Subject | EntityRef,

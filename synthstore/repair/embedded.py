@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from synthstore.checks.sound import rows_in
 from synthstore.model.chosen import Order
-from synthstore.model.columns import column_of, each_of
+from synthstore.model.columns import each_of
 from synthstore.model.embedding import EmbeddingState
 from synthstore.model.ids import EntityRef
 from synthstore.repair.state import Entities
@@ -37,8 +38,10 @@ class Embedded:
 
     def rows_of(self, refs: Sequence[EntityRef], table: EmbeddingTable) -> Order:
         """Where in the ``table`` the embedding of each entity is."""
-        files, paths = self._entities.files, column_of(self._inventory.files, "path")
-        own = (None if ref in files.own else self.usual.place(ref) for ref in refs)
-        each = zip(refs, own, strict=True)
-        found = (files[ref].path if at is None else paths[at] for ref, at in each)
-        return np.fromiter(map(table.row_of.__getitem__, found), np.intp, len(refs))
+        own, usual = self._entities.files.own, self.usual
+        row_at = np.zeros(len(usual.ids), dtype=np.intp)
+        row_at[usual.are] = rows_in(table, self._inventory, usual.are)
+        places = (None if ref in own else usual.place(ref) for ref in refs)
+        each = zip(refs, places, strict=True)
+        found = (table.row_of[own[ref].path] if at is None else row_at[at] for ref, at in each)
+        return np.fromiter(found, np.intp, len(refs))

@@ -11,6 +11,7 @@ from pathlib import Path
 from synthstore.checks.finding import Finding, Severity
 from synthstore.checks.report import Action, RepairReport
 from synthstore.errors import InterruptedByUserError, OperationError, RefusedError
+from synthstore.files.memory import give_back
 from synthstore.layout.base import Layout, Place
 from synthstore.model.facts import CatalogFacts
 from synthstore.progress import Progress, SilentProgress
@@ -19,7 +20,7 @@ from synthstore.repair.plan import IndexWish
 from synthstore.repair.planning import Planned, plan_repair
 from synthstore.repair.sources import Source
 from synthstore.repair.wishes import Wishes
-from synthstore.scan.known import Known
+from synthstore.scan.known import SHARING_PAYS_FROM, Known
 from synthstore.store.backups import DEFAULT_COPIES, Copies, keep_own_copy
 from synthstore.store.evidence import recognise
 from synthstore.store.opening import Clock, find_root
@@ -192,6 +193,8 @@ async def _under_lock(
             continue
         done = replace(planned, changes=(), actions=_done(planned.actions, result.conflicts))
         del planned
+        if len(known) >= SHARING_PAYS_FROM:
+            await asyncio.to_thread(give_back)
         after = await look(job.root, job.layout, job.look, progress, known)
         return _report(job, after, done, before=before, run=result.run, recovered=recovered)
     raise OperationError(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -15,7 +15,7 @@ from synthstore.layout.base import Layout
 from synthstore.model.columns import column_of
 from synthstore.model.facts import IndexFacts, Stat
 from synthstore.model.relisting import whole
-from synthstore.repair.state import Basis, Target
+from synthstore.repair.state import Target
 from synthstore.scan.inventory import Inventory
 from synthstore.store.runs import CATALOG, ENTITY, INDEX, MAPPING, REMOVAL, Change
 from synthstore.store.vectors import IndexContent, mapping_content, rebuild_content
@@ -32,6 +32,17 @@ class IndexWish:
 
 
 @dataclass(frozen=True, slots=True)
+class Ground:
+    """What stands now, as far as a plan has to know it."""
+
+    inventory: Inventory
+    catalog_bytes: Callable[[], bytes | None]
+    """As Basis has it."""
+    digests: Mapping[str, str]
+    """As Basis has it."""
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """Changes, and the room that they take."""
 
@@ -39,9 +50,9 @@ class Plan:
     bytes_needed: int
 
 
-def plan(root: Path, basis: Basis, target: Target, wish: IndexWish | None = None) -> Plan:
+def plan(root: Path, ground: Ground, target: Target, wish: IndexWish | None = None) -> Plan:
     """Plan the difference between what stands and ``target``."""
-    planner = _Planner(root, basis, target, wish or IndexWish())
+    planner = _Planner(root, ground, target, wish or IndexWish())
     changes = tuple(planner.changes())
     return Plan(changes, planner.bytes_needed)
 
@@ -59,12 +70,12 @@ class Found(Protocol):
 
 
 class _Planner:
-    def __init__(self, root: Path, basis: Basis, target: Target, wish: IndexWish) -> None:
-        self.root, self.basis, self.target, self.wish = root, basis, target, wish
-        self.inventory: Inventory = basis.inventory
-        self.layout: Layout = basis.inventory.layout
+    def __init__(self, root: Path, ground: Ground, target: Target, wish: IndexWish) -> None:
+        self.root, self.ground, self.target, self.wish = root, ground, target, wish
+        self.inventory: Inventory = ground.inventory
+        self.layout: Layout = ground.inventory.layout
         self.bytes_needed = 0
-        self.typical = typical_access(basis.inventory)
+        self.typical = typical_access(ground.inventory)
 
     def changes(self) -> Iterator[Change]:
         yield from self._entity_files()
@@ -120,7 +131,7 @@ class _Planner:
 
     def _catalog_style(self) -> Style:
         facts = self.inventory.catalog
-        raw, catalog = self.basis.catalog_bytes(), facts.catalog
+        raw, catalog = self.ground.catalog_bytes(), facts.catalog
         if raw is None or catalog is None:
             return Style()
         # What the scan parsed mostly proves the style; to parse it again costs as much as all rows.
@@ -130,7 +141,7 @@ class _Planner:
     def _removals(self) -> Iterator[Change]:
         for path, quarantine in sorted(self.target.entities.removed.items()):
             old = self.inventory.by_path.get(path)
-            sha = old.sha256 if old is not None else self.basis.digests[path]
+            sha = old.sha256 if old is not None else self.ground.digests[path]
             yield Change(path, sha, None, REMOVAL, quarantine=quarantine)
 
     def _write(

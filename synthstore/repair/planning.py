@@ -8,20 +8,23 @@ from functools import partial
 from pathlib import Path
 from typing import Protocol
 
+from synthstore.checks.found import forget
 from synthstore.checks.ownership import owners
 from synthstore.checks.report import Action
 from synthstore.checks.standing import standing
 from synthstore.errors import SynthstoreError
 from synthstore.files.durable import hash_file
+from synthstore.files.memory import give_back
 from synthstore.files.walk import read_file
 from synthstore.model.catalog import Catalog
 from synthstore.model.facts import PartStatus, StrayKind
-from synthstore.repair.plan import IndexWish, plan
+from synthstore.repair.plan import Ground, IndexWish, plan
 from synthstore.repair.sources import SOURCES, Source, surviving
 from synthstore.repair.state import Basis
 from synthstore.repair.target import aim, hurt_paths, needs
 from synthstore.repair.wishes import Wishes
 from synthstore.scan.inventory import Inventory
+from synthstore.scan.known import SHARING_PAYS_FROM
 from synthstore.store.catalog import index_backups
 from synthstore.store.runs import Change
 
@@ -74,7 +77,13 @@ def plan_repair(root: Path, inventory: Inventory, task: Task) -> Planned:
         backup=_backup(root, inventory),
     )
     target = aim(basis)
-    planned = plan(root, basis, target, task.wish)
+    # What the rules found out is not asked for any more, and the plan's bytes need the room.
+    ground = Ground(inventory, basis.catalog_bytes, basis.digests)
+    del basis
+    forget(inventory)
+    if len(inventory.files) >= SHARING_PAYS_FROM:
+        give_back()
+    planned = plan(root, ground, target, task.wish)
     # A file that would get the very bytes it has is not written, and no action.
     written = {change.path for change in planned.changes}
     actions = tuple(

@@ -113,7 +113,7 @@ class Shared:
 
     def facts(self, facts: ShardFacts) -> ShardFacts:
         """The same facts; what they held twice can go."""
-        files = FileTable.of([_shared(file, self._row_of(file)) for file in facts.files])
+        files = FileTable.of(_shared(file, self._row_of(file)) for file in facts.files)
         own = {path: path for path in column_of(files, "path")}
         blocks = {dim: (_own(own, paths), rest) for dim, (paths, rest) in facts.blocks.items()}
         placed = {dim: (_own(own, paths), rest) for dim, (paths, rest) in facts.placed.items()}
