@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from itertools import compress
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 from synthstore.model.columns import FileRun, FileTable, column_of, each_of, kept
 from synthstore.model.embedding import EmbeddingState
 from synthstore.model.facts import EntityFile, FileStatus, Record, Stat
+from synthstore.model.lookup import FilesByPath
 from synthstore.scan.shard import ShardFacts
 
 numbers = st.integers(0, 9) | st.just(2**63)
@@ -109,3 +111,27 @@ def test_pickled_facts_are_the_facts(given_files: tuple[EntityFile, ...]) -> Non
     assert np.array_equal(facts.blocks[2][1], matrix)
     # One text for a path, wherever it stands: these are kept as long as the facts are.
     assert all(a is b.path for a, b in zip(facts.blocks[2][0], facts.files, strict=True))
+
+
+@given(parts=st.lists(many_files, max_size=4), data=st.data())
+def test_chosen_files_are_those_that_are_wanted(
+    parts: list[tuple[EntityFile, ...]], data: st.DataObject
+) -> None:
+    whole = [file for part in parts for file in part]
+    wanted = data.draw(st.lists(st.booleans(), min_size=len(whole), max_size=len(whole)))
+    table = FileTable(FileRun.of(part) for part in parts if part)
+    left = list(compress(whole, wanted))
+    assert spelt(list(FileTable.chosen(table, wanted))) == spelt(left)
+    assert spelt(list(FileTable.chosen(whole, wanted))) == spelt(left)
+
+
+@given(parts=st.lists(many_files, max_size=4))
+def test_files_are_found_by_path_as_in_a_dict(parts: list[tuple[EntityFile, ...]]) -> None:
+    whole = [file for part in parts for file in part]
+    known = {file.path: file for file in whole}
+    found = FilesByPath(FileTable(FileRun.of(part) for part in parts if part))
+    assert len(found) == len(known)
+    assert set(found) == set(known)
+    assert spelt([found[path] for path in known]) == spelt(list(known.values()))
+    for path in ("", "\x7f", *(path + "x" for path in known)):
+        assert (path in found) == (path in known)

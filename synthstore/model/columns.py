@@ -9,7 +9,7 @@ from __future__ import annotations
 from array import array
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import accumulate, chain, islice, repeat
+from itertools import accumulate, chain, compress, islice, repeat
 from operator import attrgetter
 from typing import Any, NamedTuple, TypeAlias, overload
 
@@ -195,6 +195,18 @@ class FileTable(Sequence[EntityFile]):
         """The files of all ``tables``, one after the other."""
         each = (one if isinstance(one, FileTable) else cls.of(one) for one in tables)
         return cls(run for table in each for run in table.runs)
+
+    @classmethod
+    def chosen(cls, files: Sequence[EntityFile], wanted: Sequence[bool]) -> FileTable:
+        """Those of the ``files`` that are ``wanted``; runs of which all are stay as they are."""
+        table = files if isinstance(files, FileTable) else cls.of(files)
+        left = iter(wanted)
+        parts = ((run, list(islice(left, run.count))) for run in table.runs)
+        return cls(
+            run if all(part) else FileRun.of(list(compress(run, part)))
+            for run, part in parts
+            if any(part)
+        )
 
     @property
     def runs(self) -> Sequence[FileRun]:

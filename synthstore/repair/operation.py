@@ -178,9 +178,11 @@ async def _under_lock(
             raise InterruptedByUserError("declined; nothing was changed")
         confirmed = True
         before, known = seen.findings, Known.of(seen.inventory)
-        await asyncio.to_thread(_keep_copy, job, session, planned, seen.inventory.catalog)
+        catalog = seen.inventory.catalog
         # Catalog, vectors and all that was made of them go before their like is made again.
         del seen, shown
+        await asyncio.to_thread(_keep_copy, job, session, planned, catalog)
+        del catalog
         try:
             result = await asyncio.to_thread(
                 session.run, job.command, planned.changes, progress=progress or SilentProgress()

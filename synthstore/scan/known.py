@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import TypeVar
 
 from synthstore.model.catalog import Row, column
-from synthstore.model.columns import FileTable, column_of
+from synthstore.model.columns import FileTable, column_of, each_of
 from synthstore.model.facts import EntityFile, FileStatus, Stat
 from synthstore.scan.growing import closed_up
 from synthstore.scan.inventory import EmbeddingTable, Inventory
@@ -48,14 +48,13 @@ class Known:
         The embeddings of ``inventory`` itself are not to be used any more once this is taken.
         """
         before = inventory.now_ns - SETTLED_NS
-        files = (
-            file
-            for file in inventory.files
-            if file.status is FileStatus.WHOLE
-            and file.stat.mtime_ns < before
-            and file.path not in without
-        )
-        return cls(FileTable.of(files), inventory.tables)
+        names = ("status", "stat.mtime_ns", "path")
+        columns = (each_of(inventory.files, name) for name in names)
+        wanted = [
+            status is FileStatus.WHOLE and mtime_ns < before and path not in without
+            for status, mtime_ns, path in zip(*columns, strict=True)
+        ]
+        return cls(FileTable.chosen(inventory.files, wanted), inventory.tables)
 
     def __len__(self) -> int:
         """How many files are known."""
