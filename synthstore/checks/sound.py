@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import compress
 from operator import eq
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -81,14 +81,20 @@ def agreeing(inventory: Inventory) -> bool:
     return bool((said.rows | ~said.read).all())
 
 
+def _picked(files: Sequence[EntityFile], name: str, which: Bools) -> Iterator[Any]:
+    """A field of some of the files, which often are all."""
+    each = each_of(files, name)
+    return each if which.all() else compress(each, which.tolist())
+
+
 def _alike(layout: Layout, rows: PickedRows, files: Sequence[EntityFile], listed: Bools) -> Bools:
     """Which of the ``listed`` files are memories spelt as their rows in all that these repeat."""
-    kinds = compress(each_of(files, "record.kind"), listed)
+    kinds = _picked(files, "record.kind", listed)
     same = np.fromiter((kind == "memory" for kind in kinds), np.bool_, len(rows))
     if not layout.repeated:
         return np.zeros_like(same)
     for mine, theirs in layout.repeated.items() if same.any() else ():
-        equal = map(eq, rows.each(mine), compress(each_of(files, theirs), listed))
+        equal = map(eq, rows.each(mine), _picked(files, theirs, listed))
         same &= np.fromiter(equal, np.bool_, len(rows))
     return same
 
@@ -126,7 +132,7 @@ def agreed(inventory: Inventory) -> Agreed:
     listed = apart.usual.row_at != NO_ROW
     places, row_at = np.flatnonzero(listed), apart.usual.row_at[listed]
     picked = PickedRows(rows, row_at.tolist())
-    known = [kind is not None for kind in compress(each_of(files, "record.kind"), listed)]
+    known = [kind is not None for kind in _picked(files, "record.kind", listed)]
     was_read = np.array(known, dtype=np.bool_)
     alike = _alike(layout, picked, files, listed)
     for at in np.flatnonzero(was_read & ~alike).tolist():
@@ -177,12 +183,16 @@ def equal(inventory: Inventory) -> bool:
 
 def rows_in(table: EmbeddingTable, inventory: Inventory, have: Bools) -> Positions:
     """Where in the table the embeddings of these files are."""
+    count = int(have.sum())
+    paths = _picked(inventory.files, "path", have)
+    if count == len(table.paths) and all(map(eq, paths, table.paths)):
+        return np.arange(count)
     # Both are in the order of paths most times: then nothing needs to be looked up.
     left = enumerate(table.paths)
-    paths = compress(each_of(inventory.files, "path"), have)
+    paths = _picked(inventory.files, "path", have)
     found = [next((row for row, own in left if own == path), None) for path in paths]
     if None in found:
-        paths = compress(each_of(inventory.files, "path"), have)
+        paths = _picked(inventory.files, "path", have)
         found = [table.row_of[path] for path in paths]
     return np.array(found, dtype=np.intp)
 

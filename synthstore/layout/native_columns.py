@@ -27,6 +27,7 @@ _TYPES: Mapping[str, type] = {
 MOST_ODD = 1_000
 """Rows that need not fit; where more do not, columns are not worth it."""
 
+_USUAL_ORDER = tuple(_TYPES)
 _DIGEST_BYTES = 32
 _FOLDER = "memories/"
 
@@ -87,7 +88,8 @@ class _Columns:
             "quickrecal_score": self._scores[at],
             "content_hash": DIGEST_PREFIX + self._digits(at),
         }
-        return {key: values[key] for key in self._keys}
+        usual = self._keys == _USUAL_ORDER
+        return values if usual else {key: values[key] for key in self._keys}
 
     def _digits(self, at: int) -> str:
         return self._hashes[at * _DIGEST_BYTES : (at + 1) * _DIGEST_BYTES].hex()
@@ -160,9 +162,11 @@ class NativeRows(RowColumns):
 
     def at(self, name: str, places: Iterable[int]) -> Iterator[Any]:
         """One field of the rows at ``places``."""
-        read = self._own.reader(name)
-        if not (self._odd or self.others):
+        read, own, others = self._own.reader(name), len(self._own.ids), self.others
+        if not (self._odd or others):
             return map(read, places)
+        if not self._odd:
+            return (read(at) if at < own else getattr(others[at - own], name) for at in places)
         found = map(self._find, places)
         return (read(at) if apart is None else getattr(apart, name) for at, apart in found)
 

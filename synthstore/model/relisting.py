@@ -59,7 +59,12 @@ class Relisted(Mapping[EntityRef, RawRow]):
 
     def __iter__(self) -> Iterator[EntityRef]:
         """Their entities."""
-        return (ref for ref, _ in self.each())
+        return chain.from_iterable(map(self._refs, self._parts))
+
+    def _refs(self, part: range | tuple[EntityRef, RawRow]) -> Iterator[EntityRef]:
+        if not isinstance(part, range):
+            return iter(part[:1])
+        return map(EntityRef, *(column_at(self._old, name, part) for name in ("kind", "id")))
 
     @cached_property
     def _by_ref(self) -> Mapping[EntityRef, RawRow]:
