@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass
+from heapq import merge
 from itertools import compress, islice
 from operator import attrgetter, le
 from pathlib import Path
@@ -255,11 +256,13 @@ def _unread(candidate: Candidate) -> EntityFile:
 
 
 def _join_files(facts: Iterable[ShardFacts], unread: Sequence[EntityFile]) -> FileTable:
-    files = FileTable.joined([*(shard.files for shard in facts), unread])
+    tables = [*(shard.files for shard in facts), unread]
+    files = FileTable.joined(tables)
     paths = column_of(files, "path")
     if all(map(le, paths, islice(paths, 1, None))):
         return files
-    return FileTable.of(sorted(files, key=attrgetter("path")))
+    # Each of them is in order, so that few files need to be objects at a time.
+    return FileTable.of(merge(*tables, key=attrgetter("path")))
 
 
 def _entity_folders(layout: Layout, listing: Listing) -> dict[str, bool]:
