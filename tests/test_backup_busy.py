@@ -20,7 +20,7 @@ import pytest
 from synthstore import MemoryPersistence
 from synthstore.backup import encoding
 from synthstore.backup.encoding import Outline
-from synthstore.backup.judging import Glance, Judge, Verdict
+from synthstore.backup.judging import Claims, Glance, Judge, Verdict
 from synthstore.backup.report import BackupReport
 from synthstore.backup.snapshot import BackupOptions, backup
 from synthstore.backup.taking import PASSES
@@ -84,7 +84,7 @@ def threads(files: int, jobs: int | None) -> Iterator[Executor]:
 def test_a_look_while_files_are_read_counts_only_if_nothing_moved(
     together: bool, moves: bool, built: Built, place: LocalPlace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    then = Glance(Verdict({"C001": 7}, 7, 12), {})
+    then = Glance(Verdict({"C001": 7}, 7, 12), Claims())
     monkeypatch.setattr("synthstore.backup.crew.PROCESSES_PAY_FROM", len(built.memories))
     monkeypatch.setattr("synthstore.backup.crew.executor_for", threads)
     monkeypatch.setattr("synthstore.backup.crew.processes", ThreadPoolExecutor)

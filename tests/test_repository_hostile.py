@@ -102,8 +102,8 @@ FILE = ["f", "memories/a.json", 4, 0, 0o600, 0, "0" * 64, "", ""]
 
 
 def test_a_list_of_files_is_read() -> None:
-    assert read_tree(orjson.dumps(FILE)).files[0].path == "memories/a.json"
-    assert read_tree(b"") == Tree((), ())
+    assert read_tree([orjson.dumps(FILE)]).files[0].path == "memories/a.json"
+    assert read_tree([]) == Tree((), ())
 
 
 @pytest.mark.parametrize(
@@ -121,7 +121,7 @@ def test_a_list_of_files_is_read() -> None:
 )
 def test_a_line_that_is_of_nothing(line: bytes) -> None:
     with pytest.raises(ValueError):
-        read_tree(line)
+        read_tree([line])
 
 
 SNAPSHOT = {

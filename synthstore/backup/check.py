@@ -13,7 +13,8 @@ from synthstore.backup.listing import kind_at, layout_of
 from synthstore.backup.report import CheckReport, LostEntity
 from synthstore.errors import OperationError
 from synthstore.progress import Progress, SilentProgress
-from synthstore.repository.damage import Damage
+from synthstore.repository.damage import Damage, withdraw_notes
+from synthstore.repository.index import Index
 from synthstore.repository.manifest import Snapshot
 from synthstore.repository.packs import Blob, Kind, PackDamageError, PackIndex
 from synthstore.repository.place import PACKS, SNAPSHOTS, Place
@@ -97,7 +98,8 @@ class _Checker:
         self.lost: list[LostEntity] = []
         self.bad: dict[str, set[bytes]] = {}
         """Blobs that could not be had from their pack."""
-        self.good: set[bytes] = set()
+        self.good = Index()
+        """Those that could."""
         self.read: set[str] = set()
         """Packs whose data was looked at."""
         self.lacking: frozenset[bytes] = frozenset()
@@ -119,7 +121,7 @@ class _Checker:
             self._withdraw_notes()
             index = self.repository.index
         else:
-            self.good = set(index)
+            self.good = index
         self.problems += [f"snapshot {file}: {text}" for file, text in unreadable.items()]
         wanted = self.options.name
         self.snapshots = tuple(one for one in found if wanted is None or one.name == wanted)
@@ -131,7 +133,9 @@ class _Checker:
     def _withdraw_notes(self) -> None:
         """Let go of what an earlier check noted and this reading disproved."""
         try:
-            self.repository.withdraw_notes(self.read, self.bad)
+            packs = self.repository.index.packs
+            if not withdraw_notes(self.repository.place, packs, self.read, self.bad):
+                return
         except OperationError as error:
             self.problems.append(f"a note of damage that is none could not be dropped: {error}")
         self.repository.reload()
@@ -161,6 +165,7 @@ class _Checker:
             if hashlib.sha256(content).hexdigest() != name:
                 why[name] = f"pack {name[:16]}: its bytes are not those that its name tells of"
             self._read_pack(pack, content)
+            self.good.add(pack, frozenset(self.bad.get(name, ())))
             self.progress.advance(len(content))
         return why
 
@@ -173,9 +178,7 @@ class _Checker:
                 self.bad.setdefault(pack.name, set()).update(blob.id for blob in blobs)
                 continue
             for blob in blobs:
-                if _is_whole(blob, plain[blob.at : blob.at + blob.size]):
-                    self.good.add(blob.id)
-                else:
+                if not _is_whole(blob, plain[blob.at : blob.at + blob.size]):
                     self.bad.setdefault(pack.name, set()).add(blob.id)
 
     def _lacking(self, snapshots: tuple[Snapshot, ...]) -> dict[bytes, str]:

@@ -75,7 +75,7 @@ class _Finder:
 
     def gather(self, snapshots: Sequence[Snapshot]) -> None:
         """Collect every version of every entity file."""
-        trees: dict[str, tuple[FileRow, ...]] = {}
+        trees: dict[str, Sequence[FileRow]] = {}
         for snapshot in snapshots:
             if snapshot.tree not in trees:
                 try:

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from synthstore.checks.finding import Severity
 from synthstore.layout.base import Layout
-from synthstore.model.catalog import column
+from synthstore.model.catalog import Catalog, column_at
+from synthstore.model.digests import are_digests
 from synthstore.progress import Progress
-from synthstore.repository.manifest import FileRow
+from synthstore.repository.file_rows import FileRows
+from synthstore.repository.path_column import PathColumn
 
 if TYPE_CHECKING:
     from synthstore.verify import KnownKey, Look
@@ -30,17 +34,46 @@ class Verdict:
 
 
 @dataclass(frozen=True, slots=True)
+class Claims:
+    """What the catalog says that files are, but for those of which a change is pending."""
+
+    paths: PathColumn = field(default_factory=PathColumn)
+    """Ascending."""
+    objects: bytes = b""
+    """The sha256 of each, one after the other."""
+
+    @classmethod
+    def of(cls, claims: Iterable[tuple[str, str]]) -> Claims | None:
+        """The same as columns; None where a path or a sha256 can be none."""
+        paths, hashes = list(zip(*sorted(claims), strict=True)) or [(), ()]
+        try:
+            return (
+                cls(PathColumn(paths), bytes.fromhex("".join(hashes)))
+                if are_digests(hashes)
+                else None
+            )
+        except ValueError:
+            return None
+
+    def hold(self, rows: FileRows) -> bool:
+        """Whether none of ``rows`` is of a file that is not as they say."""
+        places = rows.paths.places(self.paths)
+        found = places >= 0
+        objects = np.frombuffer(self.objects, rows.table["object"].dtype)
+        return bool((objects[found] == rows.table["object"][places[found]]).all())
+
+
+@dataclass(frozen=True, slots=True)
 class Glance:
     """What a quick look shows."""
 
     verdict: Verdict
-    hashes: Mapping[str, str]
-    """The sha256 that the catalog has of a file, by path, where no change of it is pending."""
+    claims: Claims | None
+    """None where they are of no use."""
 
-    def is_of(self, files: Iterable[FileRow]) -> bool:
-        """Whether all ``files`` are as the catalog has them: else only a full look tells how."""
-        wanted = self.hashes.get
-        return all(not f.state and f.sha256 == (wanted(f.path) or f.sha256) for f in files)
+    def is_of(self, rows: FileRows) -> bool:
+        """Whether all files are as the catalog has them: else only a full look tells how."""
+        return self.claims is not None and not rows.hurt and self.claims.hold(rows)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +101,10 @@ class Judge:
     async def glance(self, progress: Progress | None = None) -> Glance:
         """Look at all but the content of the entity files."""
         seen = await self._look(progress, quick=True)
-        return Glance(self._verdict(seen), self._hashes(seen))
+        verdict, catalog = self._verdict(seen), seen.inventory.catalog.catalog
+        # Little is left to be done, but that takes its own room.
+        del seen
+        return Glance(verdict, Claims() if catalog is None else Claims.of(self._claims(catalog)))
 
     async def verdict(self, progress: Progress) -> Verdict:
         """Look at everything."""
@@ -91,16 +127,13 @@ class Judge:
         )
         return Verdict(dict(sorted(codes.items())), errors, seen.inventory.index.ntotal)
 
-    def _hashes(self, seen: Look) -> Mapping[str, str]:
+    def _claims(self, catalog: Catalog) -> Iterator[tuple[str, str]]:
+        """The path and the sha256 of each row that has them."""
         from synthstore.store.changes import read_log  # noqa: PLC0415
 
-        catalog = seen.inventory.catalog.catalog
         pending = read_log(self.root).last
-        if catalog is None:
-            return {}
-        columns = (column(catalog.rows, name) for name in ("kind", "id", "path", "content_hash"))
-        return {
-            path: sha256
-            for kind, entity_id, path, sha256 in zip(*columns, strict=True)
-            if path and sha256 and (kind, entity_id) not in pending
-        }
+        rows, places = catalog.rows, range(len(catalog.rows))
+        columns = (column_at(rows, name, places) for name in ("kind", "id", "path", "content_hash"))
+        for kind, entity_id, path, sha256 in zip(*columns, strict=True):
+            if path and sha256 and (kind, entity_id) not in pending:
+                yield path, sha256

@@ -14,6 +14,7 @@ from synthstore.backup.report import Kept, PruneReport
 from synthstore.backup.retention import Keep, kept
 from synthstore.errors import UsageError
 from synthstore.progress import Progress, SilentProgress
+from synthstore.repository.damage import noted_in
 from synthstore.repository.manifest import Snapshot
 from synthstore.repository.pack_building import PackBuilder
 from synthstore.repository.packs import (
@@ -92,7 +93,7 @@ def _collect(repository: Repository, report: PruneReport, progress: Progress) ->
     going = (*plan.remove, *(pack.name for pack in plan.rewrite))
     for name in going:
         place.remove(f"{PACKS}/{name}")
-    _forget_damage(place, repository)
+    _forget_damage(place)
     after = sum(place.names(PACKS).values())
     return replace(
         report,
@@ -202,9 +203,9 @@ def _write(place: Place, builder: PackBuilder) -> None:
     place.write(f"{PACKS}/{name}", content)
 
 
-def _forget_damage(place: Place, repository: Repository) -> None:
+def _forget_damage(place: Place) -> None:
     """Drop what was noted of packs that are gone; a check notes anew what is still so."""
     standing = place.names(PACKS).keys()
     for name in place.names(DAMAGE):
-        if not repository.noted_packs(name) & standing:
+        if noted_in(place, name).blobs.keys().isdisjoint(standing):
             place.remove(f"{DAMAGE}/{name}")

@@ -8,22 +8,24 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from synthstore import __version__
 from synthstore.backup.crew import Crew, crew_of
 from synthstore.backup.judging import Judge, Verdict
-from synthstore.backup.listing import kind_at, list_tree
+from synthstore.backup.listing import kind_at, stand
 from synthstore.backup.report import BackupReport, PruneReport
 from synthstore.backup.retention import Keep
-from synthstore.backup.taking import Taken, Taker, same_file
+from synthstore.backup.taking import Taken, Taker
 from synthstore.checks.finding import Severity
 from synthstore.errors import LockedError, NotAStoreError, UsageError
 from synthstore.layout.base import Layout
 from synthstore.progress import Progress, SilentProgress
 from synthstore.repository.config import begin
-from synthstore.repository.manifest import DAMAGED, PARTIAL, FileRow, Snapshot, Tree, spell_tree
+from synthstore.repository.file_rows import FileRows
+from synthstore.repository.manifest import DAMAGED, PARTIAL, Snapshot, Tree, spell_tree
 from synthstore.repository.place import SNAPSHOTS, LocalPlace, Place
 from synthstore.repository.vault import LostObjectError, Repository
 from synthstore.repository.writing import Writer
@@ -75,7 +77,7 @@ async def backup(
         job.open(repository)
         with job.writer, crew_of(options.jobs) as crew:
             taken = await asyncio.to_thread(job.take, crew)
-            storing = asyncio.create_task(asyncio.to_thread(job.store_tree, taken.tree))
+            storing = asyncio.create_task(asyncio.to_thread(job.store_tree, taken))
             try:
                 verdict = await job.judge(taken)
             finally:
@@ -121,10 +123,12 @@ def _preview(store: Path, job: _Job, clock: Clock) -> BackupReport:
     """What a backup would read, by size, time and inode alone; writes nothing."""
     with suppress(NotAStoreError):
         job.open(Repository.open(job.place))
-    listed = list_tree(job.root)
-    fresh = [path for path, stat in listed.files.items() if not same_file(job.previous, path, stat)]
+    standing = stand(job.root)
+    places = job.previous.paths.places(standing.paths)
+    fresh, known = ~standing.unmoved(job.previous, places), places >= 0
     layout = job.layout()
-    kinds = Counter(kind_at(layout, path) for path in listed.files)
+    kinds = Counter(kind_at(layout, path) for path in standing.paths)
+    sizes = standing.table["size"]
     return BackupReport(
         store=str(store),
         repository=job.place.where,
@@ -134,20 +138,20 @@ def _preview(store: Path, job: _Job, clock: Clock) -> BackupReport:
             time=datetime.now(UTC),
             layout=layout.name,
             tree="",
-            files=len(listed.files),
-            bytes=sum(stat.size for stat in listed.files.values()),
+            files=len(standing),
+            bytes=int(sizes.sum()),
             memories=kinds["memory"],
             assemblies=kinds["assembly"],
             vectors=0,
             tags=job.options.tags,
         ),
-        new=sum(path not in job.previous for path in fresh),
-        changed=sum(path in job.previous for path in fresh),
-        removed=len(job.previous.keys() - listed.files.keys()),
-        unchanged=len(listed.files) - len(fresh),
-        bytes_added=sum(listed.files[path].size for path in fresh),
-        problems=listed.problems,
-        skipped=tuple(listed.skipped),
+        new=int((~known).sum()),
+        changed=int((fresh & known).sum()),
+        removed=len(job.previous) - int(known.sum()),
+        unchanged=int((~fresh).sum()),
+        bytes_added=int(sizes[fresh].sum()),
+        problems=standing.problems,
+        skipped=tuple(standing.skipped),
         started_at=clock.started_at,
         elapsed_seconds=clock.elapsed(),
     )
@@ -194,7 +198,7 @@ class _Job:
     writer: Writer = field(init=False)
     last: Snapshot | None = None
     before: Tree | None = None
-    previous: Mapping[str, FileRow] = field(default_factory=dict)
+    previous: FileRows = field(default_factory=partial(FileRows.of, ()))
     _layout: Layout | None = None
 
     def layout(self) -> Layout:
@@ -217,7 +221,7 @@ class _Job:
             except (LostObjectError, ValueError):
                 continue
             self.last, self.before = snapshot, tree
-            self.previous = {row.path: row for row in tree.files}
+            self.previous = FileRows.of(tree.files).ascending
             return
 
     def judge_of_store(self) -> Judge:
@@ -253,21 +257,20 @@ class _Job:
             glance = await asyncio.wrap_future(taken.glance)
         else:
             glance = await judge.glance(self.progress)
-        if glance.is_of(taken.tree.files):
+        if glance.is_of(taken.rows):
             return glance.verdict
         return await judge.verdict(self.progress)
 
     def store(self, taken: Taken, stored: _Stored, verdict: Verdict) -> Snapshot:
         """Store the snapshot's own file, behind all that it needs."""
-        files = taken.tree.files
         told = {DAMAGED: verdict.errors, PARTIAL: taken.problems}
         snapshot = Snapshot(
             name=self.name,
             time=datetime.now(UTC),
             layout=stored.layout,
             tree=stored.tree,
-            files=len(files),
-            bytes=sum(row.size for row in files),
+            files=len(taken.rows),
+            bytes=taken.rows.size,
             memories=stored.memories,
             assemblies=stored.assemblies,
             vectors=verdict.vectors,
@@ -278,9 +281,9 @@ class _Job:
         )
         return self.repository.add_snapshot(snapshot)
 
-    def store_tree(self, tree: Tree) -> _Stored:
+    def store_tree(self, taken: Taken) -> _Stored:
         """Make all that was taken durable, and the list of it."""
-        last = self.last
+        last, tree = self.last, taken.tree
         if last is not None and tree == self.before and self._layout is None:
             return _Stored(last.tree, last.layout, last.memories, last.assemblies)
         layout = self.layout()
@@ -289,9 +292,9 @@ class _Job:
         else:
             # The last pack is written while the list is spelt that comes behind it.
             self.writer.flush()
-            spelt = spell_tree(tree)
+            spelt = spell_tree(tree, partial(self.writer.add_piece, of_list=True))
             self.writer.add(spelt)
             name = spelt.id.hex()
-        kinds = Counter(kind_at(layout, row.path) for row in tree.files)
+        kinds = Counter(kind_at(layout, path) for path in taken.rows.paths)
         self.writer.close()
         return _Stored(name, layout.name, kinds["memory"], kinds["assembly"])

@@ -20,11 +20,16 @@ problem.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping
 from concurrent.futures import Executor, Future
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
+from functools import partial
+from itertools import compress
+from operator import attrgetter
 from pathlib import Path
+
+import numpy as np
 
 from synthstore.backup.crew import Crew
 from synthstore.backup.encoding import (
@@ -36,14 +41,15 @@ from synthstore.backup.encoding import (
     read_shard,
 )
 from synthstore.backup.judging import Glance, Judge
-from synthstore.backup.listing import Listed, is_part, list_tree
+from synthstore.backup.listing import Standing, Status, parts_of, stand
 from synthstore.backup.shipping import packed
 from synthstore.errors import LockedError
 from synthstore.files.lock import held_still
 from synthstore.layout.base import Layout
-from synthstore.model.facts import Stat
 from synthstore.progress import Progress
-from synthstore.repository.manifest import FileRow, Tree
+from synthstore.repository.file_rows import FileRow, FileRows, Mask
+from synthstore.repository.manifest import FolderRow, Tree
+from synthstore.repository.path_column import PathColumn, Places
 from synthstore.repository.vault import Repository
 from synthstore.repository.writing import Writer
 from synthstore.scan.pool import shards
@@ -63,7 +69,9 @@ _IS_HALF_DONE = "this run was at work on the store while the backup was made"
 class Taken:
     """What was taken of a store."""
 
-    tree: Tree
+    rows: FileRows
+    """Of its files, in the order of their paths."""
+    folders: tuple[FolderRow, ...]
     new: int
     changed: int
     removed: int
@@ -72,6 +80,11 @@ class Taken:
     skipped: tuple[str, ...]
     glance: Future[Glance] | None = None
     """A look at the store as it was taken, if one was begun."""
+
+    @property
+    def tree(self) -> Tree:
+        """The list of all that was taken."""
+        return Tree(self.rows, self.folders)
 
 
 @dataclass(slots=True)
@@ -83,23 +96,26 @@ class Taker:
     """Tells the store's layout; not asked where all is as in the last snapshot."""
     repository: Repository
     writer: Writer
-    previous: Mapping[str, FileRow]
-    """The rows of the name's last snapshot, by path."""
+    previous: FileRows
+    """The rows of the name's last snapshot, in the order of their paths."""
     crew: Crew
     judge: Callable[[], Judge]
     """Whose quick look at the store is taken in a process of the crew, if it has any."""
     progress: Progress
-    rows: dict[str, FileRow] = field(default_factory=dict)
-    seen: dict[str, Stat] = field(default_factory=dict)
-    """Status of each file as it was last looked at, read or not."""
+    rows: FileRows = field(default_factory=partial(FileRows.of, ()))
+    """What was taken, likewise."""
     problems: dict[str, str] = field(default_factory=dict)
+    _late: dict[str, FileRow] = field(default_factory=dict)
+    """What was taken and is not among ``rows`` yet."""
+    _apart: dict[str, Status | None] = field(default_factory=dict)
+    """Status of those, as last looked at, whose row does not tell it; None: to be read again."""
     _glance: Future[Glance] | None = None
-    _vectors: tuple[str, Stat, Future[Outline | None]] | None = None
+    _vectors: tuple[str, Status, Future[Outline | None]] | None = None
     """The index that a worker reads while the store is listed again, as it was listed before."""
 
     def take(self) -> Taken:
         """Take the store as it was at one moment, or tell what kept moving."""
-        listed, moving = self._follow()
+        standing, moving = self._follow()
         if self._forget_young() or moving:
             from synthstore.store.session import CHANGE_WAIT  # noqa: PLC0415
 
@@ -107,70 +123,107 @@ class Taker:
                 with suppress(LockedError):
                     lock = held_still(self.root / WRITE_LOCK, shared=True, wait=CHANGE_WAIT)
                     stack.enter_context(lock)
-                listed, moving = self._follow()
+                standing, moving = self._follow()
         self.problems = {**moving, **self.problems}
-        return self._taken(listed)
+        return self._taken(standing)
 
-    def _follow(self) -> tuple[Listed, Mapping[str, str]]:
+    def _follow(self) -> tuple[Standing, Mapping[str, str]]:
         """Take what moved, pass by pass, until nothing moves; what did in the last one, and how."""
         for _ in range(PASSES):
             runs = [f"{RUNS}/{run.run}" for run in unfinished_runs(self.root) if run.owner_alive]
-            listed = list_tree(self.root)
-            self._enter_vectors()
-            moved = [p for p, stat in listed.files.items() if not _same(stat, self.seen.get(p))]
-            gone = (self.seen.keys() | self.rows.keys()) - listed.files.keys()
-            self._drop(gone)
-            if not (moved or gone or runs):
-                return listed, {}
+            standing = stand(self.root)
+            self._enter_late(standing)
+            places = self.rows.paths.places(standing.paths)
+            moved = self._moved(standing, places)
+            gone = self._gone(standing, places)
+            if not (moved.any() or gone or runs):
+                return standing, {}
             # What was looked at before is not what is taken now.
             self._glance = None
-            if not (self._take_all(moved, listed) or gone or runs):
-                return listed, {}
-        self._enter_vectors()
-        moving = dict.fromkeys([*moved, *gone], _MOVES) | dict.fromkeys(runs, _IS_HALF_DONE)
-        return listed, moving
+            if not (self._take_all(standing, places, moved) or gone or runs):
+                return standing, {}
+        self._enter_late(standing)
+        late = [*compress(standing.paths, moved), *gone]
+        return standing, dict.fromkeys(late, _MOVES) | dict.fromkeys(runs, _IS_HALF_DONE)
 
-    def _drop(self, gone: Collection[str]) -> None:
-        for path in gone:
-            self.seen.pop(path, None)
-            self.rows.pop(path, None)
-            self.problems.pop(path, None)
+    def _enter_late(self, standing: Standing) -> None:
+        self._enter_vectors(standing)
+        late = sorted(self._late.values(), key=attrgetter("path"))
+        self.rows = FileRows.joined((self.rows, FileRows.of(late)))
+        self._late.clear()
+
+    def _moved(self, standing: Standing, places: Places) -> Mask:
+        """Which files are not as they were looked at last."""
+        same = standing.unmoved(self.rows, places)
+        for path, status in self._apart.items():
+            place = standing.paths.place(path)
+            if place is not None:
+                same[place] = status == standing.status(place)
+        return ~same
+
+    def _gone(self, standing: Standing, places: Places) -> Collection[str]:
+        """Files that were there, and are no more."""
+        stays = np.zeros(len(self.rows), bool)
+        stays[places[places >= 0]] = True
+        gone = set() if stays.all() else set(compress(self.rows.paths, ~stays))
+        return gone | {path for path in self._apart if standing.paths.place(path) is None}
 
     def _forget_young(self) -> bool:
         """Have those read again, if any, that may have changed without their times showing it."""
-        young = [path for path, row in self.rows.items() if not row.inode]
-        for path in young:
-            self.seen.pop(path, None)
-        return bool(young)
+        young = self.rows.table["inode"] == 0
+        self._apart.update(dict.fromkeys(compress(self.rows.paths, young)))
+        return bool(young.any())
 
-    def _take_all(self, moved: Sequence[str], listed: Listed) -> bool:
+    def _take_all(self, standing: Standing, places: Places, moved: Mask) -> bool:
         """Take what moved; False where all is as in the last snapshot, which was of one moment."""
-        self.seen.update(listed.files)
-        stands = {path for path in moved if self._stands(path, listed.files[path])}
-        if len(stands) == len(self.rows) == len(self.previous) == len(listed.files):
+        self._forget_all_but(standing, ~moved)
+        stands, rows = self._stand(standing, moved)
+        if len(rows) == len(self.previous) == len(standing):
+            self.rows = rows
             return False
+        stays = np.zeros(len(self.rows), bool)
+        stays[places[~moved & (places >= 0)]] = True
+        self.rows = FileRows.joined((self.rows.taken(stays), rows))
+        self._read_all(standing, moved & ~stands)
+        return True
+
+    def _forget_all_but(self, standing: Standing, unmoved: Mask) -> None:
+        """Forget what was learned of files that moved or are gone."""
+        for path in list(self._apart):
+            place = standing.paths.place(path)
+            if place is None or not unmoved[place]:
+                del self._apart[path]
+                self.problems.pop(path, None)
+
+    def _stand(self, standing: Standing, moved: Mask) -> tuple[Mask, FileRows]:
+        """Which of those that moved are as in the last snapshot, and their rows.
+
+        Only if the repository still has these very bytes.
+        """
+        old = self.previous
+        places = old.paths.places(standing.paths)
+        stands = standing.unmoved(old, places) & moved
+        stands[stands] = self.repository.has_each(old.table["object"][places[stands]].tobytes())
+        known = np.zeros(len(old), bool)
+        known[places[stands]] = True
+        return stands, old.taken(known).with_modes(standing.table["mode"][stands])
+
+    def _read_all(self, standing: Standing, fresh: Mask) -> None:
+        self.progress.start("backing up", int(fresh.sum()))
         layout = self.recognise()
-        fresh = sorted(set(moved) - stands)
-        last = [path for path in fresh if is_part(layout, path)]
-        rest = [path for path in fresh if path not in last]
-        self.progress.start("backing up", len(fresh))
-        for read in self._read_small([p for p in rest if listed.files[p].size < WHOLE_BELOW]):
-            self._enter(read)
-        for path in (*(p for p in rest if listed.files[p].size >= WHOLE_BELOW), *last):
-            if not self._has_read(path, listed.files[path]):
-                self._enter(self._read_alone(path, listed.files[path]))
-        return True
+        places = map(standing.paths.place, sorted(parts_of(layout)))
+        parts = [place for place in places if place is not None and fresh[place]]
+        fresh[parts] = False
+        small = standing.table["size"] < WHOLE_BELOW
+        reads = self._read_small(PathColumn(compress(standing.paths, fresh & small)))
+        rows = FileRows.of(row for read in reads if (row := self._row(read, standing)) is not None)
+        self.rows = FileRows.joined((self.rows, rows))
+        for place in (*np.flatnonzero(fresh & ~small).tolist(), *parts):
+            path, status = standing.paths[place], standing.status(place)
+            if not self._has_read(path, status):
+                self._take_late(self._read_alone(path, status.size), standing)
 
-    def _stands(self, path: str, stat: Stat) -> bool:
-        """Whether the last snapshot has these very bytes, and the repository still has them."""
-        old = same_file(self.previous, path, stat)
-        if old is None or not self.repository.has(old.object):
-            return False
-        # The row itself where it can be: of many, this is told from another in no time.
-        self.rows[path] = old if old.mode == stat.mode else old._replace(mode=stat.mode)
-        return True
-
-    def _read_small(self, paths: Sequence[str]) -> Iterator[Read]:
+    def _read_small(self, paths: PathColumn) -> Iterator[Read]:
         executor = self.crew.for_files(len(paths))
         if executor is None:
             for shard in shards(paths):
@@ -178,7 +231,7 @@ class Taker:
         else:
             yield from self._read_by(executor, paths)
 
-    def _read_by(self, executor: Executor, paths: Sequence[str]) -> Iterator[Read]:
+    def _read_by(self, executor: Executor, paths: PathColumn) -> Iterator[Read]:
         # Of use only if nothing moves from here on, but then it need not be waited for.
         self._glance = self.crew.beside(executor, len(paths), self.judge().glance_apart)
         ahead = _AHEAD * self.crew.size
@@ -187,21 +240,21 @@ class Taker:
                 self.writer.add_block(block)
             yield from shard.reads
 
-    def _read_alone(self, path: str, stat: Stat) -> Read:
-        if stat.size < WHOLE_BELOW:
+    def _read_alone(self, path: str, size: int) -> Read:
+        if size < WHOLE_BELOW:
             (read,) = read_shard(str(self.root), self.recognise(), [path], self.writer)
             return read
         return read_large(self.root, path, self.writer)
 
-    def _has_read(self, path: str, stat: Stat) -> bool:
+    def _has_read(self, path: str, status: Status) -> bool:
         """Have a worker read the index, if it is large and there are any."""
         executor = self.crew.started
-        if executor is None or path != self.recognise().faiss_path or stat.size < WHOLE_BELOW:
+        if executor is None or path != self.recognise().faiss_path or status.size < WHOLE_BELOW:
             return False
-        self._vectors = path, stat, executor.submit(outline, self.root, path)
+        self._vectors = path, status, executor.submit(outline, self.root, path)
         return True
 
-    def _enter_vectors(self) -> None:
+    def _enter_vectors(self, standing: Standing) -> None:
         """Enter the index that a worker has read, or read it if that was of no use."""
         if self._vectors is None:
             return
@@ -211,63 +264,51 @@ class Taker:
             self.writer.add(drawn.encoded)
             read = drawn.read
         else:
-            read = self._read_alone(path, before)
-        self._enter(read)
-        if read.stat is not None and not _same(read.stat, before):
-            # The listing met it before or after it changed, nobody knows which.
-            self.seen.pop(path, None)
-
-    def _enter(self, read: Read) -> None:
-        self.progress.advance(1)
-        self.problems.pop(read.path, None)
+            read = self._read_alone(path, before.size)
+        self._take_late(read, standing)
         if read.problem is not None:
-            self.problems[read.path] = read.problem
-            return
+            self._apart[path] = before
+        elif read.stat is not None and Status.of(read.stat) != before:
+            # The listing met it before or after it changed, nobody knows which.
+            self._apart[path] = None
+
+    def _take_late(self, read: Read, standing: Standing) -> None:
+        row = self._row(read, standing)
+        if row is not None:
+            self._late[row.path] = row
+
+    def _row(self, read: Read, standing: Standing) -> FileRow | None:
+        """The row of a file that was read; None where it could not be, or is gone."""
+        self.progress.advance(1)
         path, stat, sha256 = read.path, read.stat, read.sha256
+        if read.problem is not None:
+            self.problems[path] = read.problem
+            place = standing.paths.place(path)
+            self._apart[path] = None if place is None else standing.status(place)
+            return None
         if sha256 is None or stat is None:
-            self.rows.pop(path, None)
-            return
+            self._apart[path] = None
+            return None
+        if not read.settled:
+            self._apart[path] = Status.of(stat)
         inode = stat.inode if read.settled else 0
-        self.seen[path] = stat
-        self.rows[path] = FileRow(
+        return FileRow(
             path, stat.size, stat.mtime_ns, stat.mode, inode, sha256.hex(), read.state, read.id
         )
 
-    def _taken(self, listed: Listed) -> Taken:
-        files = tuple(self.rows[path] for path in sorted(self.rows))
-        folders = tuple(sorted(listed.folders, key=lambda folder: folder.path))
-        old = self.previous
-        new = sum(row.path not in old for row in files)
-        same = sum(row.path in old and old[row.path].sha256 == row.sha256 for row in files)
+    def _taken(self, standing: Standing) -> Taken:
+        old, rows = self.previous, self.rows
+        places = old.paths.places(rows.paths)
+        known = places >= 0
+        same = rows.table["object"][known] == old.table["object"][places[known]]
         return Taken(
-            tree=Tree(files, folders),
-            new=new,
-            changed=len(files) - new - same,
-            removed=len(old.keys() - self.rows.keys()),
-            unchanged=same,
-            problems={**self.problems, **listed.problems},
-            skipped=tuple(sorted(listed.skipped)),
+            rows=rows,
+            folders=tuple(sorted(standing.folders, key=attrgetter("path"))),
+            new=len(rows) - int(known.sum()),
+            changed=int((~same).sum()),
+            removed=len(old) - int(known.sum()),
+            unchanged=int(same.sum()),
+            problems={**self.problems, **standing.problems},
+            skipped=tuple(sorted(standing.skipped)),
             glance=self._glance,
         )
-
-
-def same_file(previous: Mapping[str, FileRow], path: str, stat: Stat) -> FileRow | None:
-    """The row of ``path`` in the last snapshot, if its size, time and inode are still those."""
-    old = previous.get(path)
-    same = (
-        old is not None
-        and old.size == stat.size
-        and old.mtime_ns == stat.mtime_ns
-        and old.inode == stat.inode
-    )
-    return old if same else None
-
-
-def _same(now: Stat, then: Stat | None) -> bool:
-    # Not by tuples of these: a listing asks it of every file.
-    return (
-        then is not None
-        and now.size == then.size
-        and now.mtime_ns == then.mtime_ns
-        and now.inode == then.inode
-    )

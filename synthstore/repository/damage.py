@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
 import orjson
+
+from synthstore.repository.place import DAMAGE, Place
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,3 +50,46 @@ def read_damage(content: bytes) -> Damage:
         )
     except (AttributeError, TypeError) as error:
         raise ValueError("no note of damage") from error
+
+
+def noted_damage(place: Place) -> tuple[Mapping[str, frozenset[bytes]], frozenset[bytes]]:
+    """What all notes say: bad blobs by pack, and files that want a piece."""
+    bad: dict[str, frozenset[bytes]] = {}
+    files: frozenset[bytes] = frozenset()
+    for name in place.names(DAMAGE):
+        noted = noted_in(place, name)
+        files |= noted.files
+        for pack, blobs in noted.blobs.items():
+            bad[pack] = bad.get(pack, frozenset()) | blobs
+    return bad, files
+
+
+def noted_in(place: Place, name: str) -> Damage:
+    """What one note says: nothing, if it cannot be read."""
+    try:
+        return read_damage(place.read(f"{DAMAGE}/{name}"))
+    except (ValueError, FileNotFoundError):
+        return Damage({}, frozenset())
+
+
+def withdraw_notes(
+    place: Place,
+    packs: Container[str],
+    read: Container[str],
+    bad: Mapping[str, AbstractSet[bytes]],
+) -> bool:
+    """Drop notes of blobs of packs just ``read``, none ``bad``: the medium faltered then.
+
+    ``packs`` are all that there are. Whether there was one.
+    """
+    dropped = False
+    for name in place.names(DAMAGE):
+        noted = noted_in(place, name).blobs
+        if noted and all(
+            # What is said of a pack that is gone holds nothing back.
+            pack not in packs or (pack in read and blobs.isdisjoint(bad.get(pack, frozenset())))
+            for pack, blobs in noted.items()
+        ):
+            place.remove(f"{DAMAGE}/{name}")
+            dropped = True
+    return dropped

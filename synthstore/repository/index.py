@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from itertools import count
-from typing import NamedTuple
+from typing import Final, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
 
 from synthstore.repository.packs import (
+    BLOB,
     TAIL_BYTES,
     Blob,
     PackDamageError,
@@ -17,6 +21,10 @@ from synthstore.repository.packs import (
     read_index,
 )
 from synthstore.repository.place import PACKS, Place
+from synthstore.repository.prefixes import ID_BYTES, Numbers, Prefixes
+
+FEW: Final = 1 << 17
+"""Objects that are found in the shortest time."""
 
 
 class Location(NamedTuple):
@@ -40,8 +48,10 @@ class Index:
         self.sizes: dict[str, int] = {}
         self.unreadable: dict[str, str] = {}
         """Packs whose index cannot be read, and why."""
-        self._rows: dict[bytes, int] = {}
-        """Where each object is among the rows of all packs, one pack after the other."""
+        self._few: dict[bytes, int] = {}
+        """Where an object is among the rows of all packs, one pack after the other."""
+        self._many = Prefixes.none()
+        """The same of all others: they take a tenth of the memory there, and longer to be found."""
         self._order: list[PackIndex] = []
         self._packed: list[memoryview] = []
         """The rows of each."""
@@ -49,41 +59,93 @@ class Index:
         """The first row of each."""
 
     def __contains__(self, name: bytes) -> bool:
-        return name in self._rows
+        return name in self._few or self._among_many(name) is not None
 
     def __len__(self) -> int:
-        return len(self._rows)
-
-    def __iter__(self) -> Iterator[bytes]:
-        return iter(self._rows)
+        return len(self._many) + sum(self._among_many(name) is None for name in self._few)
 
     def load(self, place: Place, bad: Mapping[str, frozenset[bytes]]) -> None:
         """Read the indexes of all packs; ``bad`` are blobs to leave out, by pack."""
+        packs: list[PackIndex] = []
         for name, size in sorted(place.names(PACKS).items()):
             try:
-                self.add(read_tail(place, name, size), bad.get(name, frozenset()))
+                packs.append(read_tail(place, name, size))
             except PackDamageError as error:
                 self.unreadable[name] = str(error)
             except FileNotFoundError:
                 # Prune took it away since the folder was listed.
                 continue
             self.sizes[name] = size
+        if sum(len(pack.blobs) for pack in packs) <= FEW:
+            for pack in packs:
+                self.add(pack, bad.get(pack.name, frozenset()))
+            return
+        columns = [_without(pack, self._enter(pack), bad.get(pack.name)) for pack in packs]
+        self._fold(b"".join(ids for ids, _ in columns), np.concatenate([n for _, n in columns]))
 
     def add(self, pack: PackIndex, bad: frozenset[bytes] = frozenset()) -> None:
         """Take up one more pack, but for its ``bad`` blobs, which another may have whole."""
-        self.packs[pack.name] = pack
+        rows: Iterable[tuple[bytes, int]]
+        rows = zip(pack.ids(), count(self._enter(pack)), strict=False)
+        if bad:
+            rows = ((blob, row) for blob, row in rows if blob not in bad)
+        self._few.update(rows)
+        if len(self._few) > FEW:
+            few, self._few = self._few, {}
+            self._fold(b"".join(few), np.fromiter(few.values(), np.uint32, len(few)))
+
+    def _enter(self, pack: PackIndex) -> int:
+        """Have a pack as the last; its first row."""
         start = self._starts[-1] + len(self._order[-1].blobs) if self._order else 0
+        self.packs[pack.name] = pack
         self._order.append(pack)
         self._packed.append(pack.packed())
         self._starts.append(start)
-        rows: Iterable[tuple[bytes, int]] = zip(pack.ids(), count(start), strict=False)
-        if bad:
-            rows = ((blob, row) for blob, row in rows if blob not in bad)
-        self._rows.update(rows)
+        return start
+
+    def _fold(self, ids: bytes, rows: Numbers) -> None:
+        """Have some among the many, in place of those that have the same ids."""
+        self._many = self._many.with_more(ids, rows)
+        rows, twins = self._many.numbers, self._many.twins()
+        again = [at for at in twins if self._id(int(rows[at])) == self._id(int(rows[at + 1]))]
+        if again:
+            self._many = self._many.without(np.array(again))
+
+    def _among_many(self, name: bytes) -> int | None:
+        if not self._many:
+            return None
+        return next((row for row in self._many.of(name) if self._id(row) == name), None)
+
+    def _id(self, row: int) -> bytes:
+        place = bisect_right(self._starts, row) - 1
+        at = (row - self._starts[place]) * BLOB.size
+        return bytes(self._packed[place][at : at + ID_BYTES])
+
+    def holds(self, ids: bytes) -> npt.NDArray[np.bool_]:
+        """Which of ``ids``, which follow each other, are there."""
+        found = np.zeros(len(ids) // ID_BYTES, bool)
+        if self._many:
+            may_be, rows = self._many.last_of(ids)
+            found[may_be] = self._are(ids, np.flatnonzero(may_be), rows[may_be])
+        for place in np.flatnonzero(~found):
+            found[place] = ids[place * ID_BYTES : (place + 1) * ID_BYTES] in self
+        return found
+
+    def _are(
+        self, ids: bytes, places: npt.NDArray[np.intp], rows: Numbers
+    ) -> npt.NDArray[np.bool_]:
+        """Whether those of ``ids`` at ``places`` are the ids of these ``rows``."""
+        same = np.zeros(len(rows), bool)
+        wanted = np.frombuffer(ids, f"V{ID_BYTES}")[places]
+        order = np.argsort(rows, kind="stable")
+        of_pack = np.split(order, np.searchsorted(rows[order], self._starts[1:]))
+        for pack, start, some in zip(self._order, self._starts, of_pack, strict=True):
+            same[some] = pack.blobs["id"][rows[some] - start] == wanted[some]
+        return same
 
     def find(self, name: bytes) -> Location | None:
         """Where an object is; None if nowhere."""
-        row = self._rows.get(name)
+        row = self._row(name)
         if row is None:
             return None
         # Asked for every file and every piece of it.
@@ -91,9 +153,25 @@ class Index:
         entry = entry_at(self._packed[place], row - self._starts[place])
         return Location(self._order[place], *entry)
 
+    def _row(self, name: bytes) -> int | None:
+        row = self._few.get(name)
+        return self._among_many(name) if row is None else row
+
     def pack_of(self, name: bytes) -> str:
         """The pack that serves an object; raises KeyError."""
-        return self._order[bisect_right(self._starts, self._rows[name]) - 1].name
+        row = self._row(name)
+        if row is None:
+            raise KeyError(name)
+        return self._order[bisect_right(self._starts, row) - 1].name
+
+
+def _without(pack: PackIndex, start: int, bad: frozenset[bytes] | None) -> tuple[bytes, Numbers]:
+    """The ids of a pack, one after the other, and their rows, but for the ``bad`` ones."""
+    rows = np.arange(start, start + len(pack.blobs), dtype=np.uint32)
+    if not bad:
+        return pack.blobs["id"].tobytes(), rows
+    good = np.array([blob not in bad for blob in pack.ids()], bool)
+    return pack.blobs["id"][good].tobytes(), rows[good]
 
 
 def read_tail(place: Place, name: str, size: int) -> PackIndex:

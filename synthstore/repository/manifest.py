@@ -6,17 +6,34 @@ import hashlib
 import json
 import re
 import zlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
-from operator import itemgetter
+from itertools import repeat
 from typing import Any, NamedTuple, cast
 
 import orjson
 
 from synthstore.model.digests import are_digests
 from synthstore.repository.codec import RAW, Number
+from synthstore.repository.file_rows import Columns, FileRow, FileRows
 from synthstore.repository.recipes import Encoded, Piece, write_recipe
+
+__all__ = [
+    "DAMAGED",
+    "FORMAT",
+    "PARTIAL",
+    "FileRow",
+    "FolderRow",
+    "Snapshot",
+    "Tree",
+    "of_store",
+    "read_snapshot",
+    "read_tree",
+    "spell_snapshot",
+    "spell_tree",
+]
 
 FORMAT = 1
 DAMAGED = "damaged"
@@ -26,6 +43,9 @@ PARTIAL = "partial"
 """The tag of a snapshot that lacks what could not be read, or is not of one moment."""
 
 _ROWS_A_PIECE = 64
+_LINES_BYTES = 1 << 18
+"""About as many bytes of a list are read at a time."""
+
 _NAME = re.compile(r"(\d{8}T\d{6}\.\d{6}Z)-([0-9a-f]{16})")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _SHORT = 8
@@ -42,35 +62,6 @@ _DIGEST = 6
 """Where in a file's line its sha256 stands."""
 
 
-class FileRow(NamedTuple):
-    """One file of a snapshot."""
-
-    path: str
-    """Store-relative, POSIX."""
-    size: int
-    mtime_ns: int
-    mode: int
-    """Permission bits."""
-    inode: int
-    """As it was read; 0 where the file may have changed since within one tick of its clock."""
-    sha256: str
-    """Of its bytes, and the id of the object that holds them."""
-    state: str = ""
-    """What parsing found: empty, or the status of a hurt entity file."""
-    id: str = ""
-    """The entity that it bears, where that could be read."""
-
-    @property
-    def safe_mode(self) -> int:
-        """The mode to restore: no program of another's becomes set-user-id by us."""
-        return self.mode & 0o777
-
-    @property
-    def object(self) -> bytes:
-        """The object's id."""
-        return bytes.fromhex(self.sha256)
-
-
 class FolderRow(NamedTuple):
     """One folder of a snapshot; the store itself is ``""``."""
 
@@ -83,7 +74,7 @@ class FolderRow(NamedTuple):
 class Tree:
     """All that a snapshot holds, sorted by path."""
 
-    files: tuple[FileRow, ...]
+    files: Sequence[FileRow]
     folders: tuple[FolderRow, ...]
 
 
@@ -179,22 +170,48 @@ def _require_sound(document: Mapping[str, object]) -> None:
         raise ValueError("its tags, findings or tree cannot be")
 
 
-def spell_tree(tree: Tree) -> Encoded:
+def spell_tree(tree: Tree, take: Callable[[Piece], None]) -> Encoded:
     """The tree as one object in pieces, so that rows that stay are stored once.
 
     A line is a JSON array, of a folder or of a file; a piece ends behind a path chosen by its crc.
+    ``take`` has each piece as soon as it is spelt: together they are as large as the list.
     """
-    rows: list[tuple[str, tuple[object, ...]]]
-    rows = [(row.path, ("d", *row)) for row in tree.folders]
-    rows += [(row.path, ("f", *row)) for row in tree.files]
-    pieces: list[bytes] = []
+    whole = hashlib.sha256()
+    ids: list[bytes] = []
+    size = 0
+    for data in _pieces(tree):
+        whole.update(data)
+        size += len(data)
+        piece = Piece(hashlib.sha256(data).digest(), Number.BYTES, data)
+        take(piece)
+        ids.append(piece.id)
+    body = write_recipe(b"", [0] * len(ids), [RAW] * len(ids), ids)
+    return Encoded(whole.digest(), size, body, is_recipe=True, is_list=True)
+
+
+def _pieces(tree: Tree) -> Iterator[bytes]:
     lines: list[bytes] = []
-    for path, row in sorted(rows, key=itemgetter(0)):
+    for path, row in _spelt_rows(tree):
         lines.append(_line(row))
         if zlib.crc32(path.encode("utf-8", "surrogatepass")) % _ROWS_A_PIECE == 0:
-            pieces.append(b"\n".join([*lines, b""]))
+            yield b"\n".join([*lines, b""])
             lines = []
-    return _in_pieces([*pieces, b"\n".join([*lines, b""])] if lines else pieces)
+    if lines:
+        yield b"\n".join([*lines, b""])
+
+
+def _spelt_rows(tree: Tree) -> Iterator[tuple[str, Sequence[object]]]:
+    """The path of each folder and file, in their order, and what its line is of."""
+    folders = deque(tree.folders)
+    for run in FileRows.of(tree.files).runs():
+        for row in zip(repeat("f"), *run, strict=False):
+            path = row[1]
+            while folders and folders[0].path <= path:
+                folder = folders.popleft()
+                yield folder.path, ("d", *folder)
+            yield path, row
+    for folder in folders:
+        yield folder.path, ("d", *folder)
 
 
 def _line(row: Sequence[object]) -> bytes:
@@ -216,34 +233,52 @@ def _loads(content: bytes) -> Any:
             raise ValueError("it is nested too deep") from error
 
 
-def _in_pieces(pieces: Iterable[bytes]) -> Encoded:
-    """A list as a row of byte pieces, without a skeleton."""
-    whole = hashlib.sha256()
-    found: list[Piece] = []
+def read_tree(parts: Iterable[bytes]) -> Tree:
+    """Read what ``spell_tree`` spelt, of which little stands at a time.
+
+    Raises ValueError for anything else.
+    """
+    folders: list[FolderRow] = []
+
+    def files() -> Iterator[Columns]:
+        for lines in _some_lines(parts):
+            columns, others = _columns_of(lines)
+            folders.extend(others)
+            yield columns
+
+    try:
+        return Tree(FileRows.of_columns(files()), tuple(folders))
+    except OverflowError as error:
+        raise ValueError("a number of it is larger than any can be") from error
+
+
+def _some_lines(parts: Iterable[bytes]) -> Iterator[bytes]:
+    """The same bytes, a few lines at a time."""
+    waiting: list[bytes] = []
     size = 0
-    for data in pieces:
-        whole.update(data)
-        size += len(data)
-        found.append(Piece(hashlib.sha256(data).digest(), Number.BYTES, data))
-    body = write_recipe(b"", [0] * len(found), [RAW] * len(found), [p.id for p in found])
-    return Encoded(whole.digest(), size, body, tuple(found), is_recipe=True, is_list=True)
+    for part in parts:
+        waiting.append(part)
+        size += len(part)
+        if size >= _LINES_BYTES:
+            lines, end, rest = b"".join(waiting).rpartition(b"\n")
+            yield lines + end
+            waiting, size = [rest], len(rest)
+    yield b"".join(waiting)
 
 
-def read_tree(content: bytes) -> Tree:
-    """Read what ``spell_tree`` spelt; raises ValueError for anything else."""
-    rows = _loads(b"[%b]" % content.rstrip(b"\n").replace(b"\n", b","))
+def _columns_of(lines: bytes) -> tuple[Columns, Iterator[FolderRow]]:
+    """The columns of the files, and the rows of the folders."""
+    rows = _loads(b"[%b]" % lines.rstrip(b"\n").replace(b"\n", b","))
     files = [row for row in rows if type(row) is list and row[:1] == ["f"]]
     folders = [row for row in rows if type(row) is list and row[:1] == ["d"]]
     if len(files) + len(folders) != len(rows):
         raise ValueError("a line of it is of neither a file nor a folder")
     # Checked by columns: to look at each field by itself takes most of the time.
-    file_columns = _columns(files, _FILE_TYPES)
-    if not are_digests(file_columns[_DIGEST]):
+    columns = _columns(files, _FILE_TYPES)
+    if not are_digests(columns[_DIGEST]):
         raise ValueError("the sha256 of a file of it cannot be one")
-    return Tree(
-        tuple(map(FileRow._make, zip(*file_columns[1:], strict=True))),
-        tuple(map(FolderRow._make, zip(*_columns(folders, _FOLDER_TYPES)[1:], strict=True))),
-    )
+    each_folder = zip(*_columns(folders, _FOLDER_TYPES)[1:], strict=True)
+    return columns[1:], map(FolderRow._make, each_folder)
 
 
 def _columns(rows: Sequence[Sequence[Any]], types: Sequence[type]) -> Sequence[Sequence[Any]]:

@@ -11,6 +11,7 @@ import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -137,8 +138,8 @@ class PackIndex:
     def by_block(self) -> Mapping[int, Sequence[Blob]]:
         """The blobs of each block."""
         found: dict[int, list[Blob]] = {block: [] for block in range(len(self.blocks))}
-        for row in range(len(self.blobs)):
-            found[self.block_of(row)].append(self.blob(row))
+        for block, blob in map(partial(entry_at, self.packed()), range(len(self.blobs))):
+            found[block].append(blob)
         return found
 
     def span(self, block: int) -> tuple[int, int]:

@@ -6,12 +6,14 @@ import hashlib
 import logging
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
-from collections.abc import Set as AbstractSet
 from contextlib import AbstractContextManager, ExitStack, contextmanager
+
+import numpy as np
+import numpy.typing as npt
 
 from synthstore.errors import OperationError, PermissionDeniedError
 from synthstore.repository.config import begin, require_known
-from synthstore.repository.damage import Damage, read_damage, spell_damage
+from synthstore.repository.damage import Damage, noted_damage, spell_damage
 from synthstore.repository.index import Index, Location
 from synthstore.repository.manifest import (
     Snapshot,
@@ -22,6 +24,7 @@ from synthstore.repository.manifest import (
 )
 from synthstore.repository.packs import Kind, PackDamageError
 from synthstore.repository.place import DAMAGE, PACKS, SNAPSHOTS, Place
+from synthstore.repository.prefixes import ID_BYTES
 from synthstore.repository.recipes import Fetch, Rebuilt, Recipe, RecipeError, read_recipe
 
 _log = logging.getLogger("synthstore")
@@ -30,6 +33,11 @@ _CACHED_BLOCKS = 96
 _FEW = 64
 _WINDOW_BYTES = 64 << 20
 """Pieces of one file that are fetched at a time: a FAISS file has them in an order of its own."""
+
+_LIST_WINDOW_BYTES = 4 << 20
+"""The same of a list of files, of which most pieces lie in their order."""
+
+_OTHER = "its bytes are not those that were stored"
 
 
 class LostObjectError(OperationError):
@@ -85,46 +93,14 @@ class Repository:
 
     def reload(self) -> None:
         """Read the indexes again: another process may have added packs."""
-        bad, self.suspects = self._damage()
+        bad, self.suspects = noted_damage(self.place)
         self.index = Index()
         self.index.load(self.place, bad)
-
-    def _damage(self) -> tuple[Mapping[str, frozenset[bytes]], frozenset[bytes]]:
-        bad: dict[str, frozenset[bytes]] = {}
-        files: frozenset[bytes] = frozenset()
-        for name in self.place.names(DAMAGE):
-            noted = self._noted(name)
-            files |= noted.files
-            for pack, blobs in noted.blobs.items():
-                bad[pack] = bad.get(pack, frozenset()) | blobs
-        return bad, files
-
-    def noted_packs(self, name: str) -> frozenset[str]:
-        """The packs that a note of damage is about."""
-        return frozenset(self._noted(name).blobs)
-
-    def _noted(self, name: str) -> Damage:
-        try:
-            return read_damage(self.place.read(f"{DAMAGE}/{name}"))
-        except (ValueError, FileNotFoundError):
-            return Damage({}, frozenset())
 
     def note_damage(self, damage: Damage) -> None:
         """Keep in mind what a check found, so that the next backup stores it again."""
         name, content = spell_damage(damage)
         self.place.write(f"{DAMAGE}/{name}", content)
-
-    def withdraw_notes(self, read: AbstractSet[str], bad: Mapping[str, AbstractSet[bytes]]) -> None:
-        """Drop notes of blobs of packs just ``read``, none ``bad``: the medium faltered then."""
-        for name in self.place.names(DAMAGE):
-            noted = self._noted(name).blobs
-            if noted and all(
-                # What is said of a pack that is gone holds nothing back.
-                pack not in self.index.packs
-                or (pack in read and blobs.isdisjoint(bad.get(pack, frozenset())))
-                for pack, blobs in noted.items()
-            ):
-                self.place.remove(f"{DAMAGE}/{name}")
 
     def locked(self, *, shared: bool, wait: float = 0.0) -> AbstractContextManager[object]:
         """Hold it: shared to add, alone to take away."""
@@ -135,6 +111,14 @@ class Repository:
         if name not in self.index:
             return False
         return name not in self.suspects or self.complete(name)
+
+    def has_each(self, ids: bytes) -> npt.NDArray[np.bool_]:
+        """As ``has``, of many files whose ids follow each other."""
+        found = self.index.holds(ids)
+        if self.suspects:
+            for place in np.flatnonzero(found):
+                found[place] = self.has(ids[place * ID_BYTES : (place + 1) * ID_BYTES])
+        return found
 
     def complete(self, name: bytes) -> bool:
         """Whether all pieces of a file are there."""
@@ -163,17 +147,20 @@ class Repository:
         """The whole bytes of a file or piece, proved by their sha256; raises LostObjectError."""
         content = b"".join(self.stream(name))
         if hashlib.sha256(content).digest() != name:
-            raise _lost(name, "its bytes are not those that were stored")
+            raise _lost(name, _OTHER)
         return content
 
-    def stream(self, name: bytes) -> Iterator[bytes]:
-        """The bytes of a file or piece in pieces, not yet proved; raises LostObjectError."""
+    def stream(self, name: bytes, window: int = _WINDOW_BYTES) -> Iterator[bytes]:
+        """The bytes of a file or piece in pieces, not yet proved; raises LostObjectError.
+
+        As many as ``window`` bytes are held at a time.
+        """
         recipe = self.recipe(name)
         if recipe is None:
             yield self._body(self._find(name))
             return
         try:
-            yield from recipe.rebuilt(self._ahead(recipe.ids))
+            yield from recipe.rebuilt(self._ahead(recipe.ids, window))
         except RecipeError as error:
             raise _lost(name, str(error)) from error
 
@@ -188,7 +175,7 @@ class Repository:
             raise _lost(name, str(error)) from error
         return Rebuilt(recipe.joined([part.text for part in parts]), recipe, parts)
 
-    def _ahead(self, ids: Sequence[bytes]) -> Fetch:
+    def _ahead(self, ids: Sequence[bytes], window: int = _WINDOW_BYTES) -> Fetch:
         """Fetch pieces in the order of ``ids``, many at a time in the order in which they lie."""
         if len(ids) <= _FEW:
             return lambda piece: self._body(self._find(piece))
@@ -198,18 +185,18 @@ class Repository:
         def fetch(piece: bytes) -> bytes:
             while piece not in held:
                 held.clear()
-                where = self._window(rest)
+                where = self._window(rest, window)
                 for name in sorted(where, key=lambda name: where[name].lies):
                     held[name] = self._body(where[name])
             return held[piece]
 
         return fetch
 
-    def _window(self, ids: Iterator[bytes]) -> dict[bytes, Location]:
+    def _window(self, ids: Iterator[bytes], window: int) -> dict[bytes, Location]:
         """Where the next of ``ids`` are, as many as may be held at a time."""
         where: dict[bytes, Location] = {}
         size = 0
-        while size < _WINDOW_BYTES and (name := next(ids, None)) is not None:
+        while size < window and (name := next(ids, None)) is not None:
             where[name] = self._find(name)
             size += where[name].blob.size
         return where
@@ -281,10 +268,20 @@ class Repository:
 
     def tree_of(self, name: bytes) -> Tree:
         """The tree that an object holds; raises LostObjectError."""
+        whole = hashlib.sha256()
+
+        def parts() -> Iterator[bytes]:
+            for part in self.stream(name, _LIST_WINDOW_BYTES):
+                whole.update(part)
+                yield part
+
         try:
-            return read_tree(self.read(name))
+            tree = read_tree(parts())
         except ValueError as error:
             raise _lost(name, "it is no tree of files") from error
+        if whole.digest() != name:
+            raise _lost(name, _OTHER)
+        return tree
 
     def add_snapshot(self, snapshot: Snapshot) -> Snapshot:
         """Store a snapshot, whose objects must be durable by now."""

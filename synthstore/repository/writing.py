@@ -28,6 +28,7 @@ class Writer:
         self._writing: Future[tuple[PackIndex, int]] | None = None
         self._builders = {of_list: PackBuilder() for of_list in (False, True)}
         self._fresh: set[bytes] = set()
+        """Those that no pack of the index has yet."""
         self.bytes_added = 0
         """Of packs, as stored."""
 
@@ -93,7 +94,6 @@ class Writer:
         if not self._builders[True].empty:
             self._write(of_list=True)
         self._settle()
-        self._fresh.clear()
 
     def _write(self, *, of_list: bool) -> None:
         self._settle()
@@ -109,6 +109,7 @@ class Writer:
         self.bytes_added += size
         self._repository.index.sizes[pack.name] = size
         self._repository.index.add(pack)
+        self._fresh.difference_update(pack.ids())
 
 
 def _write(place: Place, builder: PackBuilder) -> tuple[PackIndex, int]:
