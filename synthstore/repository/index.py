@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import count
 from typing import Final, NamedTuple
 
@@ -106,10 +106,18 @@ class Index:
     def _fold(self, ids: bytes, rows: Numbers) -> None:
         """Have some among the many, in place of those that have the same ids."""
         self._many = self._many.with_more(ids, rows)
-        rows, twins = self._many.numbers, self._many.twins()
-        again = [at for at in twins if self._id(int(rows[at])) == self._id(int(rows[at + 1]))]
+        again = [place for places in self._many.alike() for place in self._outdated(places)]
         if again:
             self._many = self._many.without(np.array(again))
+
+    def _outdated(self, places: range) -> Iterator[int]:
+        """Those of objects that a pack has, too, which was taken up later."""
+        seen: set[bytes] = set()
+        for place in reversed(places):
+            name = self._id(int(self._many.numbers[place]))
+            if name in seen:
+                yield place
+            seen.add(name)
 
     def _among_many(self, name: bytes) -> int | None:
         if not self._many:

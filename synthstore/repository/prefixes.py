@@ -66,6 +66,9 @@ class Prefixes:
         there[there] = self._keys[places[there]] == keys[there]
         return there, self.numbers[places]
 
-    def twins(self) -> npt.NDArray[np.intp]:
-        """Places whose successor begins alike."""
-        return np.flatnonzero(self._keys[:-1] == self._keys[1:])
+    def alike(self) -> Iterator[range]:
+        """Places of two or more that begin alike."""
+        twins = np.flatnonzero(self._keys[:-1] == self._keys[1:])
+        for run in np.split(twins, np.flatnonzero(np.diff(twins) > 1) + 1):
+            if len(run):
+                yield range(int(run[0]), int(run[-1]) + 2)

@@ -98,7 +98,7 @@ async def scan(
     # Whoever reads a file looks at it as well.
     names_only = not (options.quick or options.subset or known)
     listing = await asyncio.to_thread(list_store, root, layout, names_only=names_only)
-    unread = [_unread(c) for c in listing.candidates if not options.parses(c.path)]
+    unread = FileTable.of(_unread(c) for c in listing.candidates if not options.parses(c.path))
     todo = _todo(listing, options, known)
     # Millions of names and facts are not kept twice while the rest is made of them.
     listing.candidates.clear()
