@@ -14,12 +14,13 @@ from functools import partial
 from itertools import count
 from pathlib import Path
 from threading import Thread
+from typing import Any
 
 import pytest
 
 from synthstore import MemoryPersistence
 from synthstore.backup import encoding
-from synthstore.backup.encoding import Outline
+from synthstore.backup.encoding import Outline, Read, read_shard
 from synthstore.backup.judging import Claims, Glance, Judge, Verdict
 from synthstore.backup.report import BackupReport
 from synthstore.backup.snapshot import BackupOptions, backup
@@ -256,6 +257,22 @@ def test_what_comes_to_rest_is_taken_as_it_is_then(built: Built, place: LocalPla
     give_back(target, place)
     assert wrong(target) == wrong(built.root)
     assert not (target / built.paths[going]).exists()
+
+
+def test_a_file_that_is_away_for_a_moment_is_taken_when_it_is_back(
+    built: Built, place: LocalPlace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    away, times = built.paths[built.memories[3]], iter([True])
+
+    def read(*asked: Any) -> list[Read]:
+        moment = next(times, False)
+        return [Read(r.path) if moment and r.path == away else r for r in read_shard(*asked)]
+
+    monkeypatch.setattr("synthstore.backup.taking.read_shard", read)
+    done = back_up(built.root, place, jobs=1)
+    assert done.problems == {}
+    give_back(place.root.with_name("out"), place)
+    assert standing(place.root.with_name("out")) == standing(built.root)
 
 
 def test_a_run_half_done_is_waited_for_or_named(built: Built, place: LocalPlace) -> None:

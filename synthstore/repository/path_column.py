@@ -31,8 +31,8 @@ class PathColumn(Sequence[str]):
     def __init__(self, paths: Iterable[str] = ()) -> None:
         """Take ``paths``; raises ValueError for what is none."""
         self._runs: list[bytes] = []
-        self._firsts: list[str] = []
-        """The first path of each run."""
+        self._firsts: list[bytes] = []
+        """The first path of each run, as bytes: these ascend as the paths do, and keep none alive."""
         self._count = 0
         self._last: tuple[int, list[str]] = -1, []
         """The run of which a path was asked for last."""
@@ -42,7 +42,7 @@ class PathColumn(Sequence[str]):
             if joined.count(_END) != len(run) - 1:
                 raise ValueError("a path cannot hold a zero byte")
             self._runs.append(joined.encode(*_CODE))
-            self._firsts.append(run[0])
+            self._firsts.append(run[0].encode(*_CODE))
             self._count += len(run)
 
     def __len__(self) -> int:
@@ -87,7 +87,7 @@ class PathColumn(Sequence[str]):
 
     def place(self, path: str) -> int | None:
         """Where ``path`` stands, if they ascend and it does."""
-        number = bisect_right(self._firsts, path) - 1
+        number = bisect_right(self._firsts, path.encode(*_CODE)) - 1
         run = self._run(number) if number >= 0 else []
         at = bisect_left(run, path)
         return number * RUN + at if at < len(run) and run[at] == path else None
