@@ -28,7 +28,7 @@ from synthstore.repository.recipes import (
     Piece,
     encode_apart,
     flat_shape_of,
-    read_recipe,
+    ids_in,
     write_recipe,
 )
 from synthstore.scan.shard import facts_of
@@ -185,9 +185,9 @@ class Outline(NamedTuple):
     read: Read
     encoded: Encoded
 
-    def pieces(self) -> Sequence[bytes]:
-        """The ids of its vectors, each of which must be stored already."""
-        return read_recipe(self.encoded.body).ids
+    def pieces(self) -> bytes:
+        """The ids of its vectors, one after the other, each of which must be stored already."""
+        return ids_in(self.encoded.body)
 
 
 def outline(root: Path, path: str) -> Outline | None:

@@ -260,7 +260,7 @@ class Taker:
             return
         (path, before, reading), self._vectors = self._vectors, None
         drawn = reading.result()
-        if drawn is not None and all(map(self.writer.has, drawn.pieces())):
+        if drawn is not None and self.writer.has_all(drawn.pieces()):
             self.writer.add(drawn.encoded)
             read = drawn.read
         else:

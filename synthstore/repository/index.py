@@ -10,6 +10,7 @@ from typing import Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from synthstore.files.memory import give_back
 from synthstore.repository.packs import (
     BLOB,
     TAIL_BYTES,
@@ -109,6 +110,7 @@ class Index:
         again = [place for places in self._many.alike() for place in self._outdated(places)]
         if again:
             self._many = self._many.without(np.array(again))
+        give_back()
 
     def _outdated(self, places: range) -> Iterator[int]:
         """Those of objects that a pack has, too, which was taken up later."""

@@ -32,7 +32,7 @@ class PathColumn(Sequence[str]):
         """Take ``paths``; raises ValueError for what is none."""
         self._runs: list[bytes] = []
         self._firsts: list[bytes] = []
-        """The first path of each run, as bytes: these ascend as the paths do, and keep none alive."""
+        """The first path of each run: bytes ascend as the paths do, and keep none of them alive."""
         self._count = 0
         self._last: tuple[int, list[str]] = -1, []
         """The run of which a path was asked for last."""

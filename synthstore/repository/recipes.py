@@ -166,14 +166,30 @@ def _spell_style(style: Style) -> bytes:
     return _STYLE.pack(style.number, style.spelling, *map(len, spaces)) + b"".join(spaces)
 
 
+def ids_in(body: bytes) -> bytes:
+    """The ids of a recipe's pieces, one after the other; raises RecipeError."""
+    try:
+        count, _, at = _read_styles(body)
+    except (struct.error, ValueError, IndexError) as error:
+        raise RecipeError(f"a recipe is cut short or damaged: {error}") from error
+    start = at + 6 * count
+    return body[start : start + _ID * count]
+
+
+def _read_styles(body: bytes) -> tuple[int, Sequence[Style], int]:
+    """How many pieces a recipe has, its styles, and where they end."""
+    count, styles = _HEAD.unpack_from(body)
+    table, at = [], _HEAD.size
+    for _ in range(styles):
+        style, at = _read_style(body, at)
+        table.append(style)
+    return count, table, at
+
+
 def read_recipe(body: bytes) -> Recipe:
     """Read what ``write_recipe`` wrote; raises RecipeError for anything else."""
     try:
-        count, styles = _HEAD.unpack_from(body)
-        table, at = [], _HEAD.size
-        for _ in range(styles):
-            style, at = _read_style(body, at)
-            table.append(style)
+        count, table, at = _read_styles(body)
         gaps = struct.unpack_from(f"<{count}I", body, at)
         places = struct.unpack_from(f"<{count}H", body, at + 4 * count)
         at += 6 * count

@@ -6,11 +6,14 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
 from typing import Self
 
+import numpy as np
+
 from synthstore.repository.blocks import Block
 from synthstore.repository.index import read_tail
 from synthstore.repository.pack_building import PackBuilder
 from synthstore.repository.packs import PACK_BYTES, PackIndex
 from synthstore.repository.place import PACKS, Place
+from synthstore.repository.prefixes import ID_BYTES
 from synthstore.repository.recipes import Encoded, Piece
 from synthstore.repository.vault import Repository
 
@@ -72,6 +75,11 @@ class Writer:
     def has(self, name: bytes) -> bool:
         """Whether an object is stored, or waits to be."""
         return name in self._fresh or name in self._repository.index
+
+    def has_all(self, ids: bytes) -> bool:
+        """Whether that is so of each of ``ids``, which follow each other."""
+        missing = np.flatnonzero(~self._repository.index.holds(ids)) * ID_BYTES
+        return all(ids[at : at + ID_BYTES] in self._fresh for at in missing.tolist())
 
     def _wants(self, name: bytes) -> bool:
         if self.has(name):
