@@ -9,6 +9,7 @@ import pytest
 
 from synthstore.backup import listing
 from synthstore.backup.listing import Standing, Status, list_tree, stand
+from synthstore.files import walk
 from synthstore.repository.path_column import RUN
 from synthstore.testing.stores import Built, build
 
@@ -39,10 +40,9 @@ def test_what_goes_or_is_replaced_while_a_store_is_listed(
     built: Built, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     gone, link, moved, *_ = [built.root / path for path in built.paths.values()]
-    walked = listing.list_folder
 
-    def list_folder(root: Path, folder: str, *, names_only: bool) -> list[listing.Entry]:
-        found = walked(root, folder, names_only=names_only)
+    def list_folder(root: Path, folder: str, *, names_only: bool) -> list[walk.Entry]:
+        found = walk.list_folder(root, folder, names_only=names_only)
         if folder == "memories":
             gone.unlink()
             link.unlink()

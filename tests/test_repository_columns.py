@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from itertools import product
 from operator import attrgetter
+from typing import Any
 
 import numpy as np
 import orjson
@@ -30,7 +31,7 @@ def path(number: int) -> str:
     return f"memories/mem_{number:06}.json"
 
 
-def row(number: int, **fields: object) -> FileRow:
+def row(number: int, **fields: Any) -> FileRow:
     plain = FileRow(path(number), number, -number, 0o640, 2**64 - 1 - number, f"{number:064x}")
     return plain._replace(**{"id": f"mem_{number:06}", **fields})
 
@@ -100,7 +101,7 @@ def test_rows_are_given_back() -> None:
         {"id": "other"},
     ],
 )
-def test_rows_that_differ(change: dict[str, object]) -> None:
+def test_rows_that_differ(change: dict[str, Any]) -> None:
     assert FileRows.of(ROWS) == FileRows.of(ROWS)
     assert FileRows.of(ROWS) != FileRows.of([*ROWS[:-1], ROWS[-1]._replace(**change)])
 
@@ -138,7 +139,7 @@ def test_a_long_list_is_read_as_it_was_spelt() -> None:
     whole = b"".join(piece.data for piece in pieces)
     assert spelt.size == len(whole)
     paths = [json.loads(line)[1] for line in whole.splitlines()]
-    assert paths == sorted([one.path for one in (*tree.files, *FOLDERS)])
+    assert paths == sorted([one.path for one in tree.files] + [one.path for one in FOLDERS])
     for size in (1, 1000, len(whole)):
         parts = (whole[at : at + size] for at in range(0, len(whole), size))
         assert read_tree(parts) == tree
@@ -147,7 +148,7 @@ def test_a_long_list_is_read_as_it_was_spelt() -> None:
 @pytest.mark.parametrize(
     "change", [{"size": 2**63}, {"inode": -1}, {"mode": 2**32}, {"path": "a\0b"}]
 )
-def test_a_list_of_files_that_cannot_be(change: dict[str, object]) -> None:
+def test_a_list_of_files_that_cannot_be(change: dict[str, Any]) -> None:
     line = orjson.dumps(("f", *row(0)._replace(**change)))
     with pytest.raises(ValueError):
         read_tree([line])

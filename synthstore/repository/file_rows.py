@@ -19,6 +19,9 @@ STATUS: Final = np.dtype([("size", "<i8"), ("mtime_ns", "<i8"), ("mode", "<u4"),
 """What a row has of a file's status."""
 
 _TABLE: Final = np.dtype([*STATUS.descr, ("object", "V32")])
+FEW: Final = 1 << 18
+"""Rows that may stand as objects, too."""
+
 _DIGITS: Final = 64
 _SUFFIX: Final = ".json"
 
@@ -60,13 +63,15 @@ Note = tuple[str, str] | None
 
 
 class FileRows(Sequence[FileRow]):
-    """Rows that are made anew for whoever asks for them."""
+    """Rows that are made for whoever asks for them."""
 
-    __slots__ = ("notes", "paths", "table")
+    __slots__ = ("_made", "notes", "paths", "table")
 
     def __init__(self, paths: PathColumn, table: Table, notes: Sequence[Note]) -> None:
         """Take the columns: ``table`` has the status and the object of each."""
         self.paths, self.table, self.notes = paths, table, notes
+        self._made: tuple[FileRow, ...] | None = None
+        """All of them, if they are few: who goes through them does so again as a rule."""
 
     @classmethod
     def of(cls, rows: Iterable[FileRow]) -> FileRows:
@@ -148,15 +153,19 @@ class FileRows(Sequence[FileRow]):
         return map(self._columns, self.paths.runs(), range(0, len(self), RUN))
 
     def _columns(self, paths: Sequence[str], start: int) -> Columns:
-        end = start + len(paths)
-        digits = self.table["object"][start:end].tobytes().hex()
-        notes = self.notes[start:end]
+        table = self.table[start : start + len(paths)]
+        digits = table["object"].tobytes().hex()
+        notes, names = self.notes[start : start + len(paths)], _names(paths)
+        states = [""] * len(paths)
+        for place, note in enumerate(notes) if any(notes) else ():
+            if note is not None:
+                states[place], names[place] = note
         return [
             paths,
-            *(self.table[name][start:end].tolist() for name in STATUS.names or ()),
+            *(table[name].tolist() for name in STATUS.names or ()),
             [digits[at : at + _DIGITS] for at in range(0, len(digits), _DIGITS)],
-            [note[0] if note else "" for note in notes],
-            [note[1] if note else _named(p) for p, note in zip(paths, notes, strict=True)],
+            states,
+            names,
         ]
 
     def __len__(self) -> int:
@@ -165,7 +174,13 @@ class FileRows(Sequence[FileRow]):
 
     def __iter__(self) -> Iterator[FileRow]:
         """Each in turn."""
-        return chain.from_iterable(map(_rows, self.runs()))
+        if self._made is not None:
+            return iter(self._made)
+        each = chain.from_iterable(map(_rows, self.runs()))
+        if len(self) > FEW:
+            return each
+        self._made = tuple(each)
+        return iter(self._made)
 
     @overload
     def __getitem__(self, at: int) -> FileRow: ...
@@ -176,6 +191,8 @@ class FileRows(Sequence[FileRow]):
         if isinstance(at, slice):
             return [self[place] for place in range(*at.indices(len(self)))]
         place = range(len(self))[at]
+        if self._made is not None:
+            return self._made[place]
         return next(_rows(self._columns([self.paths[place]], place)))
 
     def __eq__(self, other: object) -> bool:
@@ -208,15 +225,16 @@ def _table(
 
 
 def _notes(paths: Sequence[str], states: Sequence[str], names: Sequence[str]) -> Iterable[Note]:
-    if not any(states) and names == tuple(map(_named, paths)):
+    told = _names(paths)
+    if not any(states) and list(names) == told:
         return repeat(None, len(paths))
-    return map(_note, paths, states, names)
+    return map(_note, states, names, told)
 
 
-def _note(path: str, state: str, name: str) -> Note:
-    return None if not state and name == _named(path) else (state, name)
+def _note(state: str, name: str, told: str) -> Note:
+    return None if not state and name == told else (state, name)
 
 
-def _named(path: str) -> str:
-    """The id that a file's name tells, as of most entities."""
-    return path[path.rfind("/") + 1 :].removesuffix(_SUFFIX)
+def _names(paths: Iterable[str]) -> list[str]:
+    """The ids that the names of files tell, as of most entities."""
+    return [path[path.rfind("/") + 1 :].removesuffix(_SUFFIX) for path in paths]
