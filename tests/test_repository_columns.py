@@ -6,19 +6,24 @@ import json
 from collections.abc import Sequence
 from itertools import product
 from operator import attrgetter
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import orjson
 import pytest
 
+from synthstore.backup.check import CheckOptions, check_repository
 from synthstore.repository import index as indexes
+from synthstore.repository.damage import Damage
 from synthstore.repository.file_rows import FileRow, FileRows
 from synthstore.repository.index import Index
 from synthstore.repository.manifest import FolderRow, Tree, read_tree, spell_tree
 from synthstore.repository.packs import BLOB_ROW, BLOCK_ROW, PackIndex
 from synthstore.repository.path_column import RUN, PathColumn
 from synthstore.repository.recipes import Piece
+from synthstore.testing.stores import build
+from tests.vaults import back_up, opened, place_at
 
 MANY = 2 * RUN + 7
 PAIR = "\ud83d\ude00"
@@ -192,3 +197,23 @@ def test_objects_are_found_whether_they_are_few_or_many(
 
 def found(index: Index, names: dict[bytes, str]) -> list[tuple[bytes, indexes.Location | None]]:
     return [(name, index.find(name)) for name in names]
+
+
+@pytest.mark.parametrize("few", [0, 10_000])
+def test_what_a_check_found_is_stored_again_whether_objects_are_few_or_many(
+    few: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(indexes, "FEW", few)
+    built, place = build("native", tmp_path / "store"), place_at(tmp_path / "repo")
+    report = back_up(built.root, place)
+    repository = opened(place)
+    rows = repository.tree(report.snapshot).files
+    pack = repository.index.pack_of(rows[5].object)
+    repository.note_damage(Damage({pack: frozenset([rows[5].object])}, frozenset()))
+    index = opened(place).index
+    assert [row.path for row in rows if row.object not in index] == [rows[5].path]
+    assert len(index) == len(repository.index) - 1
+    assert back_up(built.root, place).unchanged == len(rows)
+    assert rows[5].object in opened(place).index
+    healed = check_repository(place, CheckOptions(read_data=True))
+    assert (healed.problems, healed.lost) == ((), ())

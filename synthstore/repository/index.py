@@ -22,7 +22,7 @@ from synthstore.repository.packs import (
     read_index,
 )
 from synthstore.repository.place import PACKS, Place
-from synthstore.repository.prefixes import ID_BYTES, Numbers, Prefixes
+from synthstore.repository.prefixes import ID_BYTES, Keys, Numbers, Prefixes, keys_of
 
 FEW: Final = 1 << 17
 """Objects that are found in the shortest time."""
@@ -82,7 +82,8 @@ class Index:
                 self.add(pack, bad.get(pack.name, frozenset()))
             return
         columns = [_without(pack, self._enter(pack), bad.get(pack.name)) for pack in packs]
-        self._fold(b"".join(ids for ids, _ in columns), np.concatenate([n for _, n in columns]))
+        keys, rows = map(np.concatenate, zip(*columns, strict=True))
+        self._fold(keys, rows)
 
     def add(self, pack: PackIndex, bad: frozenset[bytes] = frozenset()) -> None:
         """Take up one more pack, but for its ``bad`` blobs, which another may have whole."""
@@ -93,7 +94,8 @@ class Index:
         self._few.update(rows)
         if len(self._few) > FEW:
             few, self._few = self._few, {}
-            self._fold(b"".join(few), np.fromiter(few.values(), np.uint32, len(few)))
+            rows_of_few = np.fromiter(few.values(), np.uint32, len(few))
+            self._fold(keys_of(b"".join(few)), rows_of_few)
 
     def _enter(self, pack: PackIndex) -> int:
         """Have a pack as the last; its first row."""
@@ -104,9 +106,9 @@ class Index:
         self._starts.append(start)
         return start
 
-    def _fold(self, ids: bytes, rows: Numbers) -> None:
+    def _fold(self, keys: Keys, rows: Numbers) -> None:
         """Have some among the many, in place of those that have the same ids."""
-        self._many = self._many.with_more(ids, rows)
+        self._many = self._many.with_more(keys, rows)
         again = [place for places in self._many.alike() for place in self._outdated(places)]
         if again:
             self._many = self._many.without(np.array(again))
@@ -175,13 +177,13 @@ class Index:
         return self._order[bisect_right(self._starts, row) - 1].name
 
 
-def _without(pack: PackIndex, start: int, bad: frozenset[bytes] | None) -> tuple[bytes, Numbers]:
-    """The ids of a pack, one after the other, and their rows, but for the ``bad`` ones."""
+def _without(pack: PackIndex, start: int, bad: frozenset[bytes] | None) -> tuple[Keys, Numbers]:
+    """The keys of a pack's ids, and their rows, but for the ``bad`` ones."""
     rows = np.arange(start, start + len(pack.blobs), dtype=np.uint32)
     if not bad:
-        return pack.blobs["id"].tobytes(), rows
+        return keys_of(pack.blobs["id"].tobytes()), rows
     good = np.array([blob not in bad for blob in pack.ids()], bool)
-    return pack.blobs["id"][good].tobytes(), rows[good]
+    return keys_of(pack.blobs["id"][good].tobytes()), rows[good]
 
 
 def read_tail(place: Place, name: str, size: int) -> PackIndex:

@@ -39,9 +39,9 @@ class Prefixes:
         """How many there are."""
         return len(self.numbers)
 
-    def with_more(self, ids: bytes, numbers: Numbers) -> Self:
-        """These and as many more: ``ids`` that follow each other, and the number of each."""
-        keys = np.concatenate((self._keys, keys_of(ids)))
+    def with_more(self, keys: Keys, numbers: Numbers) -> Self:
+        """These and as many more: the ``keys`` of ids, and the number of each."""
+        keys = np.concatenate((self._keys, keys))
         # Stable, which is a merge here; of equal ones the last to come stays behind the others.
         order = np.argsort(keys, kind="stable")
         return type(self)(keys[order], np.concatenate((self.numbers, numbers))[order])

@@ -31,8 +31,11 @@ _log = logging.getLogger("synthstore")
 _CACHED_BLOCKS = 96
 
 _FEW = 64
-_WINDOW_BYTES = 64 << 20
+_WINDOW_BYTES = 72 << 20
 """Pieces of one file that are fetched at a time: a FAISS file has them in an order of its own."""
+
+_HOLDING = 400
+"""What it takes to hold a piece, beside its bytes."""
 
 _LIST_WINDOW_BYTES = 4 << 20
 """The same of a list of files, of which most pieces lie in their order."""
@@ -198,7 +201,7 @@ class Repository:
         size = 0
         while size < window and (name := next(ids, None)) is not None:
             where[name] = self._find(name)
-            size += where[name].blob.size
+            size += where[name].blob.size + _HOLDING
         return where
 
     def _find(self, name: bytes) -> Location:
