@@ -104,7 +104,7 @@ def manned(built: Built, monkeypatch: pytest.MonkeyPatch) -> Built:
     monkeypatch.setattr("synthstore.backup.crew.PROCESSES_PAY_FROM", 1)
     monkeypatch.setattr("synthstore.backup.crew.executor_for", threads)
     size = (built.root / Native.faiss_path).stat().st_size
-    monkeypatch.setattr("synthstore.backup.taking.WHOLE_BELOW", size)
+    monkeypatch.setattr("synthstore.backup.reading.WHOLE_BELOW", size)
     return built
 
 
@@ -118,7 +118,7 @@ def outlined(monkeypatch: pytest.MonkeyPatch, before: Callable[[], object]) -> l
         found.append(outline is not None)
         return outline
 
-    monkeypatch.setattr("synthstore.backup.taking.outline", read)
+    monkeypatch.setattr("synthstore.backup.reading.outline", read)
     return found
 
 
@@ -268,7 +268,7 @@ def test_a_file_that_is_away_for_a_moment_is_taken_when_it_is_back(
         moment = next(times, False)
         return [Read(r.path) if moment and r.path == away else r for r in read_shard(*asked)]
 
-    monkeypatch.setattr("synthstore.backup.taking.read_shard", read)
+    monkeypatch.setattr("synthstore.backup.reading.read_shard", read)
     done = back_up(built.root, place, jobs=1)
     assert done.problems == {}
     give_back(place.root.with_name("out"), place)

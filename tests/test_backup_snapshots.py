@@ -168,7 +168,7 @@ def test_large_files_go_through_in_pieces(
 ) -> None:
     built = stores.build("native", tmp_path / "store", memories=30, dim=64)
     (built.root / "log").write_bytes(os.urandom(100_000))
-    monkeypatch.setattr("synthstore.backup.taking.WHOLE_BELOW", 5_000)
+    monkeypatch.setattr("synthstore.backup.reading.WHOLE_BELOW", 5_000)
     monkeypatch.setattr("synthstore.backup.encoding._PIECE", 30_000)
     monkeypatch.setattr("synthstore.backup.decoding.WHOLE_BELOW", 5_000)
     before = standing(built.root)

@@ -92,7 +92,7 @@ def test_with_a_run_that_was_left_open(hurt: Built) -> None:
     ("command", "slow", "said"),
     [
         ("verify", ("synthstore.scan.reading", "read_shard"), "nothing was changed"),
-        ("backup", ("synthstore.backup.taking", "read_shard"), "no half snapshot"),
+        ("backup", ("synthstore.backup.reading", "read_shard"), "no half snapshot"),
         ("diff", ("synthstore.diff", "read_file"), "nothing was changed"),
         ("migrate", ("synthstore.migrate.making", "Aside.settle"), "goes on from there"),
     ],

@@ -16,6 +16,7 @@ from synthstore import __version__
 from synthstore.backup.crew import Crew, crew_of
 from synthstore.backup.judging import Judge, Verdict
 from synthstore.backup.listing import kind_at, stand
+from synthstore.backup.reading import Reader
 from synthstore.backup.report import BackupReport, PruneReport
 from synthstore.backup.retention import Keep
 from synthstore.backup.taking import Taken, Taker
@@ -235,16 +236,8 @@ class _Job:
         told = self.options.layout is not None or last is None or last.version != __version__
         if told or unfinished_runs(self.root):
             self.layout()
-        return Taker(
-            self.root,
-            self.layout,
-            self.repository,
-            self.writer,
-            self.previous,
-            crew,
-            self.judge_of_store,
-            self.progress,
-        ).take()
+        reader = Reader(self.root, self.layout, self.writer, crew, self.judge_of_store)
+        return Taker(self.root, reader, self.repository, self.previous, self.progress).take()
 
     async def judge(self, taken: Taken) -> Verdict:
         """What is wrong with the source; told anew only if it changed."""

@@ -20,8 +20,8 @@ problem.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
-from concurrent.futures import Executor, Future
+from collections.abc import Collection, Mapping
+from concurrent.futures import Future
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -31,28 +31,17 @@ from pathlib import Path
 
 import numpy as np
 
-from synthstore.backup.crew import Crew
-from synthstore.backup.encoding import (
-    WHOLE_BELOW,
-    Outline,
-    Read,
-    outline,
-    read_large,
-    read_shard,
-)
-from synthstore.backup.judging import Glance, Judge
+from synthstore.backup.encoding import Read
+from synthstore.backup.judging import Glance
 from synthstore.backup.listing import Standing, Status, parts_of, stand
-from synthstore.backup.shipping import packed
+from synthstore.backup.reading import Reader, is_small
 from synthstore.errors import LockedError
 from synthstore.files.lock import held_still
-from synthstore.layout.base import Layout
 from synthstore.progress import Progress
 from synthstore.repository.file_rows import FileRow, FileRows, Mask
 from synthstore.repository.manifest import FolderRow, Tree
 from synthstore.repository.path_column import PathColumn, Places
 from synthstore.repository.vault import Repository
-from synthstore.repository.writing import Writer
-from synthstore.scan.pool import shards
 from synthstore.store.history import unfinished_runs
 from synthstore.store.journal import RUNS, WRITE_LOCK
 
@@ -60,7 +49,6 @@ PASSES = 3
 """How often a store is gone through because files moved meanwhile, before its writers must wait,
 and as often again then."""
 
-_AHEAD = 3
 _MOVES = "it kept changing while the backup was made"
 _IS_HALF_DONE = "this run was at work on the store while the backup was made"
 
@@ -92,15 +80,10 @@ class Taker:
     """Takes one store into one repository."""
 
     root: Path
-    recognise: Callable[[], Layout]
-    """Tells the store's layout; not asked where all is as in the last snapshot."""
+    reader: Reader
     repository: Repository
-    writer: Writer
     previous: FileRows
     """The rows of the name's last snapshot, in the order of their paths."""
-    crew: Crew
-    judge: Callable[[], Judge]
-    """Whose quick look at the store is taken in a process of the crew, if it has any."""
     progress: Progress
     rows: FileRows = field(default_factory=partial(FileRows.of, ()))
     """What was taken, likewise."""
@@ -109,9 +92,6 @@ class Taker:
     """What was taken and is not among ``rows`` yet."""
     _apart: dict[str, Status | None] = field(default_factory=dict)
     """Status of those, as last looked at, whose row does not tell it; None: to be read again."""
-    _glance: Future[Glance] | None = None
-    _vectors: tuple[str, Status, Future[Outline | None]] | None = None
-    """The index that a worker reads while the store is listed again, as it was listed before."""
 
     def take(self) -> Taken:
         """Take the store as it was at one moment, or tell what kept moving."""
@@ -139,7 +119,7 @@ class Taker:
             if not (moved.any() or gone or runs):
                 return standing, {}
             # What was looked at before is not what is taken now.
-            self._glance = None
+            self.reader.glance = None
             if not (self._take_all(standing, places, moved) or gone or runs):
                 return standing, {}
         self._enter_late(standing)
@@ -210,67 +190,30 @@ class Taker:
 
     def _read_all(self, standing: Standing, fresh: Mask) -> None:
         self.progress.start("backing up", int(fresh.sum()))
-        layout = self.recognise()
-        places = map(standing.paths.place, sorted(parts_of(layout)))
+        places = map(standing.paths.place, sorted(parts_of(self.reader.recognise())))
         parts = [place for place in places if place is not None and fresh[place]]
         fresh[parts] = False
-        small = standing.table["size"] < WHOLE_BELOW
-        reads = self._read_small(PathColumn(compress(standing.paths, fresh & small)))
+        small = is_small(standing.table["size"])
+        reads = self.reader.read(PathColumn(compress(standing.paths, fresh & small)))
         rows = FileRows.of(row for read in reads if (row := self._row(read, standing)) is not None)
         self.rows = FileRows.joined((self.rows, rows))
         for place in (*np.flatnonzero(fresh & ~small).tolist(), *parts):
             path, status = standing.paths[place], standing.status(place)
-            if not self._has_read(path, status):
-                self._take_late(self._read_alone(path, status.size), standing)
-
-    def _read_small(self, paths: PathColumn) -> Iterator[Read]:
-        executor = self.crew.for_files(len(paths))
-        if executor is None:
-            for shard in shards(paths):
-                yield from read_shard(str(self.root), self.recognise(), shard, self.writer)
-        else:
-            yield from self._read_by(executor, paths)
-
-    def _read_by(self, executor: Executor, paths: PathColumn) -> Iterator[Read]:
-        # Of use only if nothing moves from here on, but then it need not be waited for.
-        self._glance = self.crew.beside(executor, len(paths), self.judge().glance_apart)
-        ahead = _AHEAD * self.crew.size
-        for shard in packed(executor, str(self.root), self.recognise(), paths, ahead):
-            for block in shard.blocks:
-                self.writer.add_block(block)
-            yield from shard.reads
-
-    def _read_alone(self, path: str, size: int) -> Read:
-        if size < WHOLE_BELOW:
-            (read,) = read_shard(str(self.root), self.recognise(), [path], self.writer)
-            return read
-        return read_large(self.root, path, self.writer)
-
-    def _has_read(self, path: str, status: Status) -> bool:
-        """Have a worker read the index, if it is large and there are any."""
-        executor = self.crew.started
-        if executor is None or path != self.recognise().faiss_path or status.size < WHOLE_BELOW:
-            return False
-        self._vectors = path, status, executor.submit(outline, self.root, path)
-        return True
+            if not self.reader.hand_out(path, status):
+                self._take_late(self.reader.read_one(path, status.size), standing)
 
     def _enter_vectors(self, standing: Standing) -> None:
-        """Enter the index that a worker has read, or read it if that was of no use."""
-        if self._vectors is None:
+        """Enter the index that a worker has read."""
+        handed = self.reader.handed_in()
+        if handed is None:
             return
-        (path, before, reading), self._vectors = self._vectors, None
-        drawn = reading.result()
-        if drawn is not None and self.writer.has_all(drawn.pieces()):
-            self.writer.add(drawn.encoded)
-            read = drawn.read
-        else:
-            read = self._read_alone(path, before.size)
+        read, before = handed
         self._take_late(read, standing)
         if read.problem is not None:
-            self._apart[path] = before
+            self._apart[read.path] = before
         elif read.stat is not None and Status.of(read.stat) != before:
             # The listing met it before or after it changed, nobody knows which.
-            self._apart[path] = None
+            self._apart[read.path] = None
 
     def _take_late(self, read: Read, standing: Standing) -> None:
         row = self._row(read, standing)
@@ -310,5 +253,5 @@ class Taker:
             unchanged=int(same.sum()),
             problems={**self.problems, **standing.problems},
             skipped=tuple(sorted(standing.skipped)),
-            glance=self._glance,
+            glance=self.reader.glance,
         )

@@ -64,9 +64,15 @@ class PathColumn(Sequence[str]):
     def __getitem__(self, at: int | slice) -> str | Sequence[str]:
         """One of them, or some."""
         if isinstance(at, slice):
-            return [self[place] for place in range(*at.indices(self._count))]
+            return self._some(*at.indices(self._count))
         number, place = divmod(range(self._count)[at], RUN)
         return self._run(number)[place]
+
+    def _some(self, start: int, stop: int, step: int) -> Sequence[str]:
+        number, first = divmod(start, RUN)
+        if step == 1 and start < stop <= (number + 1) * RUN:
+            return self._run(number)[first : first + stop - start]
+        return [self[place] for place in range(start, stop, step)]
 
     def _run(self, number: int) -> list[str]:
         if self._last[0] != number:
