@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import count
 from typing import Final, NamedTuple
 
@@ -126,7 +126,11 @@ class Index:
     def _among_many(self, name: bytes) -> int | None:
         if not self._many:
             return None
-        return next((row for row in self._many.of(name) if self._id(row) == name), None)
+        for place in self._many.places(name):
+            row = int(self._many.numbers[place])
+            if self._id(row) == name:
+                return row
+        return None
 
     def _id(self, row: int) -> bytes:
         place = bisect_right(self._starts, row) - 1
@@ -135,13 +139,24 @@ class Index:
 
     def holds(self, ids: bytes) -> npt.NDArray[np.bool_]:
         """Which of ``ids``, which follow each other, are there."""
-        found = np.zeros(len(ids) // ID_BYTES, bool)
-        if self._many:
-            may_be, rows = self._many.last_of(ids)
-            found[may_be] = self._are(ids, np.flatnonzero(may_be), rows[may_be])
-        for place in np.flatnonzero(~found):
-            found[place] = ids[place * ID_BYTES : (place + 1) * ID_BYTES] in self
-        return found
+        return np.array(
+            self.hold([ids[at : at + ID_BYTES] for at in range(0, len(ids), ID_BYTES)]), bool
+        )
+
+    def hold(self, names: Sequence[bytes]) -> list[bool]:
+        """Whether each of ``names`` is there."""
+        if not self._many:
+            return list(map(self._few.__contains__, names))
+        ids = b"".join(names)
+        may_be, rows = self._many.last_of(ids)
+        there = np.zeros(len(names), bool)
+        there[may_be] = self._are(ids, np.flatnonzero(may_be), rows[may_be])
+        # Those that only begin alike are as rare as can be.
+        alike = (may_be & ~there).tolist()
+        return [
+            found or name in self._few or (begins and self._among_many(name) is not None)
+            for name, found, begins in zip(names, there.tolist(), alike, strict=True)
+        ]
 
     def _are(
         self, ids: bytes, places: npt.NDArray[np.intp], rows: Numbers

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from typing import Self
 
@@ -14,6 +14,7 @@ Keys = npt.NDArray[np.uint64]
 
 ID_BYTES = 32
 _KEY_BYTES = 8
+_BITS_BETWEEN = 3
 
 
 def keys_of(ids: bytes) -> Keys:
@@ -29,6 +30,12 @@ class Prefixes:
         self._keys, self.numbers = keys, numbers
         self._each = keys.data
         """What gives one of them in no time."""
+        # Digests are spread evenly, so that between two starts there are about as many.
+        bits = max(1, len(keys).bit_length() - _BITS_BETWEEN)
+        self._shift = 8 * _KEY_BYTES - bits
+        tops = np.arange(1 << bits, dtype=np.uint64) << np.uint64(self._shift)
+        self._starts = np.append(np.searchsorted(keys, tops), len(keys)).data
+        """Where the keys of each beginning start, and where the last ones end."""
 
     @classmethod
     def none(cls) -> Self:
@@ -50,13 +57,13 @@ class Prefixes:
         """These but for some."""
         return type(self)(np.delete(self._keys, places), np.delete(self.numbers, places))
 
-    def of(self, name: bytes) -> Iterator[int]:
-        """The numbers of ids that begin as ``name`` does, the last to come first."""
+    def places(self, name: bytes) -> range:
+        """Places of those that begin as ``name`` does, the last to come last."""
         key = int.from_bytes(name[:_KEY_BYTES], "big")
-        at = bisect_right(self._each, key)
-        while at and self._each[at - 1] == key:
-            at -= 1
-            yield int(self.numbers[at])
+        top = key >> self._shift
+        first, end = self._starts[top], self._starts[top + 1]
+        first = bisect_left(self._each, key, first, end)
+        return range(first, bisect_right(self._each, key, first, end))
 
     def last_of(self, ids: bytes) -> tuple[npt.NDArray[np.bool_], Numbers]:
         """Whether each of ``ids`` may be here, and the last number that it would have then."""

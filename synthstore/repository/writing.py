@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import compress
+from operator import not_
 from types import TracebackType
 from typing import Self
 
@@ -62,7 +64,10 @@ class Writer:
 
     def add_block(self, block: Block) -> None:
         """Store what a Packer packed; of a block that is known in part, only what is not."""
-        known = [not self._wants(name) for name in block.names()]
+        names = block.names()
+        held = self._repository.index.hold(names)
+        known = [one or name in self._fresh for name, one in zip(names, held, strict=True)]
+        self._fresh.update(compress(names, map(not_, known)))
         builder = self._builders[False]
         if not any(known):
             builder.add_block(block)
