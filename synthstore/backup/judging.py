@@ -46,12 +46,10 @@ class Claims:
     def of(cls, claims: Iterable[tuple[str, str]]) -> Claims | None:
         """The same as columns; None where a path or a sha256 can be none."""
         paths, hashes = list(zip(*sorted(claims), strict=True)) or [(), ()]
+        if not are_digests(hashes):
+            return None
         try:
-            return (
-                cls(PathColumn(paths), bytes.fromhex("".join(hashes)))
-                if are_digests(hashes)
-                else None
-            )
+            return cls(PathColumn(paths), bytes.fromhex("".join(hashes)))
         except ValueError:
             return None
 
