@@ -176,10 +176,15 @@ def spell_tree(tree: Tree, take: Callable[[Piece], None]) -> Encoded:
     A line is a JSON array, of a folder or of a file; a piece ends behind a path chosen by its crc.
     ``take`` has each piece as soon as it is spelt: together they are as large as the list.
     """
+    return in_pieces(_pieces(tree), take)
+
+
+def in_pieces(pieces: Iterable[bytes], take: Callable[[Piece], None]) -> Encoded:
+    """A list as a row of byte pieces, without a skeleton; ``take`` has each as it comes."""
     whole = hashlib.sha256()
     ids: list[bytes] = []
     size = 0
-    for data in _pieces(tree):
+    for data in pieces:
         whole.update(data)
         size += len(data)
         piece = Piece(hashlib.sha256(data).digest(), Number.BYTES, data)

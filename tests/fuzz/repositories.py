@@ -11,6 +11,7 @@ import hashlib
 import shutil
 import struct
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import zstandard
@@ -18,7 +19,7 @@ import zstandard
 from synthstore.backup.check import CheckOptions, check_repository
 from synthstore.errors import SynthstoreError
 from synthstore.repository.damage import Damage
-from synthstore.repository.manifest import _in_pieces
+from synthstore.repository.manifest import in_pieces
 from synthstore.repository.place import LocalPlace
 from synthstore.repository.vault import Repository
 from synthstore.repository.writing import Writer
@@ -165,8 +166,8 @@ class FileList(_Repository):
         """Make the snapshot one of the mutated list."""
         repository = Repository.open(place)
         [snapshot] = repository.snapshots()
-        listed = _in_pieces([raw])
         writer = Writer(repository)
+        listed = in_pieces([raw], partial(writer.add_piece, of_list=True))
         writer.add(listed)
         writer.close()
         (place.root / self.folder / snapshot.file).unlink()
