@@ -6,6 +6,7 @@ import hashlib
 import os
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import zstandard
@@ -50,10 +51,9 @@ def retold(change: Callable[[Tree], Tree]) -> Forge:
         place = place_at(root)
         vault = opened(place)
         snapshot = vault.snapshots()[-1]
-        tree = spell_tree(change(vault.tree(snapshot)))
         pack = PackBuilder()
-        for piece in tree.pieces:
-            pack.add_piece(piece, of_list=True)
+        take = partial(pack.add_piece, of_list=True)
+        tree = spell_tree(change(vault.tree(snapshot)), take)
         pack.add_file(tree)
         name, content = pack.finish()
         place.write(f"packs/{name}", content)
