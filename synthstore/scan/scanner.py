@@ -7,17 +7,17 @@ import time
 import zlib
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
-from contextlib import AbstractContextManager, ExitStack, nullcontext
+from contextlib import AbstractContextManager, ExitStack, nullcontext, suppress
 from dataclasses import dataclass
 from heapq import merge
-from itertools import compress, islice
+from itertools import compress, groupby, islice
 from operator import attrgetter, le
 from pathlib import Path
 from typing import NamedTuple
 
 from synthstore.files.arena import Arena, open_arena
 from synthstore.files.memory import give_back
-from synthstore.files.walk import look
+from synthstore.files.walk import NOT_LOOKED_AT, look, open_folder, stat_at
 from synthstore.layout.base import Layout
 from synthstore.model.catalog import Row, column
 from synthstore.model.columns import FileTable, column_of
@@ -30,6 +30,7 @@ from synthstore.model.facts import (
     MappingFacts,
     PartStatus,
 )
+from synthstore.model.paths import folder_of
 from synthstore.progress import Progress, SilentProgress
 from synthstore.scan.inventory import AccessProblem, EmbeddingTable, Inventory, UnfinishedRun
 from synthstore.scan.known import NOTHING, SHARING_PAYS_FROM, Known
@@ -95,10 +96,11 @@ async def scan(
     options = options or ScanOptions()
     now_ns = time.time_ns()
     before = await asyncio.to_thread(read_log, root)
-    # Whoever reads a file looks at it as well.
-    names_only = not (options.quick or options.subset or known)
+    # Whoever reads a file looks at it as well, and of the others few statuses stand at a time.
+    names_only = not (options.subset or known)
     listing = await asyncio.to_thread(list_store, root, layout, names_only=names_only)
-    unread = FileTable.of(_unread(c) for c in listing.candidates if not options.parses(c.path))
+    left = (c for c in listing.candidates if not options.parses(c.path))
+    unread = await asyncio.to_thread(FileTable.of, _unread(root, left))
     todo = _todo(listing, options, known)
     # Millions of names and facts are not kept twice while the rest is made of them.
     listing.candidates.clear()
@@ -251,8 +253,15 @@ def _relevant(mappings: Sequence[MappingFacts]) -> tuple[MappingFacts, ...]:
     return present or tuple(mappings[:1])
 
 
-def _unread(candidate: Candidate) -> EntityFile:
-    return EntityFile(candidate.kind, candidate.path, FileStatus.UNREAD, candidate.stat)
+def _unread(root: Path, candidates: Iterable[Candidate]) -> Iterator[EntityFile]:
+    """What is known of files that are not read; one that vanished since is no file."""
+    for folder, group in groupby(candidates, key=lambda candidate: folder_of(candidate.path)):
+        with suppress(FileNotFoundError), open_folder(root, folder) as fd:
+            for path, kind, seen in group:
+                named = seen == NOT_LOOKED_AT
+                stat = stat_at(fd, path[path.rfind("/") + 1 :]) if named else seen
+                if stat is not None:
+                    yield EntityFile(kind, path, FileStatus.UNREAD, stat)
 
 
 def _join_files(facts: Iterable[ShardFacts], unread: Sequence[EntityFile]) -> FileTable:
