@@ -10,7 +10,7 @@ import pytest
 from synthstore.files.passing import Passed, Trays, fill
 from synthstore.progress import SilentProgress
 from synthstore.scan import pool
-from synthstore.scan.pool import in_order
+from synthstore.scan.pool import as_done, in_order
 from synthstore.transfer import conveying
 from synthstore.transfer.conveying import Conveyor
 from synthstore.transfer.reading import FileName
@@ -51,6 +51,27 @@ def test_results_come_in_order_while_only_some_are_under_way() -> None:
     assert next(results) == 0
     assert made == [0, 1, 2]
     assert list(results) == [1, 2, 3, 4]
+
+
+def test_what_is_done_comes_at_once_while_only_some_are_under_way() -> None:
+    made: list[Future[int]] = []
+
+    def call(n: int) -> Future[int]:
+        made.append(Future())
+        if n == 1:
+            made[1].set_result(1)
+        return made[n]
+
+    results = as_done(map(call, range(4)), 2)
+    assert next(results).result() == 1
+    assert len(made) == 2
+    made[0].set_exception(ValueError())
+    assert isinstance(next(results).exception(), ValueError)
+    assert len(made) == 3
+    made[2].set_result(2)
+    assert next(results).result() == 2
+    made[3].cancel()
+    assert [one.cancelled() for one in results] == [True]
 
 
 def test_trays_go_round() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import stat
 import time
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Executor
+from concurrent.futures import Executor, Future
 from contextlib import ExitStack, suppress
 from functools import partial
 from pathlib import Path
@@ -32,6 +32,9 @@ _PRIVATE = 0o700
 
 _LOOK_SECONDS = 20e-6
 """What the look at the new store takes a file, while one core has nothing else to do."""
+
+_AHEAD = 4
+"""Shards a worker that may wait for it."""
 
 _ODD_PARTS = frozenset({"", ".", ".."})
 
@@ -83,12 +86,13 @@ def lay_out(
     layout: Layout | None,
     *,
     executor: Executor | None = None,
+    workers: int = 1,
     progress: Progress | None = None,
 ) -> LaidOut:
     """Write exactly ``tree`` beside ``target``, each file read back; it is to be synced and placed.
 
     ``target`` must not exist, or be an empty folder. Entities are judged if ``layout`` is known.
-    The ``executor`` does it, where one is given, by other processes.
+    The ``executor`` does it, where one is given, by so many ``workers``.
     Raises OperationError with nothing left.
     """
     _require_sound(tree)
@@ -101,7 +105,7 @@ def lay_out(
         undo.callback(_forget, aside)
         laid = LaidOut(aside, target, tree)
         undo.callback(laid.close)
-        _Laying(repository, tree, laid, layout, progress or SilentProgress()).run(executor)
+        _Laying(repository, tree, laid, layout, progress or SilentProgress()).run(executor, workers)
         undo.pop_all()
     return laid
 
@@ -142,7 +146,7 @@ class _Laying:
         self._repository, self._tree, self._laid = repository, tree, laid
         self._layout, self._progress = layout, progress
 
-    def run(self, executor: Executor | None) -> None:
+    def run(self, executor: Executor | None, workers: int) -> None:
         """Write everything, and have the disk begin with it."""
         laid = self._laid
         folders = sorted(self._tree.folders, key=lambda row: row.path)
@@ -150,14 +154,16 @@ class _Laying:
             if row.path:
                 make_dirs(laid.aside / row.path, _PRIVATE)
         with open_arena() as arena:
-            laid.known = _known(self._write(arena, executor), arena)
+            laid.known = _known(self._write(arena, executor, workers), arena)
         for path in laid.lost:
             remove(laid.aside / path)
         for row in reversed(folders):
             sync = not _may_be_opened(row.mode)
             dress_folder(laid.aside / row.path, row.mode, row.mtime_ns, sync=sync)
 
-    def _write(self, arena: Arena | None, executor: Executor | None) -> list[ShardFacts]:
+    def _write(
+        self, arena: Arena | None, executor: Executor | None, workers: int
+    ) -> list[ShardFacts]:
         files = self._tree.files
         self._progress.start("restoring", len(files))
         # Large files first, for nothing should wait for them alone in the end.
@@ -166,28 +172,36 @@ class _Laying:
         shelved = list(_shelved(ordered, arena))
         aside, layout = self._laid.aside, self._layout
         if executor is not None:
-            return self._write_by(executor, shelved)
+            return self._write_by(executor, _AHEAD * workers, shelved)
         lay = partial(lay_rows, self._repository, aside, layout)
         return [self._taken(lay(shard, shelf), shard) for shard, shelf in shelved]
 
     def _write_by(
-        self, executor: Executor, shelved: Sequence[tuple[Sequence[FileRow], Shelf | None]]
+        self,
+        executor: Executor,
+        ahead: int,
+        shelved: Sequence[tuple[Sequence[FileRow], Shelf | None]],
     ) -> list[ShardFacts]:
         lay = partial(lay_shard, self._repository.place, self._laid.aside, self._layout)
-        # As columns they are pickled in a fraction of the time.
-        waiting = {
-            executor.submit(lay, list(zip(*shard, strict=True)), shelf): shard
-            for shard, shelf in shelved
-        }
+        numbers: dict[Future[Laid], int] = {}
+
+        def calls() -> Iterator[Future[Laid]]:
+            for number, (shard, shelf) in enumerate(shelved):
+                # As columns they are pickled in a fraction of the time.
+                call = executor.submit(lay, list(zip(*shard, strict=True)), shelf)
+                numbers[call] = number
+                yield call
+
+        facts: dict[int, ShardFacts] = {}
         try:
-            facts = {
-                done: self._taken(done.result(), waiting[done]) for done in as_done(list(waiting))
-            }
+            for done in as_done(calls(), ahead):
+                number = numbers.pop(done)
+                facts[number] = self._taken(done.result(), shelved[number][0])
         except BaseException:
             # Nobody may still write where all is about to be removed.
-            call_off(waiting)
+            call_off(numbers)
             raise
-        return [facts[done] for done in waiting]
+        return [facts[number] for number in range(len(shelved))]
 
     def _taken(self, done: Laid, shard: Sequence[FileRow]) -> ShardFacts:
         """What was learned of a shard, of which note is taken."""

@@ -53,7 +53,10 @@ async def _laid_out(job: Job, target: Path, layout: Layout | None) -> LaidOut:
             tree = await asyncio.to_thread(job.repository.tree, job.snapshot)
         finally:
             executor = await starting
-        lay = partial(lay_out, executor=executor, progress=job.progress)
+        if executor is not None:
+            # Each worker has its own.
+            job.repository.forget(index=True)
+        lay = partial(lay_out, executor=executor, workers=crew.size, progress=job.progress)
         laying = asyncio.create_task(asyncio.to_thread(lay, job.repository, tree, target, layout))
         try:
             laid, _ = await asyncio.gather(

@@ -49,15 +49,21 @@ def in_order(calls: Iterable[Future[T]], ahead: int) -> Iterator[T]:
         yield waiting.popleft().result()
 
 
-def as_done(calls: Sequence[Future[T]]) -> Iterator[Future[T]]:
+def as_done(calls: Iterable[Future[T]], ahead: int) -> Iterator[Future[T]]:
     """Each of ``calls`` as soon as it has a result or an error, or is called off.
 
-    ``as_completed`` waits for ever for one that the shutdown of its executor called off.
+    It is asked for when it may be made: never more than ``ahead`` are under way. ``as_completed``
+    waits for ever for one that the shutdown of its executor called off.
     """
     done: SimpleQueue[Future[T]] = SimpleQueue()
+    under_way = 0
     for call in calls:
         call.add_done_callback(done.put)
-    for _ in calls:
+        under_way += 1
+        if under_way >= ahead:
+            yield done.get()
+            under_way -= 1
+    for _ in range(under_way):
         yield done.get()
 
 
