@@ -140,11 +140,11 @@ def _server(modules: Sequence[str] = ()) -> Iterator[None]:
     """
     from multiprocessing import forkserver, resource_tracker  # noqa: PLC0415
 
-    # The server starts it otherwise, and that ends with Ctrl-C unblocked.
-    resource_tracker.ensure_running()
     forkserver.set_forkserver_preload([*_PRELOADED, *modules])
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     with _environment(PYTHONSAFEPATH="1", **_own_path()):
+        # The server starts it otherwise, and that ends with Ctrl-C unblocked.
+        resource_tracker.ensure_running()
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         try:
             yield
         finally:
