@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import compress
 from typing import Any, NamedTuple
@@ -76,9 +76,15 @@ def deserving(inventory: Inventory) -> StandingFiles:
     Not those that are frozen (M004) or about to go (C009).
     """
     dim, valid = inventory.dimension, EmbeddingState.VALID
+    return judged(inventory).only(
+        embedded(inventory, dim), lambda _, f: f.embedding is valid and f.dim == dim
+    )
+
+
+def embedded(inventory: Inventory, dim: int | None) -> Iterator[bool]:
+    """Of each file, whether it holds a valid embedding of dimension ``dim``."""
     states = zip(*(each_of(inventory.files, name) for name in ("embedding", "dim")), strict=True)
-    usual = [state is valid and own == dim for state, own in states]
-    return judged(inventory).only(usual, lambda _, f: f.embedding is valid and f.dim == dim)
+    return (state is EmbeddingState.VALID and own == dim for state, own in states)
 
 
 @once

@@ -12,18 +12,31 @@ from synthstore.model.facts import EntityFile
 from synthstore.model.ids import EntityRef
 
 
-class StandingFiles(Mapping[EntityRef, EntityFile]):
+class BesideUsual(Collection[EntityRef]):
+    """Entities, the usual ones among them made anew for everybody who goes through them."""
+
+    def __init__(self, usual: Usual, others: Collection[EntityRef]) -> None:
+        self.usual, self._others = usual, others
+
+    def __contains__(self, ref: object) -> bool:
+        """Whether it is one of them."""
+        return ref in self._others or self.usual.has(ref)
+
+    def __len__(self) -> int:
+        """How many there are."""
+        return self.usual.count + len(self._others)
+
+    def __iter__(self) -> Iterator[EntityRef]:
+        """Each in turn."""
+        return chain(self.usual.refs(), self._others)
+
+
+class FilesBesideUsual(BesideUsual, Mapping[EntityRef, EntityFile]):
     """The file of each entity; those of usual ones are made when they are asked for."""
 
-    def __init__(
-        self,
-        usual: Usual,
-        others: Mapping[EntityRef, EntityFile],
-        spots: Sequence[tuple[bool, int]],
-    ) -> None:
-        self.usual, self.others = usual, others
-        self._spots = spots
-        """Whether each of the others is sealed, and where it stands: by that they are in order."""
+    def __init__(self, usual: Usual, others: dict[EntityRef, EntityFile]) -> None:
+        super().__init__(usual, others)
+        self.others = others
 
     def __getitem__(self, ref: EntityRef) -> EntityFile:
         """The file of an entity."""
@@ -35,17 +48,19 @@ class StandingFiles(Mapping[EntityRef, EntityFile]):
             raise KeyError(ref)
         return self.usual.files[place]
 
-    def __contains__(self, ref: object) -> bool:
-        """Whether the entity has one."""
-        return ref in self.others or self.usual.has(ref)
 
-    def __len__(self) -> int:
-        """How many have one."""
-        return self.usual.count + len(self.others)
+class StandingFiles(FilesBesideUsual):
+    """The file that stands for each entity."""
 
-    def __iter__(self) -> Iterator[EntityRef]:
-        """The entities that have one."""
-        return chain(self.usual.refs(), self.others)
+    def __init__(
+        self,
+        usual: Usual,
+        others: dict[EntityRef, EntityFile],
+        spots: Sequence[tuple[bool, int]],
+    ) -> None:
+        super().__init__(usual, others)
+        self._spots = spots
+        """Whether each of the others is sealed, and where it stands: by that they are in order."""
 
     def items(self) -> ItemsView[EntityRef, EntityFile]:
         """All entities with their files."""
@@ -91,20 +106,9 @@ class _Items(ItemsView[EntityRef, EntityFile]):
         return self._mapping.in_order()
 
 
-class KnownRefs(Collection[EntityRef]):
-    """Entities, the usual ones among them made anew for everybody who goes through them."""
+class KnownRefs(BesideUsual):
+    """Entities that have a file or a row."""
 
     def __init__(self, usual: Usual, others: frozenset[EntityRef]) -> None:
-        self._usual, self.others = usual, others
-
-    def __contains__(self, ref: object) -> bool:
-        """Whether it is one of them."""
-        return ref in self.others or self._usual.has(ref)
-
-    def __len__(self) -> int:
-        """How many there are."""
-        return self._usual.count + len(self.others)
-
-    def __iter__(self) -> Iterator[EntityRef]:
-        """Each in turn."""
-        return chain(self._usual.refs(), self.others)
+        super().__init__(usual, others)
+        self.others = others

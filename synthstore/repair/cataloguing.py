@@ -97,7 +97,7 @@ class _Cataloguer:
         """Entities that stand, but have no row."""
         files, usual = self.entities.files, self.entities.files.usual
         alone = usual.only((usual.row_at == NO_ROW).tolist())
-        found = chain(alone.refs(), files.own)
+        found = chain(alone.refs(), files.others)
         return (ref for ref in found if ref not in self.listed)
 
     def _old_row(self, at: int, row: Row) -> None:

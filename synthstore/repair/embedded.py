@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from synthstore.checks.comparing import embedded
 from synthstore.checks.sound import rows_in
 from synthstore.model.chosen import Order
-from synthstore.model.columns import each_of
 from synthstore.model.embedding import EmbeddingState
 from synthstore.model.ids import EntityRef
 from synthstore.repair.state import Entities
@@ -20,14 +20,12 @@ class Embedded:
 
     def __init__(self, inventory: Inventory, entities: Entities, dim: int) -> None:
         self._inventory, self._entities, self._dim = inventory, entities, dim
-        states = zip(*(each_of(inventory.files, n) for n in ("embedding", "dim")), strict=True)
-        fits = (state is EmbeddingState.VALID and own == dim for state, own in states)
-        self.usual = entities.files.usual.only(fits)
+        self.usual = entities.files.usual.only(embedded(inventory, dim))
         """The usual ones among them."""
 
     def has(self, ref: EntityRef) -> bool:
         """Whether the entity is one of them."""
-        file = self._entities.files.own.get(ref)
+        file = self._entities.files.others.get(ref)
         if file is None:
             return self.usual.has(ref)
         if file.embedding is not EmbeddingState.VALID or file.dim != self._dim:
@@ -38,7 +36,7 @@ class Embedded:
 
     def rows_of(self, refs: Sequence[EntityRef], table: EmbeddingTable) -> Order:
         """Where in the ``table`` the embedding of each entity is."""
-        own, usual = self._entities.files.own, self.usual
+        own, usual = self._entities.files.others, self.usual
         row_at = np.zeros(len(usual.ids), dtype=np.intp)
         row_at[usual.are] = rows_in(table, self._inventory, usual.are)
         places = (None if ref in own else usual.place(ref) for ref in refs)

@@ -63,7 +63,7 @@ class _Indexer:
         ownership, entries = self.basis.ownership, self.basis.ownership.entries
         names = {
             vector_id(ref): ref
-            for ref, file in self.entities.files.own.items()
+            for ref, file in self.entities.files.others.items()
             if file.path in self.entities.contents and ownership.position(ref) is None
         }
         return {entries.get(name, numeric_id(name)): ref for name, ref in names.items()}
@@ -209,7 +209,7 @@ class _Indexer:
             file.embedding is EmbeddingState.MISSING
             and file.ref is not None
             and self.basis.ownership.position(file.ref) is None
-            for file in self.entities.files.own.values()
+            for file in self.entities.files.others.values()
         )
 
     def _id_at(self, position: int) -> int:
@@ -263,7 +263,7 @@ class _Indexer:
     def _mended(self, ref: EntityRef) -> bool:
         """Whether the entity's file, row or standing is new, so that its vector must follow."""
         files = self.entities.files
-        own = files.own.get(ref)
+        own = files.others.get(ref)
         rewritten = own is not None and own.path in self.entities.contents
         return rewritten or ref in self.heirs or (ref in self.frozen and ref in files)
 
@@ -290,7 +290,7 @@ class _Indexer:
         # A new index keeps the order of the old one, so that the same vectors are the same bytes.
         place = {ref: n for n, ref in enumerate(self.basis.ownership.each()) if rebuild}
         last = len(place)
-        own = filter(self.embedded.has, self.entities.files.own)
+        own = filter(self.embedded.has, self.entities.files.others)
         refs = in_order(ref for ref in chain(self.embedded.usual.refs(), own) if ref not in have)
         if place:
             refs.sort(key=lambda ref: place.get(ref, last))
