@@ -42,9 +42,6 @@ from synthstore.store.entity import Hashed, judge_document
 WHOLE_BELOW = 8 << 20
 """Larger files go through in pieces."""
 
-_BLOCK = 256 << 10
-"""Bytes that are hashed and written at once."""
-
 _MARK: Final = 729_516_340_817_263_594
 """Stands in for an embedding; a text that holds it by chance is parsed as it is.
 
@@ -153,7 +150,9 @@ class _Layer:
 
     def _lay_in_pieces(self, fd: int, row: FileRow) -> None:
         def send(out: BinaryIO) -> None:
-            out.writelines(_joined(self._repository.stream(row.object)))
+            pieces = self._repository.stream(row.object)
+            # In fewer pieces: the vectors of an index are thousands.
+            out.writelines(map(b"".join, together(pieces, size=len)))
 
         shown = f"{self._aside}/{row.path}"
         try:
@@ -194,19 +193,6 @@ class _Layer:
             seen = judge_document(self._layout, file, parse_numbers(rebuilt.content, key))
             return seen if seen[0].status is FileStatus.WHOLE else None
         return None
-
-
-def _joined(pieces: Iterable[bytes]) -> Iterator[bytes]:
-    """The same bytes in fewer pieces: the vectors of an index are thousands."""
-    some: list[bytes] = []
-    size = 0
-    for piece in pieces:
-        some.append(piece)
-        size += len(piece)
-        if size >= _BLOCK:
-            yield b"".join(some)
-            some, size = [], 0
-    yield b"".join(some)
 
 
 def _other_bytes(row: FileRow) -> str:

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple, cast
 
 import orjson
 
+from synthstore.files.together import together
 from synthstore.model.digests import are_digests
 from synthstore.repository.codec import RAW, Number
 from synthstore.repository.file_rows import Columns, FileRow, FileRows
@@ -43,9 +44,6 @@ PARTIAL = "partial"
 """The tag of a snapshot that lacks what could not be read, or is not of one moment."""
 
 _ROWS_A_PIECE = 64
-_LINES_BYTES = 1 << 18
-"""About as many bytes of a list are read at a time."""
-
 _NAME = re.compile(r"(\d{8}T\d{6}\.\d{6}Z)-([0-9a-f]{16})")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _SHORT = 8
@@ -259,16 +257,11 @@ def read_tree(parts: Iterable[bytes]) -> Tree:
 
 def _some_lines(parts: Iterable[bytes]) -> Iterator[bytes]:
     """The same bytes, a few lines at a time."""
-    waiting: list[bytes] = []
-    size = 0
-    for part in parts:
-        waiting.append(part)
-        size += len(part)
-        if size >= _LINES_BYTES:
-            lines, end, rest = b"".join(waiting).rpartition(b"\n")
-            yield lines + end
-            waiting, size = [rest], len(rest)
-    yield b"".join(waiting)
+    rest = b""
+    for some in together(parts, size=len):
+        lines, end, rest = b"".join([rest, *some]).rpartition(b"\n")
+        yield lines + end
+    yield rest
 
 
 def _columns_of(lines: bytes) -> tuple[Columns, Iterator[FolderRow]]:
