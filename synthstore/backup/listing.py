@@ -5,24 +5,21 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
-from itertools import groupby, islice
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple, Self
 
 import numpy as np
 
 from synthstore.errors import PermissionDeniedError
-from synthstore.files.failure import failure
 from synthstore.files.memory import give_back
-from synthstore.files.walk import Entry, list_folder, open_folder, stat_of
+from synthstore.files.walk import Entry, list_folder, stat_of, statuses
 from synthstore.layout.base import OWN_FOLDER, Layout, Place
 from synthstore.layout.detect import SUPPORTED
 from synthstore.layout.native import Native
 from synthstore.model.facts import Stat
 from synthstore.model.ids import Kind
-from synthstore.model.paths import folder_of
 from synthstore.repository.file_rows import STATUS, FileRows, Mask, Table
 from synthstore.repository.manifest import FolderRow, Snapshot
 from synthstore.repository.path_column import RUN, PathColumn, Places
@@ -119,24 +116,14 @@ def stand(root: Path) -> Standing:
 
 def _seen(root: Path, paths: Iterable[str], take: Callable[[Table], None]) -> Iterator[str]:
     """Those of ``paths`` where a file stands; ``take`` has their STATUS."""
-    for folder, group in groupby(paths, key=folder_of):
-        with suppress(FileNotFoundError), open_folder(root, folder) as fd:
-            while some := list(islice(group, RUN)):
-                rows = [_row(fd, path) for path in some]
-                take(np.array([row for row in rows if row is not None], STATUS))
-                yield from (path for path, row in zip(some, rows, strict=True) if row is not None)
+    each = statuses(root, paths, str)
+    while some := list(islice(each, RUN)):
+        take(np.array([_row(status) for _, status in some], STATUS))
+        yield from (path for path, _ in some)
 
 
-def _row(fd: int, path: str) -> tuple[int, int, int, int] | None:
-    """The STATUS of a file in an open folder; None where none is any more."""
-    try:
-        status = os.stat(path[path.rfind("/") + 1 :], dir_fd=fd, follow_symlinks=False)
-    except FileNotFoundError:
-        return None
-    except OSError as error:
-        raise failure(error, path, "read") from error
-    if not stat.S_ISREG(status.st_mode):
-        return None
+def _row(status: os.stat_result) -> tuple[int, int, int, int]:
+    """The STATUS of a file."""
     return status.st_size, status.st_mtime_ns, stat.S_IMODE(status.st_mode), status.st_ino
 
 

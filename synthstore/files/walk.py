@@ -6,7 +6,8 @@ import errno
 import os
 import stat
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
 from typing import Literal, NamedTuple, TypeVar
@@ -14,6 +15,7 @@ from typing import Literal, NamedTuple, TypeVar
 from synthstore.errors import OperationError
 from synthstore.files.failure import failure
 from synthstore.model.facts import Stat
+from synthstore.model.paths import folder_of
 
 EntryKind = Literal["file", "dir", "link", "fifo", "socket", "block", "char"]
 
@@ -222,6 +224,31 @@ def look(root: Path, path: str) -> Entry | None:
         if error.errno == errno.ENAMETOOLONG:
             return None
         raise failure(error, root / path, "read") from error
+
+
+def statuses(
+    root: Path, items: Iterable[T], path: Callable[[T], str]
+) -> Iterator[tuple[T, os.stat_result]]:
+    """Those of ``items`` at whose ``path`` below ``root`` a regular file stands, and its status.
+
+    Each folder is opened once where those in it stand together. What is gone is left out. Raises
+    PermissionDeniedError or OperationError.
+    """
+    for folder, group in groupby(items, key=lambda item: folder_of(path(item))):
+        with suppress(FileNotFoundError), open_folder(root, folder) as fd:
+            for item in group:
+                status = _status(fd, path(item))
+                if status is not None and stat.S_ISREG(status.st_mode):
+                    yield item, status
+
+
+def _status(fd: int, path: str) -> os.stat_result | None:
+    try:
+        return os.stat(path[path.rfind("/") + 1 :], dir_fd=fd, follow_symlinks=False)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise failure(error, path, "read") from error
 
 
 def stat_at(fd: int, name: str) -> Stat | None:

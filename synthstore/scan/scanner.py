@@ -7,17 +7,17 @@ import time
 import zlib
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
-from contextlib import AbstractContextManager, ExitStack, nullcontext, suppress
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass
 from heapq import merge
-from itertools import compress, groupby, islice
+from itertools import compress, islice
 from operator import attrgetter, le
 from pathlib import Path
 from typing import NamedTuple
 
 from synthstore.files.arena import Arena, open_arena
 from synthstore.files.memory import give_back
-from synthstore.files.walk import NOT_LOOKED_AT, look, open_folder, stat_at
+from synthstore.files.walk import look, stat_of, statuses
 from synthstore.layout.base import Layout
 from synthstore.model.catalog import Row, column
 from synthstore.model.columns import FileTable, column_of
@@ -29,8 +29,8 @@ from synthstore.model.facts import (
     IndexFacts,
     MappingFacts,
     PartStatus,
+    Stat,
 )
-from synthstore.model.paths import folder_of
 from synthstore.progress import Progress, SilentProgress
 from synthstore.scan.inventory import AccessProblem, EmbeddingTable, Inventory, UnfinishedRun
 from synthstore.scan.known import NOTHING, SHARING_PAYS_FROM, Known
@@ -100,7 +100,7 @@ async def scan(
     names_only = not (options.subset or known)
     listing = await asyncio.to_thread(list_store, root, layout, names_only=names_only)
     left = (c for c in listing.candidates if not options.parses(c.path))
-    unread = await asyncio.to_thread(FileTable.of, _unread(root, left))
+    unread = await asyncio.to_thread(FileTable.of, _unread(root, left, names_only=names_only))
     todo = _todo(listing, options, known)
     # Millions of names and facts are not kept twice while the rest is made of them.
     listing.candidates.clear()
@@ -253,15 +253,17 @@ def _relevant(mappings: Sequence[MappingFacts]) -> tuple[MappingFacts, ...]:
     return present or tuple(mappings[:1])
 
 
-def _unread(root: Path, candidates: Iterable[Candidate]) -> Iterator[EntityFile]:
+def _unread(
+    root: Path, candidates: Iterable[Candidate], *, names_only: bool
+) -> Iterator[EntityFile]:
     """What is known of files that are not read; one that vanished since is no file."""
-    for folder, group in groupby(candidates, key=lambda candidate: folder_of(candidate.path)):
-        with suppress(FileNotFoundError), open_folder(root, folder) as fd:
-            for path, kind, seen in group:
-                named = seen == NOT_LOOKED_AT
-                stat = stat_at(fd, path[path.rfind("/") + 1 :]) if named else seen
-                if stat is not None:
-                    yield EntityFile(kind, path, FileStatus.UNREAD, stat)
+    looked_at: Iterable[tuple[Candidate, Stat]]
+    if names_only:
+        each = statuses(root, candidates, attrgetter("path"))
+        looked_at = ((candidate, stat_of(status)) for candidate, status in each)
+    else:
+        looked_at = ((candidate, candidate.stat) for candidate in candidates)
+    return (EntityFile(one.kind, one.path, FileStatus.UNREAD, stat) for one, stat in looked_at)
 
 
 def _join_files(facts: Iterable[ShardFacts], unread: Sequence[EntityFile]) -> FileTable:
