@@ -10,7 +10,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from synthstore.model.columns import FileRun, FileTable, column_of, each_of, kept
+from synthstore.model.columns import (
+    FileRun,
+    FileTable,
+    column_of,
+    each_of,
+    equal_to,
+    kept,
+    picked,
+    some_of,
+)
 from synthstore.model.embedding import EmbeddingState
 from synthstore.model.facts import EntityFile, FileStatus, Record, Stat
 from synthstore.model.lookup import FilesByPath
@@ -135,3 +144,46 @@ def test_files_are_found_by_path_as_in_a_dict(parts: list[tuple[EntityFile, ...]
     assert spelt([found[path] for path in known]) == spelt(list(known.values()))
     for path in ("", "\x7f", *(path + "x" for path in known)):
         assert (path in found) == (path in known)
+
+
+@given(parts=st.lists(many_files, max_size=4), data=st.data())
+def test_some_files_are_those_at_their_places(
+    parts: list[tuple[EntityFile, ...]], data: st.DataObject
+) -> None:
+    whole = [file for part in parts for file in part]
+    wanted = data.draw(st.lists(st.booleans(), min_size=len(whole), max_size=len(whole)))
+    table = FileTable(FileRun.of(part) for part in parts if part)
+    places = list(compress(range(len(whole)), wanted))
+    which = np.array(wanted, dtype=np.bool_)
+    left = list(compress(whole, wanted))
+    for files_of_all in (whole, table, table.kept(), table):
+        assert spelt(list(some_of(files_of_all, places))) == spelt(left)
+        assert spelt(list(picked(files_of_all, "path", which))) == spelt([f.path for f in left])
+        for name in ("kind", "status", "dim", "embedding"):
+            values = column_of(whole, name)
+            for value in {*values, 7, None}:
+                found = equal_to(files_of_all, name, value).tolist()
+                assert found == [own == value for own in values]
+
+
+def test_who_goes_through_some_files_meets_all_of_them_whatever_others_do() -> None:
+    stat = Stat(1, 2, 3, 4, 5, 6, 7)
+    whole = [EntityFile("memory", str(n), FileStatus.UNREAD, stat) for n in range(6)]
+    table = FileTable(FileRun.of(whole[at : at + 2]) for at in range(0, 6, 2))
+    walk = some_of(table, range(6))
+    found = [next(walk)]
+    assert list(table.kept()) == whole
+    assert [*found, *walk] == whole
+
+
+@given(one=st.lists(files, min_size=1, max_size=4), other=st.lists(files, min_size=1, max_size=4))
+def test_columns_of_equal_bytes_have_equal_values(
+    one: list[EntityFile], other: list[EntityFile]
+) -> None:
+    other = other[: len(one)] + one[len(other) :]
+    runs = [FileRun.of(run) for run in (one, other, [*one])]
+    for name in ("sha256", "norm", *(f"record.{name}" for name in Record._fields)):
+        mine, theirs, again = (run.packed(name) for run in runs)
+        assert mine == again
+        if mine is not None and mine == theirs:
+            assert spelt(column_of(one, name)) == spelt(column_of(other, name))

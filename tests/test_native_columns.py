@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import orjson
 import pytest
 from hypothesis import given
@@ -104,10 +105,27 @@ def require_the_same(found: Catalog, raw: bytes) -> None:
     assert [list(row.raw) for row in found.rows] == [list(row.raw) for row in all_read.rows]
     for name in Row._fields:
         assert column(found.rows, name) == column(all_read.rows, name)
+    for name in NATIVE.repeated:
+        require_packed(found.rows, name)
     paths = [row.path for row in all_read.rows if row.path is not None][::-1]
     assert places_of(found.rows, paths) == places_of(all_read.rows, paths)
     assert (found.version, found.count_problems) == (all_read.version, all_read.count_problems)
     assert spelt(whole(found)) == spelt(all_read.document)
+
+
+def require_packed(rows: RowColumns, name: str) -> None:
+    """The bytes of a column, where it has such, are those of its values, in whatever order."""
+    own = [at for at, row in enumerate(rows) if row.kind == "memory"][::-1]
+    packed = rows.packed(name, np.array(own, dtype=np.intp))
+    values = [getattr(rows[at], name) for at in own]
+    if packed is None:
+        return
+    if name == "score":
+        assert packed == np.array(values, dtype=np.float64).tobytes()
+    elif name == "content_hash":
+        assert packed == bytes.fromhex("".join(values))
+    else:
+        assert packed == "".join(values).encode("ascii")
 
 
 @pytest.fixture(autouse=True, scope="module")

@@ -14,12 +14,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from synthstore.checks import sound, standing
+from synthstore.checks import agreement, sound, standing
 from synthstore.checks.pairing import pairs_of, rows_of
 from synthstore.checks.parting import NO_ROW, Parted, Usual, parted
 from synthstore.checks.registry import RULES, check
 from synthstore.errors import NewerFormatError, NotAStoreError
-from synthstore.model.columns import column_of
+from synthstore.model.columns import FileTable, column_of
 from synthstore.model.ids import EntityRef, numeric_id
 from synthstore.model.numbers import _reduced, numeric_ids
 from synthstore.scan.inventory import Inventory
@@ -41,7 +41,7 @@ CASES = [
 PROOFS = (
     sound.paired,
     sound.named,
-    sound.agreeing,
+    agreement.agreeing,
     sound.embedded,
     sound.numbered,
     sound.equal,
@@ -81,8 +81,8 @@ def require_silence(inventory: Inventory) -> None:
         vars(bare)[f"{proof.__module__}.{proof.__qualname__}"] = None
     vars(bare)[f"{parted.__module__}.{parted.__qualname__}"] = nothing_usual(inventory)
     nothing = np.zeros(len(rows_of(inventory)), dtype=np.bool_)
-    said = sound.Agreed(nothing, nothing, {})
-    vars(bare)[f"{sound.__name__}.{sound.agreed.__qualname__}"] = said
+    said = agreement.Agreed(nothing, nothing, {})
+    vars(bare)[f"{agreement.__name__}.{agreement.agreed.__qualname__}"] = said
     for rule in RULES:
         found = list(rule.run(bare))
         if rule.silent(inventory):
@@ -104,7 +104,7 @@ def require_silence(inventory: Inventory) -> None:
 
 def require_rows_kept(inventory: Inventory) -> None:
     """A row that agrees with its file is the row that the file deserves, order and all."""
-    rows, said = rows_of(inventory), sound.agreed(inventory)
+    rows, said = rows_of(inventory), agreement.agreed(inventory)
     usual = [row for row, is_said in zip(rows, said.rows, strict=True) if is_said]
     for row in (*usual, *said.others.values()):
         fresh = inventory.layout.row_for(inventory.by_path[row.path or ""], row, rows)
@@ -193,6 +193,20 @@ def test_positions_are_one_to_one_or_none(numbers: list[int], ids: list[int]) ->
 
 
 def test_a_name_is_that_of_the_id() -> None:
-    ref = EntityRef("memory", "a")
-    assert NATIVE.all_named(["memories/a.json"], [ref])
-    assert not NATIVE.all_named(["memories/b.json"], [ref])
+    assert NATIVE.all_named(["memories/a.json"], ["memory"], ["a"])
+    assert not NATIVE.all_named(["memories/b.json"], ["memory"], ["a"])
+    assert not NATIVE.all_named(["memories/a.json"], ["assembly"], ["b"])
+
+
+def test_bytes_alone_tell_that_the_rows_of_a_healthy_store_agree(tmp_path: Path) -> None:
+    root = build("native", tmp_path / "s", memories=5, assemblies=2).root
+    inventory = seen(root, LOOKS["full"])
+    rows, row_at = rows_of(inventory), parted(inventory).usual.row_at
+    memories = [kind == "memory" for kind in column_of(inventory.files, "kind")]
+    # Kind by kind, as those of a larger store stand.
+    files = FileTable.joined(
+        FileTable.chosen(inventory.files, [k is want for k in memories]) for want in (False, True)
+    )
+    found = agreement._packed_alike(NATIVE, rows, files, row_at)
+    assert found.tolist() == memories
+    assert agreement.agreeing(inventory)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
-from itertools import compress
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,7 +17,7 @@ from synthstore.checks.parting import Usual
 from synthstore.checks.sound import rows_in
 from synthstore.checks.standing import standing
 from synthstore.checks.standing_files import StandingFiles
-from synthstore.model.columns import column_of, each_of
+from synthstore.model.columns import Bools, column_of, equal_to, picked
 from synthstore.model.embedding import EmbeddingState, FloatMatrix
 from synthstore.model.facts import FileStatus
 from synthstore.model.ids import EntityRef
@@ -54,7 +53,7 @@ def judged(inventory: Inventory) -> StandingFiles:
     """Whole files that stand for their entity; not those frozen or about to go."""
     stand = standing(inventory)
     out = frozen_refs(inventory) | stand.doomed
-    whole = [status is FileStatus.WHOLE for status in column_of(inventory.files, "status")]
+    whole = equal_to(inventory.files, "status", FileStatus.WHOLE)
     for place in (at for at in map(stand.usual.place, out) if at is not None):
         whole[place] = False
     return stand.standing_file.only(
@@ -65,7 +64,7 @@ def judged(inventory: Inventory) -> StandingFiles:
 def judged_column(inventory: Inventory, name: str) -> list[Any]:
     """A field of the files of ``judged``, for those who need not know whose they are."""
     files = judged(inventory)
-    usual = compress(each_of(inventory.files, name), files.usual.are)
+    usual = picked(inventory.files, name, files.usual.are)
     return [*usual, *column_of(tuple(files.others.values()), name)]
 
 
@@ -81,10 +80,10 @@ def deserving(inventory: Inventory) -> StandingFiles:
     )
 
 
-def embedded(inventory: Inventory, dim: int | None) -> Iterator[bool]:
-    """Of each file, whether it holds a valid embedding of dimension ``dim``."""
-    states = zip(*(each_of(inventory.files, name) for name in ("embedding", "dim")), strict=True)
-    return (state is EmbeddingState.VALID and own == dim for state, own in states)
+def embedded(inventory: Inventory, dim: int | None) -> Bools:
+    """Which files hold a valid embedding of dimension ``dim``: shape (files,)."""
+    valid = equal_to(inventory.files, "embedding", EmbeddingState.VALID)
+    return valid & equal_to(inventory.files, "dim", dim)
 
 
 @once
@@ -139,7 +138,7 @@ def _pairs(inventory: Inventory) -> _Pairs | None:
     in_question = np.append(~out, [False])
     first = owned.first[: len(inventory.files)]
     have = files.usual.are & in_question[first]
-    norms = list(compress(each_of(inventory.files, "norm"), have))
+    norms = list(picked(inventory.files, "norm", have))
     at, rows = list(first[have]), list(rows_in(table, inventory, have))
     others = [(ref, f, owned.position(ref)) for ref, f in files.others.items()]
     others = [(ref, file, p) for ref, file, p in others if p is not None and in_question[p]]

@@ -28,7 +28,7 @@ SHOWN = 10
 def _odd(inventory: Inventory) -> Mapping[EntityRef, EntityFile]:
     """Of these, all but the usual: a valid embedding of the store's dimension."""
     usual, dim = EmbeddingState.VALID, inventory.dimension
-    found = judged(inventory).those(not fits for fits in embedded(inventory, dim))
+    found = judged(inventory).those(~embedded(inventory, dim))
     return {r: f for r, f in found if f.embedding is not usual or f.dim != dim}
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import numpy as np
+
 from synthstore.checks.catalogue import twin
 from synthstore.checks.finding import Finding, Severity
 from synthstore.checks.found import finding, once
@@ -116,7 +118,7 @@ def _misnamed(inventory: Inventory) -> Iterator[tuple[EntityRef, EntityFile]]:
     out = frozen_refs(inventory) | stand.doomed
     named = zip(column_of(inventory.files, "path"), stand.usual.ids, strict=True)
     odd_ones = [entity_id is not None and not names(path, entity_id) for path, entity_id in named]
-    for ref, file in stand.standing_file.those(odd_ones):
+    for ref, file in stand.standing_file.those(np.array(odd_ones, dtype=np.bool_)):
         odd = not names(file.path, ref.id) or ref in stand.heir_of
         if odd and file.status is FileStatus.WHOLE and ref not in out:
             yield ref, file
@@ -170,7 +172,7 @@ def fields_out_of_range(inventory: Inventory) -> Iterator[Finding]:
         return
     stand = standing(inventory)
     out = frozen_refs(inventory) | stand.doomed
-    for ref, file in stand.standing_file.those(odd):
+    for ref, file in stand.standing_file.those(np.array(list(map(bool, odd)))):
         record = file.record
         if record is not None and record.out_of_range and ref not in out:
             yield finding(

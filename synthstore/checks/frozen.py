@@ -11,12 +11,13 @@ from typing import NamedTuple
 
 import numpy as np
 
+from synthstore.checks.agreement import agreed, agreeing
 from synthstore.checks.found import once
 from synthstore.checks.pairing import rows_of
 from synthstore.checks.parting import NO_ROW
-from synthstore.checks.sound import Bools, agreed, agreeing
 from synthstore.checks.standing import Claim, Fate, standing
 from synthstore.model.catalog import Row
+from synthstore.model.columns import Bools
 from synthstore.model.facts import EntityFile, FileStatus
 from synthstore.model.ids import EntityRef
 from synthstore.model.times import instant_us

@@ -19,9 +19,8 @@ import numpy as np
 
 from synthstore.checks.blocks import Positions, equal, not_finite
 from synthstore.checks.found import once
-from synthstore.checks.parting import Places
 from synthstore.checks.standing import Standing, standing
-from synthstore.model.embedding import EmbeddingState, FloatVector, IdArray
+from synthstore.model.embedding import EmbeddingState, FloatVector, IdArray, Places
 from synthstore.model.facts import MappingFacts
 from synthstore.model.ids import EntityRef, vector_id, vector_name
 from synthstore.model.numbers import numeric_ids, stands_twice

@@ -9,7 +9,7 @@ from synthstore.checks.found import once
 from synthstore.model.catalog import Row, column, column_at, places_of
 from synthstore.model.columns import column_of
 from synthstore.model.facts import EntityFile, FileStatus
-from synthstore.model.ids import EntityRef, Kind
+from synthstore.model.ids import Kind
 from synthstore.scan.inventory import Inventory
 
 
@@ -51,10 +51,6 @@ class Pairs(NamedTuple):
     """All whole, or not looked into; none rigid."""
     rows: PickedRows
     """Each well-formed, living, and naming its file's path as it is."""
-
-    def each_ref(self) -> Iterator[EntityRef]:
-        """The entities, made anew: they take too much room to be kept beside the rest."""
-        return map(EntityRef, self.kinds, self.ids)
 
 
 def rows_of(inventory: Inventory) -> Sequence[Row]:

@@ -7,25 +7,23 @@ which names it, or none at all. What is found out of all others is the same with
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-import numpy.typing as npt
 
 from synthstore.checks.found import once
 from synthstore.checks.pairing import pairs_of, rows_of
 from synthstore.model.catalog import Row, column_at, places_of
-from synthstore.model.columns import column_of
+from synthstore.model.columns import Bools, column_of
+from synthstore.model.embedding import Places
 from synthstore.model.facts import EntityFile, FileStatus
 from synthstore.model.ids import EntityRef, Kind
 from synthstore.model.paths import confined
 from synthstore.scan.inventory import Inventory
 
 NO_ROW = -1
-
-Places = npt.NDArray[np.intp]
 
 
 @dataclass(frozen=True)
@@ -50,9 +48,11 @@ class Usual:
         """How many there are."""
         return len(self.ids) - self.ids.count(None)
 
-    @property
-    def are(self) -> npt.NDArray[np.bool_]:
+    @cached_property
+    def are(self) -> Bools:
         """Which of all files are usual."""
+        if None not in self.ids:
+            return np.ones(len(self.ids), dtype=np.bool_)
         return np.array([entity_id is not None for entity_id in self.ids], dtype=np.bool_)
 
     def ref(self, place: int) -> EntityRef | None:
@@ -69,9 +69,11 @@ class Usual:
         """Whether it is the ref of one of them."""
         return isinstance(ref, EntityRef) and self.place(ref) is not None
 
-    def only(self, wanted: Iterable[object]) -> Usual:
+    def only(self, wanted: Bools) -> Usual:
         """Those among the ``wanted`` of all files."""
-        each = zip(wanted, self.ids, strict=True)
+        if wanted.all():
+            return self
+        each = zip(wanted.tolist(), self.ids, strict=True)
         ids = [entity_id if is_wanted else None for is_wanted, entity_id in each]
         return Usual(self.files, self.kinds, ids, self.row_at)
 

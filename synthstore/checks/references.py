@@ -6,14 +6,14 @@ from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
 from graphlib import CycleError, TopologicalSorter
 
+from synthstore.checks.agreement import agreeing
 from synthstore.checks.composites import Composite, unlike
 from synthstore.checks.finding import Finding
 from synthstore.checks.found import finding, once
 from synthstore.checks.frozen import frozen_refs
 from synthstore.checks.pairing import pairs_of
-from synthstore.checks.sound import agreeing
 from synthstore.checks.standing import standing
-from synthstore.model.columns import column_of
+from synthstore.model.columns import column_of, some_of
 from synthstore.model.facts import EntityFile, FileStatus, Record
 from synthstore.model.ids import EntityRef
 from synthstore.scan.inventory import EmbeddingTable, Inventory
@@ -27,8 +27,8 @@ def _assemblies(inventory: Inventory) -> tuple[tuple[EntityRef, EntityFile, Reco
     if "assembly" not in kinds:
         return ()
     if agreeing(inventory):
-        files = [inventory.files[at] for at, kind in enumerate(kinds) if kind == "assembly"]
-        read = ((file.ref, file, file.record) for file in files)
+        places = (at for at, kind in enumerate(kinds) if kind == "assembly")
+        read = ((file.ref, file, file.record) for file in some_of(inventory.files, places))
         return tuple((ref, file, rec) for ref, file, rec in read if ref and rec)
     stand = standing(inventory)
     out = frozen_refs(inventory) | stand.doomed
@@ -45,38 +45,39 @@ def _assemblies(inventory: Inventory) -> tuple[tuple[EntityRef, EntityFile, Reco
 def members_dangling(inventory: Inventory) -> Iterator[Finding]:
     """A020: members without a file and without a row (which would be M001), each member once."""
     for ref, file, record, member in _dangling(inventory):
-        copied = member.id in record.embedded
+        copied = member in record.embedded
         copies = "it holds a copy of it" if copied else "nothing here holds a copy of it"
         yield finding(
             "A020",
             ref,
             file.path,
-            f"its member {member.id} is no memory of this store; {copies}",
+            f"its member {member} is no memory of this store; {copies}",
             evidence={
-                "member": member.id,
+                "member": member,
                 "embedded_copy": copied,
                 "row": False,
-                "deleted": member in inventory.deleted,
+                "deleted": EntityRef("memory", member) in inventory.deleted,
             },
         )
 
 
-def _dangling(inventory: Inventory) -> Iterator[tuple[EntityRef, EntityFile, Record, EntityRef]]:
+def _dangling(inventory: Inventory) -> Iterator[tuple[EntityRef, EntityFile, Record, str]]:
     assemblies = _assemblies(inventory)
-    wanted = {EntityRef("memory", member) for *_, record in assemblies for member in record.members}
+    wanted = {member for *_, record in assemblies for member in record.members}
     absent = wanted - _present(inventory, wanted)
-    for ref, file, record in assemblies:
-        members = (EntityRef("memory", member) for member in dict.fromkeys(record.members))
+    for ref, file, record in assemblies if absent else ():
+        members = dict.fromkeys(record.members)
         yield from ((ref, file, record, member) for member in members if member in absent)
 
 
-def _present(inventory: Inventory, wanted: Collection[EntityRef]) -> set[EntityRef]:
-    """Those of the ``wanted`` that have a file or a row, and were not deleted."""
+def _present(inventory: Inventory, wanted: Collection[str]) -> set[str]:
+    """Those of the ``wanted`` ids whose memories have a file or a row, and were not deleted."""
     if not wanted:
         return set()
     pairs = pairs_of(inventory)
-    known = standing(inventory).known if pairs is None else pairs.each_ref()
-    return {ref for ref in known if ref in wanted} - inventory.deleted
+    known = standing(inventory).known if pairs is None else zip(pairs.kinds, pairs.ids, strict=True)
+    found = {entity_id for kind, entity_id in known if kind == "memory" and entity_id in wanted}
+    return found - {ref.id for ref in inventory.deleted if ref.kind == "memory"}
 
 
 def composites_differing(inventory: Inventory) -> Iterator[Finding]:

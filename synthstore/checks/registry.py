@@ -8,6 +8,7 @@ from itertools import chain
 from typing import NamedTuple
 
 from synthstore.checks import (
+    agreement,
     catalog,
     embeddings,
     entities,
@@ -64,13 +65,13 @@ RULES: tuple[Rule, ...] = (
     Rule(("C004",), catalog.wrong_counts),
     Rule(("C005",), catalog.paths_outside, sound.paired),
     Rule(("C006",), catalog.files_listed_twice, sound.paired),
-    Rule(("C007",), catalog.rows_disagreeing, sound.agreeing),
-    Rule(("C008",), catalog.hashes_out_of_date, sound.agreeing),
+    Rule(("C007",), catalog.rows_disagreeing, agreement.agreeing),
+    Rule(("C008",), catalog.hashes_out_of_date, agreement.agreeing),
     Rule(("C009",), catalog.unfinished_deletions, sound.paired),
     Rule(_both("M001"), entities.files_missing, sound.paired),
     Rule(_both("M002"), entities.files_not_listed, sound.paired),
     Rule(_both("M003"), entities.files_torn, sound.paired),
-    Rule(_both("M004"), entities.bit_rot, sound.agreeing),
+    Rule(_both("M004"), entities.bit_rot, agreement.agreeing),
     Rule(_both("M005"), entities.ids_differing, sound.named),
     Rule(_both("M006"), entities.ids_claimed_twice, sound.paired),
     Rule(_both("M007"), entities.fields_missing, sound.paired),

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, ItemsView, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, ItemsView, Iterator, Mapping, Sequence
 from heapq import merge
-from itertools import chain, compress
+from itertools import chain
 from operator import itemgetter
 
+import numpy as np
+
 from synthstore.checks.parting import Usual
+from synthstore.model.columns import Bools, some_of
 from synthstore.model.facts import EntityFile
 from synthstore.model.ids import EntityRef
 
@@ -66,17 +69,13 @@ class StandingFiles(FilesBesideUsual):
         """All entities with their files."""
         return _Items(self)
 
-    def those(self, wanted: Iterable[object]) -> Iterator[tuple[EntityRef, EntityFile]]:
+    def those(self, wanted: Bools) -> Iterator[tuple[EntityRef, EntityFile]]:
         """The usual ones among the ``wanted`` of all files, and all that are not usual."""
-        usual = self.usual
-        found = ((usual.ref(at), at) for at in compress(range(len(usual.files)), wanted))
-        return chain(
-            ((ref, usual.files[at]) for ref, at in found if ref is not None), self.others.items()
-        )
+        usual = self.usual.only(wanted)
+        files = some_of(usual.files, np.flatnonzero(usual.are).tolist())
+        return chain(zip(usual.refs(), files, strict=True), self.others.items())
 
-    def only(
-        self, wanted: Iterable[object], other: Callable[[EntityRef, EntityFile], bool]
-    ) -> StandingFiles:
+    def only(self, wanted: Bools, other: Callable[[EntityRef, EntityFile], bool]) -> StandingFiles:
         """The usual ones among the ``wanted`` of all files, and the others that are wanted so."""
         each = zip(self._spots, self.others.items(), strict=True)
         left = [(spot, item) for spot, item in each if other(*item)]

@@ -66,8 +66,9 @@ class Layout(ABC):
     long_section: ClassVar[str] = ""
     """The key of the object in the catalog that ``read_parts`` takes apart; empty where none is."""
     repeated: ClassVar[Mapping[str, str]] = {}
-    """Fields of a memory's row, and the fields of its file as ``column_of`` names them: a row in
-    which each of them is equal agrees with its file. Empty where that takes a closer look."""
+    """Fields of a memory's row, and the fields of its file as ``column_of`` names them: a row that
+    names the file's path, and in which each of them is equal, agrees with it. Empty where that
+    takes a closer look."""
     plain_kinds: ClassVar[Mapping[str, Kind]] = {}
     """Folders in which ``place`` makes each file of a plain name an entity of one kind."""
     for_library: ClassVar[bool] = True
@@ -92,9 +93,9 @@ class Layout(ABC):
         """Whether the name of ``path`` is the one that ``entity_id`` gets here."""
         return self.id_from_path(path) == entity_id
 
-    def all_named(self, paths: Iterable[str], refs: Iterable[EntityRef]) -> bool:
+    def all_named(self, paths: Sequence[str], kinds: Sequence[Kind], ids: Sequence[str]) -> bool:  # noqa: ARG002 - for layouts where it matters
         """Whether each path's name is that of its entity."""
-        return all(self.names(path, ref.id) for path, ref in zip(paths, refs, strict=True))
+        return all(map(self.names, paths, ids))
 
     def embedding_key(self, kind: Kind) -> str:
         """The key of an entity document that holds its embedding."""

@@ -56,7 +56,6 @@ class Native(Layout):
     metric = "ip"
     has_content_hash = True
     repeated: ClassVar[Mapping[str, str]] = {
-        "path": "path",
         "created_at": "record.created_at",
         "updated_at": "record.updated_at",
         "score": "record.score",
@@ -91,11 +90,11 @@ class Native(Layout):
         """Where this layout puts an entity's file."""
         return f"{_FOLDERS[ref.kind]}/{ref.id}{SUFFIX}"
 
-    def all_named(self, paths: Iterable[str], refs: Iterable[EntityRef]) -> bool:
+    def all_named(self, paths: Sequence[str], kinds: Sequence[Kind], ids: Sequence[str]) -> bool:
         """Whether each path's name is that of its entity."""
         return all(
             path == f"{_FOLDERS[kind]}/{entity_id}{SUFFIX}" or self.names(path, entity_id)
-            for path, (kind, entity_id) in zip(paths, refs, strict=True)
+            for path, kind, entity_id in zip(paths, kinds, ids, strict=True)
         )
 
     def id_from_path(self, path: str) -> str:

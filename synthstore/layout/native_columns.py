@@ -9,12 +9,16 @@ from array import array
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
+from operator import attrgetter
 from typing import Any, cast, overload
+
+import numpy as np
 
 from synthstore.layout.fields import DIGEST_PREFIX
 from synthstore.layout.names import SUFFIX
 from synthstore.layout.native_rows import LARGE, digests, read_rows
 from synthstore.model.catalog import Row, RowColumns
+from synthstore.model.embedding import Places
 from synthstore.model.texts import Texts
 
 _TYPES: Mapping[str, type] = {
@@ -24,6 +28,9 @@ _TYPES: Mapping[str, type] = {
     "quickrecal_score": float,
     "content_hash": str,
 }
+_READ = frozenset({"created_at", "updated_at", "score", "content_hash"})
+"""Fields that a row need not have, and that these have."""
+
 MOST_ODD = 1_000
 """Rows that need not fit; where more do not, columns are not worth it."""
 
@@ -72,6 +79,27 @@ class _Columns:
             "raw": self._raw,
         }
         return readers.get(name) or (lambda _: Row._field_defaults[name])
+
+    def plain(self, name: str) -> Sequence[Any] | None:
+        """A field of all rows that needs no reading: ids, and what all have alike."""
+        if name in Row._field_defaults and name not in _READ:
+            return [Row._field_defaults[name]] * len(self.ids)
+        return {"id": self.ids, "kind": ["memory"] * len(self.ids)}.get(name)
+
+    def packed(self, name: str, places: Places) -> bytes | None:
+        """As ``NativeRows.packed``, of these rows."""
+        if name == "score":
+            return np.frombuffer(self._scores, np.float64)[places].tobytes()
+        whole = {
+            "created_at": self._created.packed,
+            "updated_at": self._updated.packed,
+            "content_hash": (self._hashes, _DIGEST_BYTES),
+        }
+        found = whole[name]
+        if found is None:
+            return None
+        joined, size = found
+        return np.frombuffer(joined, np.uint8).reshape(-1, size)[places].tobytes()
 
     def row(self, at: int) -> Row:
         """The row at a place, made anew."""
@@ -165,20 +193,41 @@ class NativeRows(RowColumns):
         read, own, others = self._own.reader(name), len(self._own.ids), self.others
         if not (self._odd or others):
             return map(read, places)
+        values = self._own.plain(name) if not self._odd else None
+        if values is not None:
+            return map([*values, *map(attrgetter(name), others)].__getitem__, places)
         if not self._odd:
             return (read(at) if at < own else getattr(others[at - own], name) for at in places)
         found = map(self._find, places)
         return (read(at) if apart is None else getattr(apart, name) for at, apart in found)
 
+    def packed(self, name: str, places: Places) -> bytes | None:
+        """A field of the rows at ``places``, integers of shape (rows,), as the bytes of all."""
+        own = len(self._own.ids)
+        if self._odd or not own or (places >= own).any():
+            return None
+        return self._own.packed(name, places)
+
     def places(self, paths: Iterable[str]) -> array[int]:
         """Where among the rows that of each path stands, -1 for that of none."""
         # By ids, which there are already: as many paths more would take as much room again.
         ids = self._own.ids
-        place_of = dict(zip(ids, self._own_places(), strict=True))
         apart = {row.path: place for place, row in zip(self._places_of_odd, self._odd, strict=True)}
         behind = len(ids) + len(self._odd)
         apart |= {row.path: place for place, row in enumerate(self.others, behind)}
-        return array("q", (place_of.get(_id(path), apart.get(path, -1)) for path in paths))
+        place_of = {i: place for path, place in apart.items() if path and (i := _id(path))}
+        place_of |= zip(ids, self._own_places(), strict=True)
+        start, end = len(_FOLDER), -len(SUFFIX)
+        # As ``_id`` has it: to call it for each file takes as long as all the rest.
+        return array(
+            "q",
+            (
+                place_of.get(path[start:end], -1)
+                if path[:start] == _FOLDER and path[end:] == SUFFIX
+                else apart.get(path, -1)
+                for path in paths
+            ),
+        )
 
     def _own_places(self) -> Iterator[int]:
         """The place of each row that is in the columns."""

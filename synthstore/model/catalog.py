@@ -7,9 +7,12 @@ from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from synthstore.model.ids import EntityRef, Kind
+
+if TYPE_CHECKING:
+    from synthstore.model.embedding import Places
 
 Scalar = str | int | float | None
 RawRow = Mapping[str, object]
@@ -50,6 +53,13 @@ class RowColumns(Sequence[Row]):
     @abstractmethod
     def at(self, name: str, places: Iterable[int]) -> Iterator[Any]:
         """As ``column_at``."""
+
+    @abstractmethod
+    def packed(self, name: str, places: Places) -> bytes | None:
+        """A field of the rows at ``places`` as ``FileRun.packed`` has it; None where it has none.
+
+        ``places``: integers, shape (rows,).
+        """
 
     @abstractmethod
     def places(self, paths: Iterable[str]) -> array[int]:

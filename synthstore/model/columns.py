@@ -9,12 +9,18 @@ from __future__ import annotations
 from array import array
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import accumulate, chain, compress, islice, repeat
+from functools import partial
+from itertools import accumulate, chain, compress, groupby, islice, repeat
 from operator import attrgetter
 from typing import Any, NamedTuple, TypeAlias, overload
 
+import numpy as np
+import numpy.typing as npt
+
 from synthstore.model.digests import are_digests
 from synthstore.model.facts import EntityFile, Record, Stat
+
+Bools = npt.NDArray[np.bool_]
 
 RUN = 250
 """Files whose columns stand together: enough for what a column itself takes not to count."""
@@ -164,6 +170,33 @@ class FileRun:
             return self._with_gaps(_values(self._records[at]) if self._records else ())
         return _values(self._files[EntityFile._fields.index(field)])
 
+    def packed(self, name: str) -> bytes | None:
+        """A column of digests, times or doubles as the bytes of all values; None for any other.
+
+        Two columns of one kind and as many values have the same ones if their bytes are equal.
+        """
+        part, _, field = name.rpartition(".")
+        if part == "record" and not self.all_read:
+            return None
+        fields, columns = (Record, self._records) if part else (EntityFile, self._files)
+        column = columns[fields._fields.index(field)]
+        if isinstance(column, _Digests):
+            return column.digests
+        if isinstance(column, _Times):
+            return column.joined
+        return column.tobytes() if isinstance(column, array) and column.typecode == "d" else None
+
+    @property
+    def all_read(self) -> bool:
+        """Whether each of them has a record."""
+        there = self._files[_RECORD]
+        return isinstance(there, _Same) and bool(there.value)
+
+    def same(self, name: str) -> Any:
+        """The one value that all have in a field of files; None where they differ."""
+        column = self._files[EntityFile._fields.index(name)]
+        return column.value if isinstance(column, _Same) else None
+
     def _each_record(self) -> Iterable[Record]:
         return map(Record._make, zip(*map(_values, self._records), strict=True))
 
@@ -212,6 +245,25 @@ class FileTable(Sequence[EntityFile]):
     def runs(self) -> Sequence[FileRun]:
         """The columns, run by run."""
         return self._runs if self._made is None else FileTable.of(self._made).runs
+
+    @property
+    def is_made(self) -> bool:
+        """Whether all stand as objects now."""
+        return self._made is not None
+
+    def some(self, places: Iterable[int]) -> Iterator[EntityFile]:
+        """Those at ``places``, which ascend; where most of a run are meant, all of it is made."""
+        if self._made is not None:
+            yield from map(self._made.__getitem__, places)
+            return
+        # Somebody may keep all of them as objects meanwhile.
+        runs, ends = self._runs, self._ends
+        for number, group in groupby(places, partial(bisect_right, ends)):
+            run, wanted = runs[number], list(group)
+            start = ends[number] - run.count
+            made = list(run) if 2 * len(wanted) > run.count else None
+            for at in wanted:
+                yield run.file(at - start) if made is None else made[at - start]
 
     def kept(self) -> tuple[EntityFile, ...]:
         """All as objects, which take the place of the columns."""
@@ -276,6 +328,37 @@ def each_of(files: Sequence[EntityFile], name: str) -> Iterator[Any]:
         return map(attrgetter(name), files)
     read = attrgetter(name.removeprefix("record."))
     return (None if file.record is None else read(file.record) for file in files)
+
+
+def picked(files: Sequence[EntityFile], name: str, which: Bools) -> Iterator[Any]:
+    """A field of those files ``which`` are meant; they often are all."""
+    each = each_of(files, name)
+    return each if which.all() else compress(each, which.tolist())
+
+
+def equal_to(files: Sequence[EntityFile], name: str, value: object) -> Bools:
+    """Which ``files`` have just this value in a field of theirs: shape (files,)."""
+    if not runs_of(files):
+        return np.array([own == value for own in each_of(files, name)], dtype=np.bool_)
+    return np.concatenate([_equal_to(run, name, value) for run in runs_of(files)])
+
+
+def _equal_to(run: FileRun, name: str, value: object) -> Bools:
+    if run.same(name) is not None:
+        return np.full(run.count, run.same(name) == value)
+    return np.array([own == value for own in run.column(name)], dtype=np.bool_)
+
+
+def runs_of(files: Sequence[EntityFile]) -> Sequence[FileRun]:
+    """The columns that they are kept as, run by run; none where they are kept as objects."""
+    return files.runs if isinstance(files, FileTable) and not files.is_made else ()
+
+
+def some_of(files: Sequence[EntityFile], places: Iterable[int]) -> Iterator[EntityFile]:
+    """The files at ``places``, which ascend."""
+    if isinstance(files, FileTable):
+        return files.some(places)
+    return map(files.__getitem__, places)
 
 
 def kept(files: Sequence[EntityFile]) -> Sequence[EntityFile]:

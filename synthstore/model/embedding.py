@@ -18,6 +18,7 @@ __all__ = [
     "FloatVector",
     "IdArray",
     "Judged",
+    "Places",
     "judge",
 ]
 
@@ -25,6 +26,8 @@ FloatVector = npt.NDArray[np.float32]
 FloatMatrix = npt.NDArray[np.float32]
 IdArray = npt.NDArray[np.int64]
 Doubles = npt.NDArray[np.float64]
+Places = npt.NDArray[np.intp]
+"""Which of some things are meant, as integers."""
 
 
 class Judged(NamedTuple):

@@ -27,6 +27,11 @@ class Texts:
             self._joined.clear()
         self._texts += texts
 
+    @property
+    def packed(self) -> tuple[bytearray, int] | None:
+        """The bytes of all and the size of each; None where they are not of one."""
+        return (self._joined, self._size) if self._texts is None else None
+
     def __len__(self) -> int:
         """How many there are."""
         return len(self._joined) // (self._size or 1) if self._texts is None else len(self._texts)

@@ -7,12 +7,14 @@ from itertools import chain
 
 import numpy as np
 
+from synthstore.checks.agreement import agreed
 from synthstore.checks.catalogue import twin
 from synthstore.checks.finding import Subject
-from synthstore.checks.parting import NO_ROW, Places
+from synthstore.checks.parting import NO_ROW
 from synthstore.checks.report import LOST, Action
-from synthstore.checks.sound import Bools, agreed
 from synthstore.model.catalog import RawRow, Row
+from synthstore.model.columns import Bools
+from synthstore.model.embedding import Places
 from synthstore.model.facts import EntityFile, PartStatus
 from synthstore.model.ids import EntityRef
 from synthstore.model.relisting import Relisted
@@ -96,7 +98,7 @@ class _Cataloguer:
     def _unlisted(self) -> Iterator[EntityRef]:
         """Entities that stand, but have no row."""
         files, usual = self.entities.files, self.entities.files.usual
-        alone = usual.only((usual.row_at == NO_ROW).tolist())
+        alone = usual.only(usual.row_at == NO_ROW)
         found = chain(alone.refs(), files.others)
         return (ref for ref in found if ref not in self.listed)
 

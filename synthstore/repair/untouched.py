@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from synthstore.checks.sound import Bools
-from synthstore.model.columns import each_of
+from synthstore.model.columns import Bools, each_of
 from synthstore.model.facts import FileStatus
 from synthstore.repair.healing import LACKING
 from synthstore.repair.state import Basis, Entities
