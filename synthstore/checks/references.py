@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
 from graphlib import CycleError, TopologicalSorter
+from itertools import chain
+
+import numpy as np
 
 from synthstore.checks.agreement import agreeing
 from synthstore.checks.composites import Composite, unlike
@@ -13,7 +16,7 @@ from synthstore.checks.found import finding, once
 from synthstore.checks.frozen import frozen_refs
 from synthstore.checks.pairing import pairs_of
 from synthstore.checks.standing import standing
-from synthstore.model.columns import column_of, some_of
+from synthstore.model.columns import column_of, equal_to, some_of
 from synthstore.model.facts import EntityFile, FileStatus, Record
 from synthstore.model.ids import EntityRef
 from synthstore.scan.inventory import EmbeddingTable, Inventory
@@ -23,18 +26,18 @@ from synthstore.scan.inventory import EmbeddingTable, Inventory
 def _assemblies(inventory: Inventory) -> tuple[tuple[EntityRef, EntityFile, Record], ...]:
     """Whole assemblies that stand; not those frozen or about to go."""
     # Most stores have few, and many none: for them no table of all entities needs to be made.
-    kinds = column_of(inventory.files, "kind")
-    if "assembly" not in kinds:
+    are = equal_to(inventory.files, "kind", "assembly")
+    if not are.any():
         return ()
     if agreeing(inventory):
-        places = (at for at, kind in enumerate(kinds) if kind == "assembly")
-        read = ((file.ref, file, file.record) for file in some_of(inventory.files, places))
+        files = some_of(inventory.files, np.flatnonzero(are).tolist())
+        read = ((file.ref, file, file.record) for file in files)
         return tuple((ref, file, rec) for ref, file, rec in read if ref and rec)
     stand = standing(inventory)
     out = frozen_refs(inventory) | stand.doomed
     return tuple(
         (ref, file, file.record)
-        for ref, file in stand.standing_file.items()
+        for ref, file in stand.standing_file.those(are)
         if ref.kind == "assembly"
         and file.status is FileStatus.WHOLE
         and file.record is not None
@@ -123,8 +126,14 @@ def _paths_of(inventory: Inventory, ids: Collection[str]) -> dict[str, str]:
         found = zip(pairs.kinds, pairs.ids, column_of(pairs.files, "path"), strict=True)
         return {i: path for kind, i, path in found if kind == "memory" and i in ids}
     files, frozen = standing(inventory).standing_file, frozen_refs(inventory)
-    refs = (ref for i in ids if (ref := EntityRef("memory", i)) in files and ref not in frozen)
-    return {ref.id: files[ref].path for ref in refs}
+    paths = column_of(inventory.files, "path")
+    usual = zip(files.usual.kinds, files.usual.ids, paths, strict=True)
+    others = ((ref.kind, ref.id, file.path) for ref, file in files.others.items())
+    return {
+        i: path
+        for kind, i, path in chain(usual, others)
+        if i is not None and i in ids and kind == "memory" and EntityRef(kind, i) not in frozen
+    }
 
 
 def merges_looping(inventory: Inventory) -> Iterator[Finding]:

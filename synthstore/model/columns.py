@@ -9,6 +9,7 @@ from __future__ import annotations
 from array import array
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from functools import partial
 from itertools import accumulate, chain, compress, groupby, islice, repeat
 from operator import attrgetter
@@ -336,17 +337,21 @@ def picked(files: Sequence[EntityFile], name: str, which: Bools) -> Iterator[Any
     return each if which.all() else compress(each, which.tolist())
 
 
-def equal_to(files: Sequence[EntityFile], name: str, value: object) -> Bools:
-    """Which ``files`` have just this value in a field of theirs: shape (files,)."""
+def equal_to(files: Sequence[EntityFile], name: str, *values: object) -> Bools:
+    """Which ``files`` have one of the ``values``, which are hashable, in a field of theirs.
+
+    Shape (files,).
+    """
+    wanted = frozenset(values)
     if not runs_of(files):
-        return np.array([own == value for own in each_of(files, name)], dtype=np.bool_)
-    return np.concatenate([_equal_to(run, name, value) for run in runs_of(files)])
+        return np.array([own in wanted for own in each_of(files, name)], dtype=np.bool_)
+    return np.concatenate([_equal_to(run, name, wanted) for run in runs_of(files)])
 
 
-def _equal_to(run: FileRun, name: str, value: object) -> Bools:
+def _equal_to(run: FileRun, name: str, wanted: AbstractSet[object]) -> Bools:
     if run.same(name) is not None:
-        return np.full(run.count, run.same(name) == value)
-    return np.array([own == value for own in run.column(name)], dtype=np.bool_)
+        return np.full(run.count, run.same(name) in wanted)
+    return np.array([own in wanted for own in run.column(name)], dtype=np.bool_)
 
 
 def runs_of(files: Sequence[EntityFile]) -> Sequence[FileRun]:

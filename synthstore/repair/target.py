@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import numpy as np
+
 from synthstore.checks.standing import lost_folders
-from synthstore.model.columns import each_of
+from synthstore.model.columns import Bools, each_of, equal_to, some_of
 from synthstore.model.facts import EntityFile, FileStatus
 from synthstore.model.ids import EntityRef
 from synthstore.model.paths import folder_of
@@ -40,7 +42,8 @@ def needs(basis: Basis) -> frozenset[EntityRef]:
     wanted = {c.ref for c in standing.claims if c.ref not in standing.standing_file}
     wanted |= set(basis.frozen_paths.values())
     wanted |= standing.hurt.keys()
-    refs = (file.ref for file in _whole_lacking(basis.inventory, "E003"))
+    lacking = _files(basis.inventory, _whole_lacking(basis.inventory, "E003"))
+    refs = (file.ref for file in lacking)
     wanted |= {ref for ref in refs if ref is not None}
     if basis.wishes.select:
         for members in each_of(basis.inventory.files, "record.members"):
@@ -48,22 +51,22 @@ def needs(basis: Basis) -> frozenset[EntityRef]:
     return frozenset(wanted)
 
 
-def _whole_lacking(inventory: Inventory, *codes: str) -> Iterator[EntityFile]:
+def _whole_lacking(inventory: Inventory, *codes: str) -> Bools:
     """Whole files whose embedding is what one of the ``codes`` says."""
-    files = inventory.files
-    columns = (each_of(files, name) for name in ("status", "embedding"))
-    for at, (status, embedding) in enumerate(zip(*columns, strict=True)):
-        if status is FileStatus.WHOLE and LACKING.get(embedding) in codes:
-            yield files[at]
+    states = (state for state, code in LACKING.items() if code in codes)
+    whole = equal_to(inventory.files, "status", FileStatus.WHOLE)
+    return whole & equal_to(inventory.files, "embedding", *states)
+
+
+def _files(inventory: Inventory, which: Bools) -> Iterator[EntityFile]:
+    return some_of(inventory.files, np.flatnonzero(which).tolist())
 
 
 def hurt_paths(inventory: Inventory) -> frozenset[str]:
     """Files whose bytes the target is computed from."""
-    hurt = (FileStatus.TORN, FileStatus.INCOMPLETE)
-    columns = (each_of(inventory.files, name) for name in ("path", "status"))
-    found = {path for path, status in zip(*columns, strict=True) if status in hurt}
-    lacking = (file.path for file in _whole_lacking(inventory, *LACKING.values()))
-    return frozenset(found.union(lacking))
+    hurt = equal_to(inventory.files, "status", FileStatus.TORN, FileStatus.INCOMPLETE)
+    lacking = _whole_lacking(inventory, *LACKING.values())
+    return frozenset(file.path for file in _files(inventory, hurt | lacking))
 
 
 def _refusal(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from synthstore.model.columns import Bools, each_of
+from synthstore.model.columns import Bools, equal_to
 from synthstore.model.facts import FileStatus
 from synthstore.repair.healing import LACKING
 from synthstore.repair.state import Basis, Entities
@@ -14,12 +14,10 @@ from synthstore.repair.whole_files import WholeFiles
 def closer_look(basis: Basis) -> Bools:
     """Files of which even a usual one does not simply stand as it is."""
     files, frozen = basis.inventory.files, basis.frozen_paths
-    columns = (each_of(files, name) for name in ("path", "status", "embedding"))
-    odd = (
-        path in frozen or status is not FileStatus.WHOLE or embedding in LACKING
-        for path, status, embedding in zip(*columns, strict=True)
-    )
-    return np.fromiter(odd, np.bool_, len(files))
+    whole = equal_to(files, "status", FileStatus.WHOLE)
+    lacking = equal_to(files, "embedding", *LACKING)
+    rotten = equal_to(files, "path", *frozen) if frozen else False
+    return np.asarray(~whole | lacking | rotten)
 
 
 def as_they_stand(basis: Basis) -> Entities:
