@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -40,6 +40,9 @@ PAUSE_SECONDS = 0.3
 _STRINGS = "A023"
 """Members that the newest Memory Core would erase: no repair embeds them, but a migration does."""
 
+LEFT = "left:"
+"""So begins what is said of a finding that no repair mends, though it mends others of its code."""
+
 KnownKey = tuple[str, str, str]
 
 
@@ -64,8 +67,10 @@ class LookOptions:
     caps: Caps = DEFAULT_CAPS
     held: bool = False
     """As ``ScanOptions`` has it."""
-    repository: Place | None = None
-    """Where the newest snapshot is that files are held against."""
+    repositories: tuple[Place, ...] = ()
+    """Where the newest snapshots are that files are held against."""
+    despite_losses: bool = False
+    """Whether a repository whose newest list of files is lost gainsays nothing, and is no error."""
 
     @property
     def scan(self) -> ScanOptions:
@@ -115,8 +120,6 @@ async def examine(
     layout = await asyncio.to_thread(recognise, root, options.layout)
     seen = await look(root, layout, options, progress)
     require_known(seen, options.ids)
-    if options.repository is not None:
-        seen = await asyncio.to_thread(_held_against, root, seen, options.repository)
     shown = tuple(f for f in seen.findings if known_key(f) not in options.known)
     report = Report(
         command=command,
@@ -128,7 +131,7 @@ async def examine(
         elapsed_seconds=clock.elapsed(),
         clean=is_clean(shown, options.fail_on),
         silenced=len(seen.findings) - len(shown),
-        next=next_command(store, shown),
+        next=next_command(store, shown, options.repositories),
         counts=counts_of(seen.inventory),
         findings=shown,
     )
@@ -150,14 +153,6 @@ def require_known(seen: Look, ids: frozenset[str]) -> None:
             f"no file, row or member of this store has the id {named}",
             hint="ids are those of the catalog, not file names",
         )
-
-
-def _held_against(root: Path, seen: Look, repository: Place) -> Look:
-    from synthstore.rot import newest, rotten  # noqa: PLC0415 - most looks need no repository
-
-    fresh = rotten(seen.inventory, newest(root, repository), seen.findings)
-    found = sorted((*seen.findings, *fresh), key=lambda finding: finding.sort_key)
-    return Look(seen.inventory, tuple(found))
 
 
 async def look(
@@ -194,6 +189,8 @@ async def _look_once(
     known: Known = NOTHING,
 ) -> Look:
     inventory = await scan(root, layout, options.scan, progress, known)
+    if options.repositories:
+        inventory = await asyncio.to_thread(_held_against, root, inventory, options)
     findings = await asyncio.to_thread(
         check,
         inventory,
@@ -203,6 +200,13 @@ async def _look_once(
         severities=options.severities,
     )
     return Look(inventory, tuple(findings))
+
+
+def _held_against(root: Path, inventory: Inventory, options: LookOptions) -> Inventory:
+    from synthstore.rot import gainsaid, newest  # noqa: PLC0415 - most looks need no repository
+
+    references = newest(root, options.repositories, despite_losses=options.despite_losses)
+    return replace(inventory, gainsaid=gainsaid(inventory, references))
 
 
 def _in_both(first: Sequence[Finding], second: Sequence[Finding]) -> tuple[Finding, ...]:
@@ -251,12 +255,17 @@ def counts_of(inventory: Inventory) -> Counts:
     )
 
 
-def next_command(store: Path, findings: Sequence[Finding], *, left: bool = False) -> str | None:
+def next_command(
+    store: Path, findings: Sequence[Finding], places: Sequence[Place] = (), *, left: bool = False
+) -> str | None:
     """The exact next command, the one that loses least; None where none would do anything.
 
-    ``left``: a repair that was free to do all it can has left these, and would leave them again.
+    ``places``: the repositories that it is to heal from. ``left``: a repair that was free to do all
+    it can has left these, and would leave them again.
     """
-    command = f"synthstore repair {shlex.quote(str(store))}"
+    words = ["synthstore", "repair", str(store)]
+    words += [word for place in places for word in ("--repo", place.where)]
+    command = shlex.join(words)
     if not left and any(_mended_by_repair(finding) for finding in findings):
         return f"{command} --dry-run"
     if any(_recovered_if_asked(finding) for finding in findings):
@@ -272,13 +281,17 @@ def next_command(store: Path, findings: Sequence[Finding], *, left: bool = False
 def _recovered_if_asked(finding: Finding) -> bool:
     """Whether an assembly holds the copy of a member that is gone and that nobody deleted."""
     told = finding.evidence
-    return finding.code == "A020" and bool(told["embedded_copy"]) and not told["deleted"]
+    copied = bool(told.get("embedded_copy")) and not finding.repair.startswith(LEFT)
+    return finding.code == "A020" and copied and not told["deleted"]
 
 
 def _taken_if_accepted(finding: Finding) -> bool:
     """Whether only the operator can say that these bytes are right."""
-    return finding.severity > Severity.INFO and finding.code in ("M004", "A004")
+    rotten = finding.severity > Severity.INFO and finding.code in ("M004", "A004")
+    # A snapshot goes on to gainsay a file that was taken as it is.
+    return rotten and "snapshot" not in finding.evidence
 
 
 def _mended_by_repair(finding: Finding) -> bool:
-    return finding.severity > Severity.INFO and CATALOGUE[finding.code].repairs
+    mended = CATALOGUE[finding.code].repairs and not finding.repair.startswith(LEFT)
+    return mended and finding.severity > Severity.INFO

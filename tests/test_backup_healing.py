@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
+import hashlib
+import json
+import shlex
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
+from synthstore.scan.scanner import scan
+from synthstore.store.evidence import recognise
 from synthstore.testing import stores
 from synthstore.testing.spelling import Name
+from synthstore.testing.stores import Built
 from tests.operate import codes, look
-from tests.program import Program, validate
+from tests.program import Program, Result, validate
+from tests.trees import sha_tree
 from tests.vaults import back_up, place_at, settle
 
 LAYOUTS: tuple[Name, ...] = ("native", "core-4", "core-3")
@@ -61,6 +70,77 @@ def test_rot_shows_against_the_newest_snapshot(layout: Name, cli: Program, tmp_p
     found = [f for f in result.document["findings"] if f["code"] == "M004"]
     assert [f["subject"]["id"] for f in found] == [memory]
     assert result.code == 1
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_rot_that_only_a_snapshot_shows_is_healed_from_it(
+    layout: Name, cli: Program, tmp_path: Path
+) -> None:
+    built, repo = stores.build(layout, tmp_path / "a store"), tmp_path / "repo"
+    settle(built.root)
+    back_up(built.root, place_at(repo))
+    memory, before = built.memories[0], built.raw(built.memories[0])
+    rot(built, memory)
+    rotten = sha_tree(built.root)
+    told = cli("verify", built.root, "--repo", repo)
+    assert told.lines[-1] == f"synthstore repair '{built.root}' --repo {repo} --dry-run"
+    planned = cli(*shlex.split(told.lines[-1])[1:])
+    assert planned.lines[-1] == f"synthstore repair '{built.root}' --repo {repo}"
+    mended = cli(*shlex.split(planned.lines[-1])[1:], "--yes")
+    assert mended.code == 0, mended.out
+    assert built.raw(memory) == before
+    assert "M004" not in codes_of(cli("verify", built.root, "--repo", repo, "--json"))
+    assert cli("undo", built.root, "--yes").code == 0
+    assert sha_tree(built.root) == rotten
+
+
+def test_a_file_that_its_row_vouches_for_is_not_replaced(cli: Program, tmp_path: Path) -> None:
+    built, repo = stores.build("native", tmp_path / "store"), tmp_path / "repo"
+    settle(built.root)
+    back_up(built.root, place_at(repo))
+    memory = built.memories[0]
+    rot(built, memory)
+    rotten, digest = built.raw(memory), hashlib.sha256(built.raw(memory)).hexdigest()
+    built.edit_rows(lambda rows: rows[memory].update(content_hash=f"sha256:{digest}"))
+    assert "M004" not in codes(look(built.root))
+    result = cli("repair", built.root, "--repo", repo, "--yes", "--json")
+    assert codes_of(result)["M004"] == 1
+    assert built.raw(memory) == rotten
+
+
+@pytest.mark.parametrize("layout", ["core-4"])
+def test_a_snapshots_file_is_better_than_a_copy_in_an_assembly(
+    layout: Name, cli: Program, tmp_path: Path
+) -> None:
+    built, repo = stores.build(layout, tmp_path / "store", assemblies=1), tmp_path / "repo"
+    member = min(embedded(built))
+    document = built.read(member)
+    document["content"] = "what nobody told the assembly"
+    built.file(member).write_text(json.dumps(document, indent=2))
+    newest = built.raw(member)
+    back_up(built.root, place_at(repo))
+    built.file(member).unlink()
+    assert cli("repair", built.root, "--repo", repo, "--yes").code == 0
+    assert built.raw(member) == newest
+
+
+def rot(built: Built, memory: str) -> None:
+    """Flip a bit of the content, under the same size and time."""
+    content = str(built.read(memory)["content"]).encode()
+    flipped = bytes([content[0] ^ 1]) + content[1:]
+    built.overwrite(memory, built.raw(memory).replace(content, flipped, 1))
+
+
+def embedded(built: Built) -> set[str]:
+    """The memories of which an assembly holds a copy."""
+    inventory = asyncio.run(scan(built.root, recognise(built.root)))
+    records = (file.record for file in inventory.files if file.record is not None)
+    return {member for record in records for member in record.embedded}
+
+
+def codes_of(result: Result) -> Counter[str]:
+    """How often each code was found."""
+    return Counter(finding["code"] for finding in result.document["findings"])
 
 
 def test_a_repository_that_lost_a_copy_is_no_obstacle(cli: Program, tmp_path: Path) -> None:

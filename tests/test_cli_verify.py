@@ -48,6 +48,51 @@ def test_the_last_line_is_the_next_command(cli: Program, store: Built) -> None:
     assert f"error M001 memory {store.memories[-1]}" in result.out
 
 
+def test_a_link_in_the_place_of_a_memory_is_no_case_for_repair(cli: Program, store: Built) -> None:
+    gone = store.file(store.memories[-1])
+    gone.unlink()
+    gone.symlink_to("elsewhere.json")
+    result = cli("verify", store.root)
+    assert result.code == 1
+    assert not result.lines[-1].startswith("synthstore")
+    assert "a symbolic link stands in the place of its file" in result.out
+    found = cli("verify", store.root, "--json").document["findings"]
+    missing = next(f for f in found if f["code"] == "M001")
+    assert missing["repair"].startswith("left: move the symbolic link away")
+
+
+def test_a_folder_in_the_place_of_the_catalog_is_no_case_for_repair(
+    cli: Program, store: Built
+) -> None:
+    store.catalog.unlink()
+    store.catalog.mkdir()
+    result = cli("verify", store.root, "--json")
+    found = next(f for f in result.document["findings"] if f["code"] == "C002")
+    assert found["repair"].startswith("left: move away what stands there")
+
+
+def test_a_vector_without_owner_goes_by_the_name_that_the_mapping_has(
+    cli: Program, store: Built
+) -> None:
+    lost = store.memories[-1]
+    store.file(lost).unlink()
+    store.edit_rows(lambda rows: rows.pop(lost))
+    result = cli("verify", store.root, "--select", "V004")
+    assert f"the vector of {lost}, which has neither file nor row" in result.out
+
+
+def test_a_dry_run_ends_with_the_command_that_does_what_it_planned(
+    cli: Program, store: Built
+) -> None:
+    lose_files(store, 2)
+    lost, root = store.memories[-1], store.root
+    chosen = ("--select", "M001,V004", f"--id={lost}", "--allow-shrink")
+    planned = cli("repair", root, "-n", *chosen)
+    assert planned.lines[-1] == f"synthstore repair {root} {' '.join(chosen)}"
+    rebuilt = cli("rebuild-index", root, "-n", "--only", "memory-index")
+    assert rebuilt.lines[-1] == f"synthstore rebuild-index {root} --only memory-index"
+
+
 def test_quiet_still_prints_findings(cli: Program, store: Built) -> None:
     lose_files(store, 1)
     result = cli("verify", store.root, "-q")

@@ -9,8 +9,10 @@ from typing import Literal
 
 import pytest
 
-from synthstore.checks.report import RepairReport
+from synthstore.checks.report import NO_FILE, RepairReport
 from synthstore.errors import RefusedError, UsageError
+from synthstore.render.human import outcome_blocks
+from synthstore.render.screen import Line
 from synthstore.repair.rebuild import RebuildOptions, rebuild_index
 from synthstore.store.vectors import read_index
 from synthstore.testing.damages import acts
@@ -188,3 +190,37 @@ def test_a_dry_run_builds_nothing(built: Built) -> None:
     report = do(built, dry_run=True)
     assert {a.kind for a in report.actions} == {"write-index"}
     assert sha_tree(built.root, skip="") == before
+
+
+def test_many_vectors_of_entities_that_no_list_knows_are_not_dropped_silently(
+    tmp_path: Path,
+) -> None:
+    built = build("native", tmp_path / "store", memories=40)
+    for memory in built.memories[:15]:
+        built.file(memory).unlink()
+    built.catalog.write_bytes(built.catalog.read_bytes()[:-7])
+    before = sha_tree(built.root)
+    with pytest.raises(RefusedError, match="15 of 42 vectors would go"):
+        do(built)
+    refused = do(built, "vectors", dry_run=True).refused
+    assert refused is not None
+    assert "15 of 42 vectors" in refused
+    assert sha_tree(built.root) == before
+    do(built, allow_shrink=True)
+    assert index_of(built)[2] == 27
+
+
+def test_what_no_file_holds_is_named(built: Built) -> None:
+    lost = sorted(built.memories[:3])
+    for memory in lost:
+        built.file(memory).unlink()
+    report = do(built)
+    gone = [a for a in report.actions if a.kind == "drop-row"]
+    assert sorted(a.subject.id for a in gone) == lost
+    assert {a.because for a in gone} == {NO_FILE}
+    shown = [
+        line.text
+        for line in outcome_blocks(report, verbose=False, quiet=False)
+        if isinstance(line, Line)
+    ]
+    assert any(all(memory in text for memory in lost) and "no file" in text for text in shown)

@@ -44,9 +44,9 @@ class Agreed(NamedTuple):
 def agreeing(inventory: Inventory) -> bool:
     """Whether rows and files are one to one, and each row says what its file does.
 
-    The hash of the file's bytes is among it.
+    The hash of the file's bytes is among it, and no snapshot gainsays a file.
     """
-    if pairs_of(inventory) is None:
+    if inventory.gainsaid or pairs_of(inventory) is None:
         return False
     said = agreed(inventory)
     return bool((said.rows | ~said.read).all())

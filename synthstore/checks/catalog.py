@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from synthstore.checks.finding import Finding, Subject
-from synthstore.checks.found import finding
+from synthstore.checks.found import finding, out_of_reach
 from synthstore.checks.frozen import drifts, frozen_paths, frozen_refs, unsettled
 from synthstore.checks.parting import parted
 from synthstore.checks.standing import Claim, Fate, standing
@@ -45,6 +45,7 @@ def catalog_unreadable(inventory: Inventory) -> Iterator[Finding]:
             catalog.path,
             f"the catalog is unreadable, so no entity is listed: {problem}",
             evidence={"problem": problem},
+            repair=out_of_reach(catalog),
         )
     elif catalog.encoding is not None:
         yield finding(

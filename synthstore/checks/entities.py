@@ -9,7 +9,7 @@ import numpy as np
 from synthstore.checks.catalogue import twin
 from synthstore.checks.finding import Finding, Severity
 from synthstore.checks.found import finding, once
-from synthstore.checks.frozen import drifts, frozen_paths, frozen_refs
+from synthstore.checks.frozen import drifts, frozen_paths, frozen_refs, gainsaid
 from synthstore.checks.parting import NO_ROW, parted
 from synthstore.checks.sound import PLAIN_ID
 from synthstore.checks.standing import Fate, lost_folders, standing
@@ -30,19 +30,26 @@ def _odd_files(inventory: Inventory) -> tuple[tuple[EntityRef, EntityFile], ...]
     return tuple((ref, file) for ref, file in pairs if ref not in stand.doomed)
 
 
+_BLOCKED = "left: move the {} away, or put the file in its place; then repair"
+
+
 def files_missing(inventory: Inventory) -> Iterator[Finding]:
     """M001: rows without a file; ignores those in a lost folder (S009) and rows to go (C009)."""
     lost = {claim.ref for claims in lost_folders(inventory).values() for claim in claims}
     for claim in standing(inventory).astray:
         if claim.fate is not Fate.MISSING or claim.path is None or claim.ref in lost:
             continue
-        updated_at = claim.row.updated_at
+        updated_at, in_place = claim.row.updated_at, inventory.irregular.get(claim.path)
+        listed = f"listed in {inventory.catalog.path}, but"
         yield finding(
             twin("M001", claim.row.kind),
             claim.ref,
             claim.path,
-            f"listed in {inventory.catalog.path}, but the file is missing",
+            f"{listed} the file is missing"
+            if in_place is None
+            else f"{listed} a {in_place} stands in the place of its file",
             evidence={} if updated_at is None else {"listed_updated_at": updated_at},
+            repair=None if in_place is None else _BLOCKED.format(in_place),
         )
 
 
@@ -79,7 +86,22 @@ def files_torn(inventory: Inventory) -> Iterator[Finding]:
 
 
 def bit_rot(inventory: Inventory) -> Iterator[Finding]:
-    """M004: whole files whose bytes are not the row's, though they are not newer than it."""
+    """M004: whole files whose bytes are not the row's, though they are not newer than it.
+
+    And files that changed since the newest snapshot under the same size and time.
+    """
+    by_row = {drift.file.path for drift in drifts(inventory) if not drift.newer}
+    for path, ref in gainsaid(inventory).items():
+        if path not in by_row:
+            said = inventory.gainsaid[path]
+            yield finding(
+                twin("M004", ref.kind),
+                ref,
+                path,
+                "its bytes changed since the snapshot, its size and time did not",
+                evidence={"snapshot": said.snapshot, "snapshot_sha256": said.sha256},
+                repair="take the snapshot's bytes, with --repo; if these are right, touch the file",
+            )
     for claim, file, newer in drifts(inventory):
         if not newer:
             yield finding(
@@ -110,6 +132,7 @@ def ids_differing(inventory: Inventory) -> Iterator[Finding]:
             f"the id in the file is not that of its {other}; {what}",
             evidence={f"{other}_id": (row_ref or _named(inventory, file)).id},
             severity=Severity.WARNING if settled else None,
+            repair="left: the row says where the file is" if settled else None,
         )
 
 

@@ -8,6 +8,7 @@ from typing import TypeVar, cast
 
 from synthstore.checks.catalogue import CATALOGUE
 from synthstore.checks.finding import Finding, Severity, Subject
+from synthstore.model.facts import CatalogFacts, IndexFacts, MappingFacts
 from synthstore.model.ids import EntityRef
 from synthstore.scan.inventory import Inventory
 
@@ -62,3 +63,10 @@ def finding(
         evidence or {},
         entry.repair if repair is None else repair,
     )
+
+
+def out_of_reach(part: CatalogFacts | IndexFacts | MappingFacts) -> str | None:
+    """What is to be done about a part of which no byte can be had; None for any other."""
+    if part.sha256 is not None:
+        return None
+    return "left: move away what stands there, and repair writes it anew"

@@ -48,8 +48,19 @@ def drifts(inventory: Inventory) -> tuple[Drift, ...]:
 
 @once
 def frozen_paths(inventory: Inventory) -> Mapping[str, EntityRef]:
-    """Files that M004 or A004 holds for, with the entity of the row that has their hash."""
-    return {d.file.path: d.claim.ref for d in drifts(inventory) if not d.newer}
+    """Files that M004 or A004 holds for, with the entity of the row or snapshot that says so."""
+    by_row = {d.file.path: d.claim.ref for d in drifts(inventory) if not d.newer}
+    return {**gainsaid(inventory), **by_row}
+
+
+@once
+def gainsaid(inventory: Inventory) -> Mapping[str, EntityRef]:
+    """Files that a snapshot gainsays, with the entity that they were of there."""
+    bearer = standing(inventory).bearer
+    return {
+        path: bearer(path) if said.id is None else EntityRef(inventory.by_path[path].kind, said.id)
+        for path, said in inventory.gainsaid.items()
+    }
 
 
 @once

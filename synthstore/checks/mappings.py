@@ -10,7 +10,7 @@ import numpy as np
 
 from synthstore.checks.comparing import deserving
 from synthstore.checks.finding import Finding, Subject
-from synthstore.checks.found import finding
+from synthstore.checks.found import finding, out_of_reach
 from synthstore.checks.ownership import NOBODY, owners
 from synthstore.checks.standing import standing
 from synthstore.model.entries import columns_of
@@ -34,7 +34,7 @@ def mappings_unusable(inventory: Inventory) -> Iterator[Finding]:
         if mapping.status is PartStatus.UNREADABLE:
             problem = mapping.problem or "not JSON"
             message = f"the mapping is unreadable, so its names for the vectors are lost: {problem}"
-            yield _of(mapping, "V006", message, {"problem": problem})
+            yield _of(mapping, "V006", message, {"problem": problem}, out_of_reach(mapping))
         elif mapping.encoding is not None:
             message = f"the mapping has a {mapping.encoding}: it could be read, but not by others"
             yield _of(mapping, "V006", message, {"problem": mapping.encoding})
@@ -134,5 +134,12 @@ def _sharing(mapping: MappingFacts) -> list[str]:
     return sorted(twice)
 
 
-def _of(mapping: MappingFacts, code: str, message: str, evidence: dict[str, object]) -> Finding:
-    return finding(code, Subject("mapping", mapping.path), mapping.path, message, evidence=evidence)
+def _of(
+    mapping: MappingFacts,
+    code: str,
+    message: str,
+    evidence: dict[str, object],
+    repair: str | None = None,
+) -> Finding:
+    subject = Subject("mapping", mapping.path)
+    return finding(code, subject, mapping.path, message, evidence=evidence, repair=repair)

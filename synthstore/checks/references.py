@@ -50,6 +50,8 @@ def members_dangling(inventory: Inventory) -> Iterator[Finding]:
     for ref, file, record, member in _dangling(inventory):
         copied = member in record.embedded
         copies = "it holds a copy of it" if copied else "nothing here holds a copy of it"
+        blocked = inventory.layout.path_for(EntityRef("memory", member)) in inventory.irregular
+        why = "something else stands in the place of its file" if blocked else copies
         yield finding(
             "A020",
             ref,
@@ -61,6 +63,7 @@ def members_dangling(inventory: Inventory) -> Iterator[Finding]:
                 "row": False,
                 "deleted": EntityRef("memory", member) in inventory.deleted,
             },
+            repair=None if copied and not blocked else f"left: {why}",
         )
 
 

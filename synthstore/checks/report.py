@@ -10,6 +10,7 @@ from typing import Literal
 from synthstore.checks.finding import Finding, Severity, Subject
 
 LOST = "its file is gone, and no copy of it survives"
+NO_FILE = "no file holds it; repair looks for other copies, rebuild-index does not"
 """Why a row is dropped whose entity is lost for good."""
 
 ActionStatus = Literal["planned", "done", "skipped", "failed"]

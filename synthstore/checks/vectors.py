@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from synthstore.checks.comparing import compare, deserving
 from synthstore.checks.finding import Finding, Severity, Subject
-from synthstore.checks.found import finding, once
+from synthstore.checks.found import finding, once, out_of_reach
 from synthstore.checks.ownership import NOBODY, owners
 from synthstore.checks.standing import standing
 from synthstore.model.embedding import EmbeddingState
@@ -49,6 +49,7 @@ def index_unreadable(inventory: Inventory) -> Iterator[Finding]:
             index.path,
             f"the vector index is unreadable, so no search by meaning finds anything: {problem}",
             evidence={"problem": problem},
+            repair=out_of_reach(index),
         )
 
 
@@ -95,7 +96,10 @@ def orphan_vectors(inventory: Inventory) -> Iterator[Finding]:
             "V004",
             Subject("vector", str(number)),
             inventory.index.path,
-            "a vector that no entity owns: a search finds what is not there",
+            "a vector that no entity owns: a search finds what is not there"
+            if name is None
+            else f"the vector of {name}, which has neither file nor row: a search finds what is "
+            "not there",
             evidence={} if name is None else {"vector_id": name},
         )
 

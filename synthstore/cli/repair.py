@@ -84,6 +84,7 @@ async def repair(
         require_terminal("repair")
     root = common.store(store, os.environ)
     confirm = confirmer(common, asks=asks, silent=metrics_file == "-")
+    places = vault.places(repo)
     with metered(common, metrics_file, "repair", [root]) as meter:
         wanted = RepairOptions(
             dry_run=dry_run,
@@ -100,7 +101,8 @@ async def repair(
             severities=options.severities(common.config, CATALOGUE),
             layout=layout,
             copies=index_backups(common),
-            sources=tuple(snapshots_in(place) for place in vault.places(repo)),
+            sources=tuple(snapshots_in(place) for place in places),
+            repositories=tuple(places),
         )
         await warn_of_core(common, root, layout)
         report = await repair_store(root, wanted, confirm=confirm, progress=common.progress)

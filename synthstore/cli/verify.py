@@ -114,7 +114,7 @@ async def verify(
             jobs=common.jobs,
             cluster=options.cluster(executor),
             severities=options.severities(common.config, CATALOGUE),
-            repository=vault.place_if_named(repo),
+            repositories=tuple(vault.places([repo] if repo else None)),
         )
         reports, errors = await _look_at(paths, look, common, meter)
         if kept is not None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 
 from synthstore.checks.finding import Finding, Severity
-from synthstore.checks.report import LOST, Action, RepairReport, Report
+from synthstore.checks.report import LOST, NO_FILE, Action, RepairReport, Report
 from synthstore.render.screen import Block, Line, Table, Tone
 from synthstore.render.text import byte_size, counted, number, seconds
 
@@ -92,15 +92,18 @@ def outcome_blocks(report: RepairReport, *, verbose: bool, quiet: bool) -> Itera
 
 def _lost(report: RepairReport) -> Iterator[Line]:
     """Entities of which nothing was left: being off the lists, they count as fixed."""
-    lost = [action.subject.id for action in report.actions if _is_loss(action)]
-    if lost:
-        more = f" and {number(len(lost) - SHOWN)} more" if len(lost) > SHOWN else ""
-        names = ", ".join(lost[:SHOWN])
-        yield Line(f"lost, since no copy survives: {names}{more}", "warning")
-
-
-def _is_loss(action: Action) -> bool:
-    return action.kind == "drop-row" and action.because == LOST
+    for because, story in (
+        (LOST, "lost, since no copy survives"),
+        (NO_FILE, "off the lists, since no file holds them (repair looks for other copies)"),
+    ):
+        lost = [
+            action.subject.id
+            for action in report.actions
+            if action.kind == "drop-row" and action.because == because
+        ]
+        if lost:
+            more = f" and {number(len(lost) - SHOWN)} more" if len(lost) > SHOWN else ""
+            yield Line(f"{story}: {', '.join(lost[:SHOWN])}{more}", "warning")
 
 
 def _recovered(report: RepairReport) -> Line:

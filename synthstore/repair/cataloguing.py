@@ -11,7 +11,7 @@ from synthstore.checks.agreement import agreed
 from synthstore.checks.catalogue import twin
 from synthstore.checks.finding import Subject
 from synthstore.checks.parting import NO_ROW
-from synthstore.checks.report import LOST, Action
+from synthstore.checks.report import LOST, NO_FILE, Action
 from synthstore.model.catalog import RawRow, Row
 from synthstore.model.columns import Bools
 from synthstore.model.embedding import Places
@@ -115,6 +115,8 @@ class _Cataloguer:
             self._list(at, row, row.raw)
         else:
             self.gone += 1
+            if self.broken == REBUILD:
+                self._act("drop-row", Subject(row.kind, row.id), NO_FILE, row.path)
 
     def _list(self, at: int, row: Row, raw: RawRow) -> None:
         """Put the row of an entity where its old one stood, as it was or anew."""

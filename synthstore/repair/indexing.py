@@ -124,7 +124,10 @@ class _Indexer:
         stays = set(kept.positions.tolist())
         for position, owner in enumerate(self.basis.ownership.each()):
             lives = owner in self.entities.files or owner in self.entities.held
-            if owner is None or not lives or position in stays or not self._finite(position):
+            if position in stays or not self._finite(position):
+                continue
+            if owner is None or not lives:
+                self.gone += 1
                 continue
             vectors = self.index.vectors
             empty = vectors is None or not vectors[position].any()

@@ -118,9 +118,9 @@ class _Mender:
         """Bit rot: the copy with the right hash, or the operator's word; else hands off."""
         ref = self.basis.frozen_paths[file.path]
         code = twin("M004", file.kind)
-        found = self._best(ref)
-        if found and found[1] is Rank.SAME_BYTES and self.wishes.wants(code, ref.id, file.path):
-            self._place(ref, file.path, found[0], "its bytes had changed; this copy has the hash")
+        found = self._unrotten(file, ref)
+        if found is not None and self.wishes.wants(code, ref.id, file.path):
+            self._place(ref, file.path, found, "its bytes had changed; this copy has the hash")
         elif self.wishes.accepts(code, ref.id):
             if file.path in self.basis.standing.losers:
                 self._loser(file)
@@ -130,6 +130,15 @@ class _Mender:
                 self._recover_hurt(file, ref, code)
         else:
             self.out.held[ref] = file
+
+    def _unrotten(self, file: EntityFile, ref: EntityRef) -> Copy | None:
+        """The copy with the hash of the row or, where there is none, of the snapshot."""
+        said, row = self.basis.inventory.gainsaid.get(file.path), self.rows.get(ref)
+        if said is not None and (row is None or row.content_hash in (None, said.sha256)):
+            copies = self.basis.copies.get(ref, ())
+            return next((copy for copy in copies if copy.file.sha256 == said.sha256), None)
+        found = self._best(ref)
+        return found[0] if found and found[1] is Rank.SAME_BYTES else None
 
     def _loser(self, file: EntityFile) -> None:
         ref = file.ref

@@ -7,6 +7,7 @@ import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from synthstore.checks.finding import Finding, Severity
 from synthstore.checks.report import Action, RepairReport
@@ -15,6 +16,7 @@ from synthstore.files.memory import give_back
 from synthstore.layout.base import Layout, Place
 from synthstore.model.facts import CatalogFacts
 from synthstore.progress import Progress, SilentProgress
+from synthstore.repair.again import as_planned
 from synthstore.repair.holding import held
 from synthstore.repair.plan import IndexWish
 from synthstore.repair.planning import Planned, plan_repair
@@ -37,6 +39,9 @@ from synthstore.verify import (
     next_command,
     require_known,
 )
+
+if TYPE_CHECKING:
+    from synthstore.repository.place import Place as Storage
 
 Confirm = Callable[[RepairReport], bool]
 
@@ -66,6 +71,8 @@ class RepairOptions:
     layout: str | None = None
     sources: tuple[Source, ...] = ()
     """Where to look for copies beside the store itself: repositories."""
+    repositories: tuple[Storage, ...] = ()
+    """Whose newest snapshots the files are held against."""
     copies: Copies = DEFAULT_COPIES
     """The index backups that are taken before the catalog is replaced."""
 
@@ -77,6 +84,8 @@ class RepairOptions:
             jobs=self.jobs,
             severities=self.severities,
             layout=self.layout,
+            repositories=self.repositories,
+            despite_losses=True,
         )
 
     @property
@@ -276,8 +285,15 @@ def _next(job: Job, findings: Sequence[Finding], planned: Planned, run: str | No
     if job.dry_run and planned.refusal is not None:
         return None
     if job.dry_run and planned.changes:
-        return f"synthstore {job.command} {store}"
+        return as_planned(
+            job.command,
+            job.store,
+            look=job.look,
+            wishes=job.wishes,
+            wish=job.wish,
+            rebuild=job.rebuild,
+        )
     moved = any(action.status == "skipped" for action in planned.actions)
     free = job.command == "repair" and job.wishes.everything and not moved
-    told = next_command(job.store, findings, left=free)
+    told = next_command(job.store, findings, job.look.repositories, left=free)
     return f"synthstore undo {store} --dry-run" if run is not None and told is None else told

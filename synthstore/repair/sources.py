@@ -40,6 +40,8 @@ class Copy:
     vector: FloatVector | None
     last_resort: bool = False
     """Quarantine: something was wrong with it once."""
+    embedded: bool = False
+    """Whether an assembly holds it, as it was when it was taken in."""
 
 
 class Rank(IntEnum):
@@ -70,11 +72,13 @@ def rank(copy: Copy, row: Row | None, row_us: int | None) -> Rank:
 
 
 def best(copies: Iterable[Copy], row: Row | None, row_us: int | None) -> tuple[Copy, Rank] | None:
-    """The best copy: by rank, then the newest, then by where it was found."""
+    """The best copy: by rank, then the newest, then a file's before one embedded elsewhere."""
     ranked = [(rank(copy, row, row_us), copy) for copy in copies]
     if not ranked:
         return None
-    found, copy = min(ranked, key=lambda pair: (pair[0], -_age_key(pair[1]), pair[1].source))
+    found, copy = min(
+        ranked, key=lambda pair: (pair[0], -_age_key(pair[1]), pair[1].embedded, pair[1].source)
+    )
     return copy, found
 
 
@@ -138,7 +142,8 @@ def _members(root: Path, layout: Layout, file: EntityFile, wanted: set[str]) -> 
         content = dump(dict(member), style)
         facts, vector = facts_of(layout, "memory", file.path, content, NO_STAT)
         if facts.ref is not None and facts.ref.id in wanted:
-            yield Copy(facts.ref, content, f"copy embedded in {file.path}", facts, vector)
+            source = f"copy embedded in {file.path}"
+            yield Copy(facts.ref, content, source, facts, vector, embedded=True)
 
 
 def _document(file: EntityFile, raw: bytes) -> tuple[dict[str, object], Style]:

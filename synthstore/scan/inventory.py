@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 
@@ -17,6 +18,7 @@ from synthstore.model.facts import (
     IndexFacts,
     MappingFacts,
     Stray,
+    StrayKind,
 )
 from synthstore.model.ids import EntityRef, Kind
 from synthstore.model.lookup import FilesByPath
@@ -58,6 +60,17 @@ class AccessProblem:
     """The exact command that would help."""
 
 
+class Gainsaid(NamedTuple):
+    """A file whose bytes are not those of its snapshot, though its size and time are the same."""
+
+    snapshot: str
+    """The id of the snapshot."""
+    sha256: str
+    """Of the bytes that it has."""
+    id: str | None
+    """The entity's, as it stood there."""
+
+
 @dataclass(frozen=True, repr=False)
 class Inventory:
     """One scan of one store.
@@ -84,11 +97,19 @@ class Inventory:
     quick: bool = False
     deleted: frozenset[EntityRef] = field(default_factory=frozenset)
     """Entities that our own change log says were deleted."""
+    gainsaid: Mapping[str, Gainsaid] = field(default_factory=dict)
+    """Files, by path, that the newest snapshot says rotted (M004); where one was asked."""
 
     @cached_property
     def closed(self) -> frozenset[str]:
         """Paths that the system does not let this user read: nothing is known of them (S005)."""
         return frozenset(problem.path for problem in self.access)
+
+    @cached_property
+    def irregular(self) -> Mapping[str, str]:
+        """What stands where an entity file belongs and is none, by path (S004)."""
+        strays = (stray for stray in self.strays if stray.kind is StrayKind.IRREGULAR)
+        return {stray.path: stray.what for stray in strays}
 
     @cached_property
     def by_path(self) -> Mapping[str, EntityFile]:
