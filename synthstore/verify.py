@@ -9,6 +9,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from synthstore.checks.catalogue import CATALOGUE
 from synthstore.checks.finding import Finding, Severity
 from synthstore.checks.registry import check, speaks_of
@@ -18,7 +20,7 @@ from synthstore.errors import UsageError
 from synthstore.files.walk import look as stat_path
 from synthstore.files.walk import stat_of
 from synthstore.layout.base import Layout
-from synthstore.model.columns import column_of
+from synthstore.model.columns import column_of, equal_to, some_of
 from synthstore.model.facts import FileStatus
 from synthstore.progress import Progress
 from synthstore.scan.inventory import Inventory
@@ -172,7 +174,7 @@ async def look(
         if all(finding.severity is Severity.INFO for finding in seen.findings):
             break
         now = await asyncio.to_thread(_fingerprint, root, layout)
-        if now == before:
+        if now == before and not await asyncio.to_thread(_has_moved, root, seen.inventory):
             break
         await asyncio.sleep(PAUSE_SECONDS)
         before = await asyncio.to_thread(_fingerprint, root, layout)
@@ -223,6 +225,16 @@ def _fingerprint(root: Path, layout: Layout) -> tuple[object, ...]:
     return tuple(
         None if stat is None else (stat.inode, stat.size, stat.mtime_ns) for stat in (top, *stats)
     )
+
+
+def _has_moved(root: Path, inventory: Inventory) -> bool:
+    """Whether a file that looked hurt has changed since: to write in place moves no folder."""
+    hurt = equal_to(inventory.files, "status", *(s for s in FileStatus if s.hurt))
+    for file in some_of(inventory.files, np.flatnonzero(hurt).tolist()):
+        entry = stat_path(root, file.path)
+        if entry is None or entry.stat != file.stat:
+            return True
+    return False
 
 
 def known_key(finding: Finding) -> KnownKey:
