@@ -70,9 +70,13 @@ def test_pieces_are_the_document(style: Style, document: dict[str, Any]) -> None
 @given(document=documents)
 def test_the_style_is_found_by_pieces(spelling: str, document: dict[str, Any]) -> None:
     raw = SPELLINGS[spelling](document)
-    assert style_by_pieces(raw, document, "memories") == style_of(raw, document)
-    assert style_by_pieces(raw + b" ", document, "memories") == style_of(raw + b" ", document)
-    assert style_by_pieces(raw[:-1], document, "memories") == style_of(raw[:-1], document)
+    assert style_by_pieces(io.BytesIO(raw), document, "memories") == style_of(raw, document)
+    assert style_by_pieces(io.BytesIO(raw + b" "), document, "memories") == style_of(
+        raw + b" ", document
+    )
+    assert style_by_pieces(io.BytesIO(raw[:-1]), document, "memories") == style_of(
+        raw[:-1], document
+    )
 
 
 @pytest.mark.parametrize("odd", [2**70, float("nan"), "\ud800", {"a": float("inf")}])

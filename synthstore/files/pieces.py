@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import islice
 from typing import BinaryIO, Final
 
-from synthstore.files.spelling import Style, by_orjson, dump, first_proven
+from synthstore.files.spelling import Looks, Style, by_orjson, dump, first_proven
 
 MEMBERS = 2000
 """Members of the long object that go into a piece."""
+
+_HEAD: Final = 1 << 12
+_BLOCK: Final = 1 << 20
 
 _STAND_IN: Final = secrets.token_hex(16)
 """A key that no document has: it shows where the members stood."""
@@ -48,16 +52,31 @@ def dump_in_pieces(value: Mapping[str, object], style: Style, key: str) -> bytes
         return dump(_plain(value, key), style)
 
 
-def style_by_pieces(raw: bytes, value: Mapping[str, object], key: str) -> Style:
-    """What ``style_of`` gives, found without a second text of what is long under ``key``."""
+def style_by_pieces(file: BinaryIO, value: Mapping[str, object], key: str) -> Style:
+    """What ``style_of`` gives, without all bytes of the file, or a text of what is under ``key``.
+
+    It is a file that can seek; where it then stands is no matter.
+    """
 
     def gives_back(style: Style) -> bool:
         try:
-            return _is(raw, _spelt(value, style, key))
+            return _is(file, _spelt(value, style, key))
         except _OnlyWhole:
-            return dump(_plain(value, key), style) == raw
+            return _is(file, (dump(_plain(value, key), style),))
 
-    return first_proven(raw, gives_back)
+    return first_proven(_looks(file), gives_back)
+
+
+def _looks(file: BinaryIO) -> Looks:
+    head = file.read(_HEAD)
+    end = file.seek(0, os.SEEK_END)
+    file.seek(max(0, end - 1))
+    return Looks(head, file.read() == b"\n", lambda: _is_ascii(file))
+
+
+def _is_ascii(file: BinaryIO) -> bool:
+    file.seek(0)
+    return all(block.isascii() for block in iter(lambda: file.read(_BLOCK), b""))
 
 
 def _plain(value: Mapping[str, object], key: str) -> dict[str, object]:
@@ -66,13 +85,10 @@ def _plain(value: Mapping[str, object], key: str) -> dict[str, object]:
     return {**value, key: dict(section)} if isinstance(section, Mapping) else dict(value)
 
 
-def _is(raw: bytes, pieces: Iterable[bytes]) -> bool:
-    at = 0
-    for piece in pieces:
-        if not raw.startswith(piece, at):
-            return False
-        at += len(piece)
-    return at == len(raw)
+def _is(file: BinaryIO, pieces: Iterable[bytes]) -> bool:
+    """Whether the file has the bytes of the ``pieces``, and no more."""
+    file.seek(0)
+    return all(file.read(len(piece)) == piece for piece in pieces) and not file.read(1)
 
 
 def _spelt(value: Mapping[str, object], style: Style, key: str) -> Iterator[bytes]:

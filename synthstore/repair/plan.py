@@ -9,12 +9,11 @@ from pathlib import Path
 from typing import Protocol
 
 from synthstore.files.durable import hash_content
-from synthstore.files.jsonio import Style, parse, style_of
-from synthstore.files.pieces import Pieces, dump_in_pieces, style_by_pieces
+from synthstore.files.jsonio import Style
+from synthstore.files.pieces import Pieces, dump_in_pieces
 from synthstore.layout.base import Layout
 from synthstore.model.columns import column_of
 from synthstore.model.facts import IndexFacts, Stat
-from synthstore.model.relisting import whole
 from synthstore.repair.state import Target
 from synthstore.scan.inventory import Inventory
 from synthstore.store.runs import CATALOG, ENTITY, INDEX, MAPPING, REMOVAL, Change
@@ -36,8 +35,8 @@ class Ground:
     """What stands now, as far as a plan has to know it."""
 
     inventory: Inventory
-    catalog_bytes: Callable[[], bytes | None]
-    """As Basis has it."""
+    catalog_style: Callable[[], Style]
+    """Tells how the catalog is spelt, once that matters: to prove it is as long as to write it."""
     digests: Mapping[str, str]
     """As Basis has it."""
 
@@ -125,18 +124,9 @@ class _Planner:
     def _catalog(self) -> Iterator[Change]:
         document, facts = self.target.catalog.document, self.inventory.catalog
         if document is not None:
-            style, section = self._catalog_style(), self.layout.long_section
+            style, section = self.ground.catalog_style(), self.layout.long_section
             content = dump_in_pieces(document, style, section)
             yield from self._write(facts.path, content, facts, CATALOG)
-
-    def _catalog_style(self) -> Style:
-        facts = self.inventory.catalog
-        raw, catalog = self.ground.catalog_bytes(), facts.catalog
-        if raw is None or catalog is None:
-            return Style()
-        # What the scan parsed mostly proves the style; to parse it again costs as much as all rows.
-        style = style_by_pieces(raw, whole(catalog), self.layout.long_section)
-        return style if style.proven else style_of(raw, parse(raw).value)
 
     def _removals(self) -> Iterator[Change]:
         for path, quarantine in sorted(self.target.entities.removed.items()):

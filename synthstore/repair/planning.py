@@ -14,10 +14,13 @@ from synthstore.checks.report import Action
 from synthstore.checks.standing import standing
 from synthstore.errors import SynthstoreError
 from synthstore.files.durable import hash_file
+from synthstore.files.jsonio import Style, parse, style_of
 from synthstore.files.memory import give_back
+from synthstore.files.pieces import style_by_pieces
 from synthstore.files.walk import read_file
 from synthstore.model.catalog import Catalog
 from synthstore.model.facts import PartStatus, StrayKind
+from synthstore.model.relisting import whole
 from synthstore.repair.plan import Ground, IndexWish, plan
 from synthstore.repair.sources import SOURCES, Source, surviving
 from synthstore.repair.state import Basis
@@ -26,6 +29,7 @@ from synthstore.repair.wishes import Wishes
 from synthstore.scan.inventory import Inventory
 from synthstore.scan.known import SHARING_PAYS_FROM
 from synthstore.store.catalog import index_backups
+from synthstore.store.part_file import open_file
 from synthstore.store.runs import Change
 
 
@@ -72,13 +76,12 @@ def plan_repair(root: Path, inventory: Inventory, task: Task) -> Planned:
         basis,
         copies=surviving(root, inventory, needs(basis), (*SOURCES, *task.sources)),
         raw=_raw(root, inventory),
-        catalog_bytes=partial(_bytes_of, root, inventory.catalog.path),
         digests=_digests(root, inventory),
         backup=_backup(root, inventory),
     )
     target = aim(basis)
     # What the rules found out is not asked for any more, and the plan's bytes need the room.
-    ground = Ground(inventory, basis.catalog_bytes, basis.digests)
+    ground = Ground(inventory, partial(_catalog_style, root, inventory), basis.digests)
     del basis
     forget(inventory)
     if len(inventory.files) >= SHARING_PAYS_FROM:
@@ -103,6 +106,24 @@ def _bytes_of(root: Path, path: str) -> bytes | None:
     except (OSError, SynthstoreError):
         # Unreadable bytes can neither be salvaged nor spliced; the scan has said so.
         return None
+
+
+def _catalog_style(root: Path, inventory: Inventory) -> Style:
+    """How the catalog is spelt; our own way where its bytes are not to be had."""
+    facts, section = inventory.catalog, inventory.layout.long_section
+    if facts.catalog is None:
+        return Style()
+    try:
+        with open_file(root, facts.path) as file, file.stream() as stream:
+            # What the scan parsed mostly proves it; to parse it again costs as much as all rows.
+            style = style_by_pieces(stream, whole(facts.catalog), section)
+            if style.proven:
+                return style
+            stream.seek(0)
+            raw = stream.read()
+    except (OSError, SynthstoreError):
+        return Style()
+    return style_of(raw, parse(raw).value)
 
 
 def _digests(root: Path, inventory: Inventory) -> Mapping[str, str]:
