@@ -9,14 +9,13 @@ from pathlib import Path
 from typing import Protocol
 
 from synthstore.files.durable import hash_content
-from synthstore.files.jsonio import Style
-from synthstore.files.pieces import Pieces, dump_in_pieces
+from synthstore.files.pieces import Original, Pieces, dump_in_pieces
 from synthstore.layout.base import Layout
 from synthstore.model.columns import column_of
 from synthstore.model.facts import IndexFacts, Stat
 from synthstore.repair.state import Target
 from synthstore.scan.inventory import Inventory
-from synthstore.store.runs import CATALOG, ENTITY, INDEX, MAPPING, REMOVAL, Change
+from synthstore.store.runs import CATALOG, ENTITY, INDEX, MAPPING, REMOVAL, Change, FilesChanged
 from synthstore.store.vectors import IndexContent, mapping_content, rebuild_content
 
 PRIVATE = 0o600
@@ -35,7 +34,7 @@ class Ground:
     """What stands now, as far as a plan has to know it."""
 
     inventory: Inventory
-    catalog_style: Callable[[], Style]
+    catalog: Callable[[], Original]
     """Tells how the catalog is spelt, once that matters: to prove it is as long as to write it."""
     digests: Mapping[str, str]
     """As Basis has it."""
@@ -124,9 +123,13 @@ class _Planner:
     def _catalog(self) -> Iterator[Change]:
         document, facts = self.target.catalog.document, self.inventory.catalog
         if document is not None:
-            style, section = self.ground.catalog_style(), self.layout.long_section
-            content = dump_in_pieces(document, style, section)
-            yield from self._write(facts.path, content, facts, CATALOG)
+            original, section = self.ground.catalog(), self.layout.long_section
+            content = dump_in_pieces(document, original, section)
+            try:
+                yield from self._write(facts.path, content, facts, CATALOG)
+            except FilesChanged:
+                content = dump_in_pieces(document, Original(original.style), section)
+                yield from self._write(facts.path, content, facts, CATALOG)
 
     def _removals(self) -> Iterator[Change]:
         for path, quarantine in sorted(self.target.entities.removed.items()):

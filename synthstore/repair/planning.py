@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Protocol
+from typing import BinaryIO, Protocol
 
 from synthstore.checks.found import forget
 from synthstore.checks.ownership import owners
@@ -16,7 +17,8 @@ from synthstore.errors import SynthstoreError
 from synthstore.files.durable import hash_file
 from synthstore.files.jsonio import Style, parse, style_of
 from synthstore.files.memory import give_back
-from synthstore.files.pieces import style_by_pieces
+from synthstore.files.pieces import Original, OtherBytes
+from synthstore.files.proving import original_of
 from synthstore.files.walk import read_file
 from synthstore.model.catalog import Catalog
 from synthstore.model.facts import PartStatus, StrayKind
@@ -30,7 +32,7 @@ from synthstore.scan.inventory import Inventory
 from synthstore.scan.known import SHARING_PAYS_FROM
 from synthstore.store.catalog import index_backups
 from synthstore.store.part_file import open_file
-from synthstore.store.runs import Change
+from synthstore.store.runs import Change, FilesChanged
 
 
 class Task(Protocol):
@@ -81,7 +83,7 @@ def plan_repair(root: Path, inventory: Inventory, task: Task) -> Planned:
     )
     target = aim(basis)
     # What the rules found out is not asked for any more, and the plan's bytes need the room.
-    ground = Ground(inventory, partial(_catalog_style, root, inventory), basis.digests)
+    ground = Ground(inventory, partial(_catalog, root, inventory), basis.digests)
     del basis
     forget(inventory)
     if len(inventory.files) >= SHARING_PAYS_FROM:
@@ -108,22 +110,33 @@ def _bytes_of(root: Path, path: str) -> bytes | None:
         return None
 
 
-def _catalog_style(root: Path, inventory: Inventory) -> Style:
+def _catalog(root: Path, inventory: Inventory) -> Original:
     """How the catalog is spelt; our own way where its bytes are not to be had."""
     facts, section = inventory.catalog, inventory.layout.long_section
     if facts.catalog is None:
-        return Style()
+        return Original(Style())
+    opened = partial(_opened, root, facts.path)
     try:
-        with open_file(root, facts.path) as file, file.stream() as stream:
+        with opened() as file:
             # What the scan parsed mostly proves it; to parse it again costs as much as all rows.
-            style = style_by_pieces(stream, whole(facts.catalog), section)
-            if style.proven:
-                return style
-            stream.seek(0)
-            raw = stream.read()
-    except (OSError, SynthstoreError):
-        return Style()
-    return style_of(raw, parse(raw).value)
+            original = original_of(file, whole(facts.catalog), section)
+            if original.style.proven:
+                return replace(original, opened=opened)
+            file.seek(0)
+            raw = file.read()
+    except FilesChanged:
+        return Original(Style())
+    return Original(style_of(raw, parse(raw).value))
+
+
+@contextmanager
+def _opened(root: Path, path: str) -> Iterator[BinaryIO]:
+    """A file of which something is to be taken over; raises FilesChanged where it is not there."""
+    try:
+        with open_file(root, path) as file, file.stream() as stream:
+            yield stream
+    except (OSError, SynthstoreError, OtherBytes) as error:
+        raise FilesChanged((path,)) from error
 
 
 def _digests(root: Path, inventory: Inventory) -> Mapping[str, str]:
