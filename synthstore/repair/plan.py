@@ -117,6 +117,7 @@ class _Planner:
                 self.target.index.entries,
                 old.raw if old is not None else None,
                 default="native" if self.layout.name == "native" else "core",
+                known=old.entries if old is not None else None,
             )
             yield from self._write(path, content, old, MAPPING)
 
@@ -128,6 +129,7 @@ class _Planner:
             try:
                 yield from self._write(facts.path, content, facts, CATALOG)
             except FilesChanged:
+                # What was to be copied is not there any more; whether that matters, staging sees.
                 content = dump_in_pieces(document, Original(original.style), section)
                 yield from self._write(facts.path, content, facts, CATALOG)
 
