@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
+from synthstore.files.jsonio import Parsed, parse
+from synthstore.model.entries import Entries
 from synthstore.model.facts import PartStatus
 from synthstore.model.ids import numeric_id
 from synthstore.store.vectors import mapping_content, read_index, read_mapping
@@ -97,6 +100,23 @@ def test_a_mapping_keeps_its_spelling(like: bytes) -> None:
     longer = mapping_content({**OLD, "ü": 2**63 - 1}, like)
     assert json.loads(longer) == {**OLD, "ü": 2**63 - 1}
     assert mapping_content(OLD, longer) == like
+
+
+@pytest.mark.parametrize("known", [OLD, Entries(OLD), {}, {**OLD, "a": 5}])
+@pytest.mark.parametrize("like", SPELLINGS.values(), ids=SPELLINGS.keys())
+def test_what_is_known_of_a_mapping_only_proves_its_spelling(
+    like: bytes, known: Mapping[str, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parsed: list[bytes] = []
+
+    def count(raw: bytes) -> Parsed:
+        parsed.append(raw)
+        return parse(raw)
+
+    monkeypatch.setattr("synthstore.store.mapping.parse", count)
+    found = mapping_content({"b": 1}, like, known=known)
+    assert parsed == ([] if dict(known) == OLD else [like])
+    assert found == mapping_content({"b": 1}, like)
 
 
 @pytest.mark.parametrize("like", [None, b"", b'{"a": 1', b"[[["])

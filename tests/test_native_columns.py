@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import pickle
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from synthstore.errors import NewerFormatError, NotAStoreError
 from synthstore.files import parts
 from synthstore.files.jsonio import Parsed, parse
-from synthstore.files.parts import NotInParts, in_parts
+from synthstore.files.parts import InParts, NotInParts
 from synthstore.layout.native_columns import NativeRows
 from synthstore.model.catalog import Catalog, Row, RowColumns, column, places_of
 from synthstore.model.relisting import whole
@@ -78,11 +78,20 @@ def catalogs(draw: st.DrawFn, *, odd: bool = False) -> dict[str, Any]:
     return {"memories": memories, "assemblies": assemblies, "metadata": metadata}
 
 
-def apart(raw: bytes) -> Catalog | None:
+SIZES = st.integers(1, 400)
+"""Of the blocks that a catalog comes in."""
+
+
+def blocks(raw: bytes, size: int) -> Iterator[bytes]:
+    """The bytes, so many at a time."""
+    return (raw[at : at + size] for at in range(0, len(raw), size))
+
+
+def apart(raw: bytes, size: int = 100) -> Catalog | None:
     """The catalog read a few bytes at a time, if it can be."""
     try:
-        document = in_parts(raw, "memories")
-        return NATIVE.read_parts(document.rest, document.parts())
+        document = InParts(blocks(raw, size), "memories")
+        return NATIVE.read_parts(document.parts(), document.rest)
     except NotInParts:
         return None
 
@@ -137,10 +146,12 @@ def _small_parts() -> Any:
 
 
 @pytest.mark.parametrize("spelling", SPELLINGS)
-@given(catalog=catalogs())
-def test_usual_catalogs_are_read_in_parts(spelling: str, catalog: dict[str, Any]) -> None:
+@given(catalog=catalogs(), size=SIZES)
+def test_usual_catalogs_are_read_in_parts(
+    spelling: str, catalog: dict[str, Any], size: int
+) -> None:
     raw = SPELLINGS[spelling](catalog)
-    found = apart(raw)
+    found = apart(raw, size)
     if found is None:
         # What looks like the end of a row stands in a text: then the whole is read.
         assert "}" in "".join(_texts(catalog))
@@ -149,10 +160,10 @@ def test_usual_catalogs_are_read_in_parts(spelling: str, catalog: dict[str, Any]
 
 
 @pytest.mark.parametrize("spelling", SPELLINGS)
-@given(catalog=catalogs(odd=True))
-def test_odd_catalogs_are_read_the_same(spelling: str, catalog: dict[str, Any]) -> None:
+@given(catalog=catalogs(odd=True), size=SIZES)
+def test_odd_catalogs_are_read_the_same(spelling: str, catalog: dict[str, Any], size: int) -> None:
     raw = SPELLINGS[spelling](catalog)
-    found = apart(raw)
+    found = apart(raw, size)
     if found is not None:
         require_the_same(found, raw)
 
@@ -172,7 +183,7 @@ def test_no_damage_is_passed_over(
     raw = SPELLINGS[spelling](catalog)
     at %= len(raw)
     raw = raw[:at] + new + raw[at + gone :]
-    found = apart(raw)
+    found = apart(raw, 1 + at)
     if found is not None:
         require_the_same(found, raw)
 
@@ -219,6 +230,28 @@ def test_a_plain_catalog_is_kept_as_columns() -> None:
 )
 def test_what_only_a_whole_look_tells_is_left_to_it(raw: bytes) -> None:
     assert apart(raw) is None
+
+
+@given(catalog=catalogs(), spelling=st.sampled_from(sorted(SPELLINGS)), size=SIZES)
+def test_the_blocks_make_no_difference(catalog: dict[str, Any], spelling: str, size: int) -> None:
+    raw = SPELLINGS[spelling](catalog)
+    found, whole_block = apart(raw, size), apart(raw, len(raw))
+    assert found == whole_block
+
+
+def test_the_blocks_of_a_part_are_all_that_has_come() -> None:
+    raw = b'{"memories": {%b}, "metadata": {}}' % plain("a", "b", "c", "d")
+    left = blocks(raw, 50)
+    document = InParts(left, "memories")
+    assert list(next(document.parts())) == ["a"]
+    assert b'"d"' in b"".join(left)
+
+
+def test_members_may_be_passed_over() -> None:
+    raw = b'{"memories": {%b}, "metadata": {"a": 1}}' % plain("a", "b", "c", "d")
+    document = InParts(blocks(raw, 50), "memories")
+    next(document.parts())
+    assert document.rest() == {"memories": {}, "metadata": {"a": 1}}
 
 
 def _texts(catalog: dict[str, Any]) -> list[str]:

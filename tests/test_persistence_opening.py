@@ -20,7 +20,7 @@ from synthstore.layout.core import Core4
 from synthstore.layout.native import Native
 from synthstore.store import backups
 from synthstore.store.backups import keep_copy
-from synthstore.store.catalog import index_backups
+from synthstore.store.catalog import index_backups, read_catalog
 from synthstore.store.changes import LOG
 from synthstore.store.runs import newest_undoable
 from synthstore.store.session import Session
@@ -299,6 +299,31 @@ def test_backups_heal_a_catalog(tmp_path: Path) -> None:
         assert path.startswith(folder)
         assert [found for found, _ in index_backups(built.root, kind)] == [path]
         assert codes(look(built.root)) == {}
+
+
+@pytest.mark.parametrize("moved", [False, True])
+def test_the_copy_is_of_the_catalog_as_it_stands(tmp_path: Path, *, moved: bool) -> None:
+    built = build("native", tmp_path / "store")
+    seen = read_catalog(built.root, Native())
+    if moved:
+        built.catalog.write_bytes(built.catalog.read_bytes() + b"\n")
+    with Session(built.root) as session:
+        path = keep_copy(session, Native(), seen=seen)
+    assert path is not None
+    assert (built.root / path).read_bytes() == built.catalog.read_bytes()
+    assert len(copies(built.root)) == 1
+
+
+@pytest.mark.parametrize("now", [None, b"{torn"])
+def test_a_catalog_that_was_good_is_not_copied(tmp_path: Path, now: bytes | None) -> None:
+    built = build("native", tmp_path / "store")
+    seen = read_catalog(built.root, Native())
+    built.catalog.unlink()
+    if now is not None:
+        built.catalog.write_bytes(now)
+    with Session(built.root) as session:
+        assert keep_copy(session, Native(), seen=seen) is None
+    assert not list((built.root / "backups").rglob("*.*"))
 
 
 def test_names_of_backups_sort_by_time(tmp_path: Path) -> None:

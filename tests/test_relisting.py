@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Mapping
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from synthstore.files.pieces import MEMBERS, dump_in_pieces
+from synthstore.files.pieces import MEMBERS, Original, dump_in_pieces
 from synthstore.files.spelling import Style, dump
 from synthstore.model.catalog import Catalog, Row
 from synthstore.model.ids import EntityRef, Kind
@@ -46,6 +47,14 @@ def test_rows_are_the_old_ones_kept_and_the_new_ones(
     assert list(section) == list(listed)
     assert len(section) == len(listed)
     assert all(section[entity_id] == raw for entity_id, raw in listed.items())
+    groups = [(place, list(rows)) for place, rows in relisted.cut(3)]
+    assert [row for _, rows in groups for row in rows] == list(told.items())
+    places = [place for place, _ in groups if place is not None]
+    whole_groups = [at for at in range(0, len(old), 3) if set(fates[at : at + 3]) == {"k"}]
+    assert places == whole_groups
+    for place, rows in groups:
+        if place is not None:
+            assert rows == [(one.ref, one.raw) for one in old[place : place + 3]]
 
 
 def test_a_section_is_spelt_as_the_dict_of_it() -> None:
@@ -53,6 +62,7 @@ def test_a_section_is_spelt_as_the_dict_of_it() -> None:
     catalog = Catalog(rows, {"memories": {}, "metadata": {}}, section="memories")
     document = {"memories": {one.id: one.raw for one in rows}, "metadata": {}}
     for style in (Style(), Style("json", 4)):
-        found = dump_in_pieces(whole(catalog), style, "memories")
-        pieces = (found,) if isinstance(found, bytes) else found.pieces
-        assert b"".join(pieces) == dump(document, style)
+        found = dump_in_pieces(whole(catalog), Original(style), "memories")
+        out = io.BytesIO()
+        out.write(found) if isinstance(found, bytes) else found(out)
+        assert out.getvalue() == dump(document, style)

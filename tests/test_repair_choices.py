@@ -6,6 +6,7 @@ import asyncio
 import json
 import shutil
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,9 +16,11 @@ import pytest
 from synthstore.checks.finding import Severity
 from synthstore.checks.report import LOST, RepairReport
 from synthstore.errors import InterruptedByUserError, LockedError, RefusedError
+from synthstore.files import pieces
 from synthstore.render.redact import redacted
 from synthstore.repair.operation import RepairOptions, repair
 from synthstore.store.backups import Copies
+from synthstore.store.part_file import OpenFile, open_file
 from synthstore.store.session import Session
 from synthstore.testing import harm
 from synthstore.testing.damages import acts
@@ -193,7 +196,11 @@ def test_a_file_that_changes_while_we_ask_is_left_alone(built: Built) -> None:
     }
 
 
-def test_a_catalog_that_changes_while_we_ask_is_read_again(built: Built) -> None:
+@pytest.mark.parametrize("members", [1, pieces.MEMBERS])
+def test_a_catalog_that_changes_while_we_ask_is_read_again(
+    built: Built, members: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pieces, "MEMBERS", members)
     acts.forget_row(built, built.memories[1])
 
     def a_writer_meanwhile(_: RepairReport) -> bool:
@@ -203,6 +210,29 @@ def test_a_catalog_that_changes_while_we_ask_is_read_again(built: Built) -> None
     report = do(built.root, RepairOptions(), a_writer_meanwhile)
     assert report.clean
     assert "2026-01-01" in built.catalog.read_text()
+
+
+@pytest.mark.parametrize(("failing", "times"), [(1, 1), (2, 2), (3, 6), (9, 3)])
+def test_rows_that_stand_are_copied_or_else_spelt(
+    built: Built, tmp_path: Path, failing: int, times: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # It is opened to prove the spelling, to hash what is to be written, and to write it.
+    hurt(built)
+    other = Path(shutil.copytree(built.root, tmp_path / "other"))
+    do(other, RepairOptions())
+    monkeypatch.setattr(pieces, "MEMBERS", 1)
+    asked: list[str] = []
+
+    def give_out(root: Path, path: str) -> AbstractContextManager[OpenFile]:
+        asked.append(path)
+        if len(asked) == failing:
+            raise FileNotFoundError
+        return open_file(root, path)
+
+    monkeypatch.setattr("synthstore.repair.planning.open_file", give_out)
+    do(built.root, RepairOptions())
+    assert asked == [built.catalog.name] * times
+    assert built.catalog.read_bytes() == (other / built.catalog.name).read_bytes()
 
 
 def test_repair_waits_for_nobody_unless_told(built: Built) -> None:

@@ -49,38 +49,55 @@ class Style:
         return (",", ":") if self.compact or self.writer == "orjson" else (", ", ": ")
 
 
+@dataclass(frozen=True, slots=True)
+class Looks:
+    """What shows how a file may be spelt, however long it is."""
+
+    head: bytes
+    """Its first bytes: more than one indent."""
+    newline: bool
+    """As Style has it."""
+    is_ascii: Callable[[], bool]
+    """Tells of all its bytes; asked only if it matters."""
+
+    @classmethod
+    def of(cls, raw: bytes) -> Looks:
+        """Those of a file whose bytes are all there."""
+        return cls(raw, raw.endswith(b"\n"), raw.isascii)
+
+
 def style_of(raw: bytes, value: object) -> Style:
     """The spelling of ``raw``, whose parsed value is ``value``.
 
     Where no spelling gives back the very bytes: orjson's with an indent of 2.
     """
-    return first_proven(raw, lambda style: dump(value, style) == raw)
+    return first_proven(Looks.of(raw), lambda style: dump(value, style) == raw)
 
 
-def first_proven(raw: bytes, gives_back: Callable[[Style], bool]) -> Style:
-    """As ``style_of``: the likeliest style that ``gives_back`` the very bytes ``raw``."""
-    proven = filter(gives_back, _candidates(raw))
+def first_proven(looks: Looks, gives_back: Callable[[Style], bool]) -> Style:
+    """As ``style_of``: the likeliest style by its ``looks`` that ``gives_back`` the very bytes."""
+    proven = filter(gives_back, _candidates(looks))
     return next((replace(style, proven=True) for style in proven), Style())
 
 
 def nearest_style(raw: bytes) -> Style:
     """The likeliest spelling of ``raw`` by its looks alone, without any proof."""
     colon = ": " if b'": ' in raw else ":"
-    fitting = (style for style in _candidates(raw) if style.separators[1] == colon)
+    fitting = (style for style in _candidates(Looks.of(raw)) if style.separators[1] == colon)
     return next(fitting, Style())
 
 
-def _candidates(raw: bytes) -> Iterator[Style]:
-    newline = raw.endswith(b"\n")
-    if raw.strip() in _EMPTY:
+def _candidates(looks: Looks) -> Iterator[Style]:
+    newline = looks.newline
+    if looks.head.strip() in _EMPTY:
         yield Style(newline=newline)
-    indent = _indent(raw)
+    indent = _indent(looks.head)
     if indent is None:
         yield Style("orjson", None, compact=True, newline=newline)
     elif indent == 2:  # noqa: PLR2004 - the only indent that orjson writes
         yield Style("orjson", indent, newline=newline)
     # DEL is the one ASCII character that escaping changes, hence both ways for ASCII text.
-    for ascii_only in (True, False) if raw.isascii() else (False,):
+    for ascii_only in (True, False) if looks.is_ascii() else (False,):
         yield Style("json", indent, ascii_only=ascii_only, newline=newline)
         if indent is None:
             yield Style("json", indent, compact=True, ascii_only=ascii_only, newline=newline)

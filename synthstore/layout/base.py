@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import StrEnum
 from typing import ClassVar
 
@@ -141,12 +141,13 @@ class Layout(ABC):
 
     def read_parts(
         self,
-        rest: Mapping[str, object],  # noqa: ARG002 - for layouts that read so
-        parts: Iterable[Mapping[str, object]],  # noqa: ARG002
+        parts: Iterable[Mapping[str, object]],  # noqa: ARG002 - for layouts that read so
+        rest: Callable[[], Mapping[str, object]],  # noqa: ARG002
     ) -> Catalog | None:
         """As ``read_catalog``, for a document whose ``long_section`` comes in ``parts``.
 
-        It is empty in ``rest``. None where not all of its rows fit into columns.
+        That is empty in the ``rest``, which is asked for behind them. None where not all of its
+        rows fit into columns.
         """
         return None
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import ClassVar
 
 from synthstore.layout.base import CATALOG_NAME, CatalogShapeError, Layout, Place
@@ -155,15 +155,16 @@ class Native(Layout):
         return Catalog(tuple(rows), document, _version(document), tuple(problems))
 
     def read_parts(
-        self, rest: Mapping[str, object], parts: Iterable[Mapping[str, object]]
+        self, parts: Iterable[Mapping[str, object]], rest: Callable[[], Mapping[str, object]]
     ) -> Catalog | None:
         """As ``read_catalog``, for a document whose ``long_section`` comes in ``parts``."""
         rows = NativeRows()
         if not (all(map(rows.take, parts)) and rows.is_sound()):
             return None
-        problems = _count_problems(rest, len(rows))
-        rows.others = read_rows("assembly", _section(rest, "assembly"))
-        return Catalog(rows, rest, _version(rest), tuple(problems), self.long_section)
+        document = rest()
+        problems = _count_problems(document, len(rows))
+        rows.others = read_rows("assembly", _section(document, "assembly"))
+        return Catalog(rows, document, _version(document), tuple(problems), self.long_section)
 
     def row_for(
         self,

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import ItemsView, Iterator, Mapping, Sequence
-from functools import cached_property
-from itertools import chain
+from functools import cached_property, partial
+from itertools import chain, groupby
 
 from synthstore.model.catalog import Catalog, RawRow, Row, column_at
 from synthstore.model.ids import EntityRef, Kind
@@ -14,7 +14,7 @@ class Relisted(Mapping[EntityRef, RawRow]):
     """Rows in their order; old ones are made when they are asked for, if they are columns."""
 
     def __init__(self, old: Sequence[Row]) -> None:
-        self._old = old
+        self.old = old
         self._parts: list[range | tuple[EntityRef, RawRow]] = []
         """Places of old rows, or a new one."""
 
@@ -33,7 +33,7 @@ class Relisted(Mapping[EntityRef, RawRow]):
     @property
     def unchanged(self) -> bool:
         """Whether they are just the old ones."""
-        return self._parts == ([range(len(self._old))] if self._old else [])
+        return self._parts == ([range(len(self.old))] if self.old else [])
 
     def each(self) -> Iterator[tuple[EntityRef, RawRow]]:
         """All rows; the old ones are made on the way."""
@@ -42,8 +42,22 @@ class Relisted(Mapping[EntityRef, RawRow]):
     def _rows(self, part: range | tuple[EntityRef, RawRow]) -> Iterator[tuple[EntityRef, RawRow]]:
         if not isinstance(part, range):
             return iter((part,))
-        kinds, ids, raws = (column_at(self._old, name, part) for name in ("kind", "id", "raw"))
+        kinds, ids, raws = (column_at(self.old, name, part) for name in ("kind", "id", "raw"))
         return zip(map(EntityRef, kinds, ids), raws, strict=True)
+
+    def cut(self, size: int) -> Iterator[tuple[int | None, Iterator[tuple[EntityRef, RawRow]]]]:
+        """All rows in groups: old ones as they stood, from one multiple of ``size`` to the next.
+
+        With each of these comes the place of its first row; with what is between them, None.
+        """
+        parts = chain.from_iterable(_aligned(part, size) for part in self._parts)
+        for place, group in groupby(parts, partial(self._place, size)):
+            yield place, chain.from_iterable(map(self._rows, group))
+
+    def _place(self, size: int, part: range | tuple[EntityRef, RawRow]) -> int | None:
+        if not isinstance(part, range) or part.start % size:
+            return None
+        return part.start if part.stop in (part.start + size, len(self.old)) else None
 
     def section(self, kind: Kind) -> Section:
         """Those of one kind, by id."""
@@ -64,7 +78,7 @@ class Relisted(Mapping[EntityRef, RawRow]):
     def _refs(self, part: range | tuple[EntityRef, RawRow]) -> Iterator[EntityRef]:
         if not isinstance(part, range):
             return iter(part[:1])
-        return map(EntityRef, *(column_at(self._old, name, part) for name in ("kind", "id")))
+        return map(EntityRef, *(column_at(self.old, name, part) for name in ("kind", "id")))
 
     @cached_property
     def _by_ref(self) -> Mapping[EntityRef, RawRow]:
@@ -73,6 +87,17 @@ class Relisted(Mapping[EntityRef, RawRow]):
     def __getitem__(self, ref: EntityRef) -> RawRow:
         """The row of an entity."""
         return self._by_ref[ref]
+
+
+def _aligned(
+    part: range | tuple[EntityRef, RawRow], size: int
+) -> Iterator[range | tuple[EntityRef, RawRow]]:
+    """A part, cut at the multiples of ``size`` if it is of old rows."""
+    if not isinstance(part, range):
+        yield part
+        return
+    for start in range(part.start - part.start % size, part.stop, size):
+        yield range(max(start, part.start), min(start + size, part.stop))
 
 
 class _Each(ItemsView[EntityRef, RawRow]):
@@ -87,6 +112,16 @@ class Section(Mapping[str, RawRow]):
 
     def __init__(self, rows: Relisted, kind: Kind) -> None:
         self._rows, self._kind = rows, kind
+
+    @property
+    def old(self) -> Sequence[Row]:
+        """The old rows, of all kinds."""
+        return self._rows.old
+
+    def cut(self, size: int) -> Iterator[tuple[int | None, Iterator[tuple[str, RawRow]]]]:
+        """As ``Relisted.cut``, for those of the kind."""
+        for place, rows in self._rows.cut(size):
+            yield place, ((ref.id, raw) for ref, raw in rows if ref.kind == self._kind)
 
     def each(self) -> Iterator[tuple[str, RawRow]]:
         """All of them."""

@@ -53,11 +53,10 @@ def entries_of(
 
     ``believed`` is the one that there was.
     """
-    numbers = ids.tolist()
-    named = {vector_id(ref): n for ref, n in zip(owners, numbers, strict=True) if ref}
+    named = {vector_id(ref): n for ref, n in zip(owners, ids.tolist(), strict=True) if ref}
     # Vectors that no entity owns but that stay keep the name that the mapping gives them.
-    moved = zip(owners, old.tolist(), numbers, strict=True)
-    orphans = {was: now for ref, was, now in moved if ref is None}
+    alone = [at for at, ref in enumerate(owners) if ref is None]
+    orphans = dict(zip(old[alone].tolist(), ids[alone].tolist(), strict=True))
     if not orphans:
         return named
     left = ((name, orphans[n]) for name, n in believed.items() if n in orphans)

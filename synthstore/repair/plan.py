@@ -9,15 +9,13 @@ from pathlib import Path
 from typing import Protocol
 
 from synthstore.files.durable import hash_content
-from synthstore.files.jsonio import Style, parse, style_of
-from synthstore.files.pieces import Pieces, dump_in_pieces, style_by_pieces
+from synthstore.files.pieces import Original, Pieces, dump_in_pieces
 from synthstore.layout.base import Layout
 from synthstore.model.columns import column_of
 from synthstore.model.facts import IndexFacts, Stat
-from synthstore.model.relisting import whole
 from synthstore.repair.state import Target
 from synthstore.scan.inventory import Inventory
-from synthstore.store.runs import CATALOG, ENTITY, INDEX, MAPPING, REMOVAL, Change
+from synthstore.store.runs import CATALOG, ENTITY, INDEX, MAPPING, REMOVAL, Change, FilesChanged
 from synthstore.store.vectors import IndexContent, mapping_content, rebuild_content
 
 PRIVATE = 0o600
@@ -36,8 +34,8 @@ class Ground:
     """What stands now, as far as a plan has to know it."""
 
     inventory: Inventory
-    catalog_bytes: Callable[[], bytes | None]
-    """As Basis has it."""
+    catalog: Callable[[], Original]
+    """Tells how the catalog is spelt, once that matters: to prove it is as long as to write it."""
     digests: Mapping[str, str]
     """As Basis has it."""
 
@@ -119,24 +117,21 @@ class _Planner:
                 self.target.index.entries,
                 old.raw if old is not None else None,
                 default="native" if self.layout.name == "native" else "core",
+                known=old.entries if old is not None else None,
             )
             yield from self._write(path, content, old, MAPPING)
 
     def _catalog(self) -> Iterator[Change]:
         document, facts = self.target.catalog.document, self.inventory.catalog
         if document is not None:
-            style, section = self._catalog_style(), self.layout.long_section
-            content = dump_in_pieces(document, style, section)
-            yield from self._write(facts.path, content, facts, CATALOG)
-
-    def _catalog_style(self) -> Style:
-        facts = self.inventory.catalog
-        raw, catalog = self.ground.catalog_bytes(), facts.catalog
-        if raw is None or catalog is None:
-            return Style()
-        # What the scan parsed mostly proves the style; to parse it again costs as much as all rows.
-        style = style_by_pieces(raw, whole(catalog), self.layout.long_section)
-        return style if style.proven else style_of(raw, parse(raw).value)
+            original, section = self.ground.catalog(), self.layout.long_section
+            content = dump_in_pieces(document, original, section)
+            try:
+                yield from self._write(facts.path, content, facts, CATALOG)
+            except FilesChanged:
+                # What was to be copied is not there any more; whether that matters, staging sees.
+                content = dump_in_pieces(document, Original(original.style), section)
+                yield from self._write(facts.path, content, facts, CATALOG)
 
     def _removals(self) -> Iterator[Change]:
         for path, quarantine in sorted(self.target.entities.removed.items()):

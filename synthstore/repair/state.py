@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -35,8 +35,6 @@ class Basis:
     copies: Mapping[EntityRef, tuple[Copy, ...]] = field(default_factory=dict)
     raw: Mapping[str, bytes] = field(default_factory=dict)
     """Bytes of the files that may have to be salvaged or spliced."""
-    catalog_bytes: Callable[[], bytes | None] = lambda: None
-    """Gives those of the catalog: of a long one they are a good part of the memory."""
     digests: Mapping[str, str] = field(default_factory=dict)
     """sha256 of leftovers, which a scan does not read."""
     rebuild: frozenset[str] = frozenset()

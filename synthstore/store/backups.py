@@ -6,22 +6,23 @@ whatever lies in its ``backups/`` it takes for whole stores.
 
 from __future__ import annotations
 
-import hashlib
 import re
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Protocol
+from typing import BinaryIO, Protocol
 
 from synthstore.errors import SynthstoreError
 from synthstore.files.durable import atomic_write, fsync_dir, make_dirs, remove
-from synthstore.files.walk import list_folder, read_file
+from synthstore.files.walk import list_folder
 from synthstore.layout.base import OWN_FOLDER, Layout
 from synthstore.model.catalog import Catalog
-from synthstore.model.facts import CatalogFacts, PartStatus
+from synthstore.model.facts import CatalogFacts
 from synthstore.store.admission import PRIVATE_FILE, PRIVATE_FOLDER, Custody
-from synthstore.store.catalog import load_catalog, read_catalog
+from synthstore.store.catalog import read_catalog
+from synthstore.store.part_file import Blocks, open_file
 
 KEEP = 3
 """How many copies are kept where nobody says otherwise."""
@@ -91,28 +92,50 @@ def keep_copy(
     now = datetime.now(UTC)
     if copies and (now - copies[-1][0]).total_seconds() < interval:
         return None
-    raw = _good(session.root, layout, seen)
-    if raw is None:
-        return None
     path = f"{folder}/memory_index.{now:{_STAMP}}.json"
-    custody = session.custody
-    make_dirs(session.root / folder, PRIVATE_FOLDER, uid=custody.uid, gid=custody.gid)
-    atomic_write(session.root / path, raw, PRIVATE_FILE, uid=custody.uid, gid=custody.gid)
+    if not _copied(session, layout, seen, path):
+        return None
     _rotate(session.root, folder, count)
     return path
 
 
-def _good(root: Path, layout: Layout, seen: CatalogFacts | None) -> bytes | None:
-    """The catalog's bytes, if it is worth keeping."""
-    if seen is not None and seen.status is PartStatus.OK:
-        with suppress(FileNotFoundError, SynthstoreError):
-            raw = read_file(root, seen.path)[0]
-            if hashlib.sha256(raw).hexdigest() == seen.sha256:
-                return raw if _worth_keeping(seen.catalog) else None
-    loaded = load_catalog(root, layout.catalog_path)
-    if loaded.status is not PartStatus.OK:
-        return None
-    return loaded.raw if _worth_keeping(read_catalog(root, layout, loaded).catalog) else None
+class _OtherBytes(Exception):  # noqa: N818 - not an error: the catalog is looked at anew
+    """The catalog has other bytes by now than those that were seen, or gives none."""
+
+
+def _copied(session: Keeper, layout: Layout, seen: CatalogFacts | None, path: str) -> bool:
+    """Copy the catalog to ``path`` if it is worth keeping."""
+    for known in (seen, None):
+        facts = known or read_catalog(session.root, layout)
+        if not _worth_keeping(facts.catalog):
+            return False
+        with suppress(_OtherBytes):
+            _copy(session, facts, path)
+            return True
+    return False
+
+
+def _copy(session: Keeper, facts: CatalogFacts, path: str) -> None:
+    """Copy the catalog that the ``facts`` tell of; raises _OtherBytes."""
+    custody, target = session.custody, session.root / path
+    make_dirs(target.parent, PRIVATE_FOLDER, uid=custody.uid, gid=custody.gid)
+
+    def send(out: BinaryIO) -> None:
+        out.writelines(_bytes_of(session.root, facts))
+
+    atomic_write(target, send, PRIVATE_FILE, uid=custody.uid, gid=custody.gid)
+
+
+def _bytes_of(root: Path, facts: CatalogFacts) -> Iterator[bytes]:
+    """The catalog's bytes, block by block; raises _OtherBytes at the end if they are others."""
+    try:
+        with open_file(root, facts.path) as file:
+            blocks = Blocks(file.fd)
+            yield from blocks
+    except (OSError, SynthstoreError) as error:
+        raise _OtherBytes from error
+    if blocks.sha256.hexdigest() != facts.sha256:
+        raise _OtherBytes
 
 
 def _worth_keeping(catalog: Catalog | None) -> bool:

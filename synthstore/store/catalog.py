@@ -14,7 +14,7 @@ import orjson
 
 from synthstore.errors import SynthstoreError
 from synthstore.files.jsonio import Parsed, ParseFailure, parse
-from synthstore.files.parts import InParts, NotInParts, in_parts
+from synthstore.files.parts import InParts, NotInParts
 from synthstore.files.walk import list_folder, look, read_file
 from synthstore.layout.base import CATALOG_NAME, CatalogShapeError, Layout
 from synthstore.layout.fields import scalar
@@ -22,6 +22,7 @@ from synthstore.layout.native import Native
 from synthstore.model.catalog import Catalog, Row
 from synthstore.model.facts import CatalogFacts, PartStatus, Stat
 from synthstore.model.times import in_seconds, instant_us
+from synthstore.store.part_file import Blocks, open_file
 
 _LONG = 4 << 20
 """From so many bytes on, a catalog's rows are not worth having to see what it is."""
@@ -93,17 +94,21 @@ def outline(root: Path) -> LoadedCatalog:
 
 
 def _without_rows(raw: bytes) -> Mapping[str, object] | None:
-    found = in_parts(raw, Native.long_section, lightly=True)
-    native = not Native.marks.isdisjoint(found.rest)
-    return found.rest if native and not _is_a_row(found) else None
+    rest = _in_parts(raw).rest()
+    native = not Native.marks.isdisjoint(rest)
+    return rest if native and not _is_a_row(raw) else None
 
 
-def _is_a_row(found: InParts) -> bool:
+def _in_parts(raw: bytes) -> InParts:
+    return InParts((raw,), Native.long_section, lightly=True)
+
+
+def _is_a_row(raw: bytes) -> bool:
     """Whether it is no section but the row of a memory of that name, which has a path."""
     # Where the word stands nowhere, in no spelling, the members need not be parsed.
-    if found.raw.find(b'"path"', found.start, found.end) < 0 and b"\\" not in found.raw:
+    if b'"path"' not in raw and b"\\" not in raw:
         return False
-    return any("path" in part for part in found.parts())
+    return any("path" in part for part in _in_parts(raw).parts())
 
 
 def _parse_lightly(raw: bytes) -> Parsed:
@@ -146,15 +151,17 @@ def _by_columns(root: Path, layout: Layout) -> CatalogFacts | None:
     if not layout.long_section:
         return None
     try:
-        raw, stat = read_file(root, layout.catalog_path)
-        document = in_parts(raw, layout.long_section)
-        catalog = layout.read_parts(document.rest, document.parts())
-    except (FileNotFoundError, SynthstoreError, NotInParts):
+        with open_file(root, layout.catalog_path) as file:
+            blocks = Blocks(file.fd)
+            document = InParts(blocks, layout.long_section)
+            catalog = layout.read_parts(document.parts(), document.rest)
+            steady = file.steady() and blocks.size == file.stat.size
+    except (OSError, SynthstoreError, NotInParts):
         return None
-    if catalog is None:
+    if catalog is None or not steady:
         return None
-    sha256 = hashlib.sha256(raw).hexdigest()
-    return CatalogFacts(PartStatus.OK, layout.catalog_path, None, sha256, stat, catalog)
+    sha256 = blocks.sha256.hexdigest()
+    return CatalogFacts(PartStatus.OK, layout.catalog_path, None, sha256, file.stat, catalog)
 
 
 def _catalog(layout: Layout, loaded: LoadedCatalog) -> Catalog:

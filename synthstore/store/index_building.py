@@ -22,7 +22,7 @@ from synthstore.store.flat_index import (
     flat_content,
     is_positions,
 )
-from synthstore.store.index_file import open_file
+from synthstore.store.part_file import open_file
 
 _FLAT: Final = "IDMap2,Flat"
 _CLUSTERS: Final = re.compile(r"number of clusters \((\d+)\)")

@@ -84,20 +84,34 @@ def _duplicates(raw: bytes) -> tuple[str, ...]:
 
 
 def mapping_content(
-    entries: Mapping[str, int], like: bytes | None, *, default: MappingStyle = "core"
+    entries: Mapping[str, int],
+    like: bytes | None,
+    *,
+    default: MappingStyle = "core",
+    known: Mapping[str, int] | None = None,
 ) -> bytes:
     """The bytes of a mapping file of ``entries``, spelt as the file ``like`` is.
 
-    Where ``like`` is None or tells nothing: ``default``, the Memory Core's way or our own.
+    Where ``like`` is None or tells nothing: ``default``, the Memory Core's way or our own. If its
+    entries are ``known``, they mostly prove its spelling, and it need not be parsed again.
     """
-    return dump(dict(entries), _style(like) or _STYLES[default])
+    return dump(_as_dict(entries), _style(like, known) or _STYLES[default])
 
 
-def _style(like: bytes | None) -> Style | None:
+def _style(like: bytes | None, known: Mapping[str, int] | None) -> Style | None:
     if like is None:
         return None
-    try:
-        style = style_of(like, parse(like).value)
-    except ParseFailure:
-        return None
+    style = style_of(like, _as_dict(known)) if known is not None else Style()
+    if not style.proven:
+        try:
+            style = style_of(like, parse(like).value)
+        except ParseFailure:
+            return None
     return style if style.proven else None
+
+
+def _as_dict(entries: Mapping[str, int]) -> dict[str, int]:
+    """Entries as what any writer takes; those that are columns stay what they are."""
+    if isinstance(entries, Entries):
+        return dict(zip(*entries.columns, strict=True))
+    return entries if isinstance(entries, dict) else dict(entries)

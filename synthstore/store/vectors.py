@@ -30,8 +30,8 @@ from synthstore.store.flat_index import (
 )
 from synthstore.store.flat_source import FlatDamageError
 from synthstore.store.index_building import IndexContent, rebuild_content
-from synthstore.store.index_file import OpenFile, open_file
 from synthstore.store.mapping import mapping_content, read_mapping
+from synthstore.store.part_file import OpenFile, open_file
 
 __all__ = [
     "IndexContent",

@@ -1,4 +1,4 @@
-"""Opens an index file where it stands in its store, without following a link or a device."""
+"""Opens a part of a store where it stands, without following a link or a device."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import BinaryIO, Final, NamedTuple
 
 from synthstore.files.failure import failure
 from synthstore.files.walk import IrregularFileError, kind_of, look, open_folder, stat_of
@@ -17,6 +17,8 @@ from synthstore.model.facts import Stat
 # Not blocking: what stands at the path may have become a FIFO since it was looked at.
 _FLAGS: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 _BLOCK: Final = 1 << 19
+"""Small enough that a block is still in the processor's cache when it is hashed."""
+
 _WORDS: Final = {
     "dir": "a directory",
     "link": "a symbolic link, which is never followed",
@@ -38,14 +40,34 @@ class OpenFile(NamedTuple):
         now = os.fstat(self.fd)
         return (now.st_size, now.st_mtime_ns) == (self.stat.size, self.stat.mtime_ns)
 
+    def stream(self) -> BinaryIO:
+        """A stream of it from its start, on the same descriptor."""
+        stream = os.fdopen(self.fd, "rb", closefd=False)
+        stream.seek(0)
+        return stream
+
     def sha256(self) -> str:
         """Of all its bytes, hex."""
-        digest = hashlib.sha256()
-        offset = 0
-        while block := os.pread(self.fd, _BLOCK, offset):
-            digest.update(block)
-            offset += len(block)
-        return digest.hexdigest()
+        blocks = Blocks(self.fd)
+        for _ in blocks:
+            pass
+        return blocks.sha256.hexdigest()
+
+
+class Blocks:
+    """The bytes of an open file, some at a time, hashed and counted on the way."""
+
+    def __init__(self, fd: int) -> None:
+        self._fd = fd
+        self.sha256 = hashlib.sha256()
+        self.size = 0
+
+    def __iter__(self) -> Iterator[bytes]:
+        """Each block in turn, up to the end; they are gone through once."""
+        while block := os.pread(self._fd, _BLOCK, self.size):
+            self.sha256.update(block)
+            self.size += len(block)
+            yield block
 
 
 @contextmanager
