@@ -10,7 +10,7 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass
 from heapq import merge
-from itertools import compress, islice
+from itertools import islice
 from operator import attrgetter, le
 from pathlib import Path
 from typing import NamedTuple
@@ -97,11 +97,11 @@ async def scan(
     now_ns = time.time_ns()
     before = await asyncio.to_thread(read_log, root)
     # Whoever reads a file looks at it as well, and of the others few statuses stand at a time.
-    names_only = not (options.subset or known)
+    names_only = options.subset is None
     listing = await asyncio.to_thread(list_store, root, layout, names_only=names_only)
     left = (c for c in listing.candidates if not options.parses(c.path))
     unread = await asyncio.to_thread(FileTable.of, _unread(root, left, names_only=names_only))
-    todo = _todo(listing, options, known)
+    todo = await asyncio.to_thread(_todo, root, listing, options, known)
     # Millions of names and facts are not kept twice while the rest is made of them.
     listing.candidates.clear()
     facts, tables, parts = await _read(root, layout, options, todo, progress)
@@ -185,15 +185,12 @@ class _Todo(NamedTuple):
     """Of files that were read before and have not moved."""
 
 
-def _todo(listing: Listing, options: ScanOptions, known: Known) -> _Todo:
+def _todo(root: Path, listing: Listing, options: ScanOptions, known: Known) -> _Todo:
     wanted = [c for c in listing.candidates if options.parses(c.path)]
     if not known:
         return _Todo(wanted, [])
-    if known.has_all(wanted):
-        return _Todo([], [known.take(wanted)])
-    same = list(map(known.has, wanted))
-    fresh = [candidate for candidate, is_known in zip(wanted, same, strict=True) if not is_known]
-    return _Todo(fresh, [known.take(list(compress(wanted, same)))])
+    fresh, facts = known.take(root, wanted)
+    return _Todo(fresh, [facts])
 
 
 def _twins(todo: _Todo) -> Twins:
