@@ -25,6 +25,7 @@ from synthstore.backup.listing import kind_at
 from synthstore.files.arena import Shelf
 from synthstore.files.durable import hash_file, write_new
 from synthstore.files.jsonio import Parsed, ParseFailure, parse, parse_numbers
+from synthstore.files.memory import give_back
 from synthstore.files.putting import Attire, reads_back_wrong, write_proved
 from synthstore.files.together import together
 from synthstore.files.walk import open_folder
@@ -169,6 +170,7 @@ class _Layer:
             return
         # All vectors of an index went through it, of which the entities to come need few.
         self._repository.forget()
+        give_back()
         if written != row.sha256:
             self.lost[row.path] = _other_bytes(row)
         elif hash_file(shown) != row.sha256:
