@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
+from synthstore.backup.claiming import Claiming
 from synthstore.backup.decoding import WHOLE_BELOW, Laid, lay_rows, lay_shard
 from synthstore.errors import OperationError, UsageError
 from synthstore.files.arena import Arena, Shelf, open_arena
@@ -21,14 +22,14 @@ from synthstore.files.flushing import Flush
 from synthstore.files.folders import dress_folder
 from synthstore.files.space import require_room
 from synthstore.layout.base import Layout
-from synthstore.model.columns import FileTable, column_of
+from synthstore.model.columns import FileTable, each_of
 from synthstore.model.paths import confined
 from synthstore.progress import Progress, SilentProgress
 from synthstore.repository.file_rows import FileRows, paths_of, rows_of
 from synthstore.repository.manifest import Tree
 from synthstore.repository.path_column import RUN
 from synthstore.repository.vault import Repository
-from synthstore.scan.known import NOTHING, SETTLED_NS, Known
+from synthstore.scan.known import NOTHING, SETTLED_NS, SHARING_PAYS_FROM, Known
 from synthstore.scan.pool import SHARD, as_done, call_off
 from synthstore.scan.shard import ShardFacts
 from synthstore.scan.tables import join_tables
@@ -161,6 +162,7 @@ class _Laying:
         self._repository, self._folders, self._laid = repository, tree.folders, laid
         self._files = FileRows.of(tree.files)
         self._layout, self._progress = layout, progress
+        self._alone = _alone(self._files, layout)
 
     def run(self, executor: Executor | None, workers: int) -> None:
         """Write everything, and have the disk begin with it."""
@@ -169,21 +171,26 @@ class _Laying:
         for row in folders:
             if row.path:
                 make_dirs(laid.aside / row.path, _PRIVATE)
-        with open_arena() as arena:
-            laid.known = _known(self._write(arena, executor, workers), arena)
+        with open_arena() as arena, self._claiming() as claiming:
+            facts = self._write(arena, claiming, executor, workers)
+            laid.known = _known(facts, arena, claiming)
         for path in laid.lost:
             remove(laid.aside / path)
         for row in reversed(folders):
             sync = not _may_be_opened(row.mode)
             dress_folder(laid.aside / row.path, row.mode, row.mtime_ns, sync=sync)
 
+    def _claiming(self) -> Claiming:
+        many = len(self._files) >= SHARING_PAYS_FROM
+        return Claiming(self._laid.aside, self._layout, self._alone, many=many)
+
     def _write(
-        self, arena: Arena | None, executor: Executor | None, workers: int
+        self, arena: Arena | None, claiming: Claiming, executor: Executor | None, workers: int
     ) -> list[ShardFacts]:
         self._progress.start("restoring", len(self._files))
-        shelved = list(_shelved(_shards(self._files), arena))
+        shelved = list(_shelved(_shards(len(self._files), self._alone), arena))
         if executor is not None:
-            return self._write_by(executor, _AHEAD * workers, shelved)
+            return self._write_by(executor, _AHEAD * workers, shelved, claiming)
         lay = partial(lay_rows, self._repository, self._laid.aside, self._layout)
         rows = (list(rows_of(self._files.columns(shard))) for shard, _ in shelved)
         return [
@@ -192,7 +199,7 @@ class _Laying:
         ]
 
     def _write_by(
-        self, executor: Executor, ahead: int, shelved: Sequence[_Shelved]
+        self, executor: Executor, ahead: int, shelved: Sequence[_Shelved], claiming: Claiming
     ) -> list[ShardFacts]:
         lay = partial(lay_shard, self._repository.place, self._laid.aside, self._layout)
         numbers: dict[Future[Laid], int] = {}
@@ -205,14 +212,22 @@ class _Laying:
                 yield call
 
         facts: dict[int, ShardFacts] = {}
+        fresh: list[int] = []
         try:
             for done in as_done(calls(), ahead):
                 number = numbers.pop(done)
-                facts[number] = self._taken(done.result(), shelved[number][0])
+                shard = shelved[number][0]
+                facts[number] = self._taken(done.result(), shard)
+                fresh.append(number)
+                claiming.written(shard)
+                claiming.share(facts, fresh)
         except BaseException:
             # Nobody may still write where all is about to be removed.
             call_off(numbers)
             raise
+        # Those that came before the rows were read.
+        claiming.claims()
+        claiming.share(facts, fresh)
         return [facts[number] for number in range(len(shelved))]
 
     def _taken(self, done: Laid, shard: range) -> ShardFacts:
@@ -224,15 +239,24 @@ class _Laying:
         return done.facts
 
 
-def _shards(files: FileRows) -> Iterator[range]:
-    """Places of files that are laid together.
+def _alone(files: FileRows, layout: Layout | None) -> list[int]:
+    """Places of files that are laid first, each alone.
 
-    Large ones come first and alone, for nothing should wait for them in the end.
+    They are what is read while entities are written, and large ones: in the end nothing should wait
+    for such a one.
     """
+    paths = () if layout is None else (layout.catalog_path, *layout.mapping_paths)
+    claims = (files.paths.place(path) for path in paths)
     large = np.flatnonzero(files.table["size"] >= WHOLE_BELOW).tolist()
-    yield from (range(place, place + 1) for place in large)
-    starts = [0, *(place + 1 for place in large)]
-    for start, end in zip(starts, [*large, len(files)], strict=True):
+    return list(dict.fromkeys([*(place for place in claims if place is not None), *large]))
+
+
+def _shards(count: int, alone: Sequence[int]) -> Iterator[range]:
+    """The places of so many files, as many together as are laid by one call."""
+    yield from (range(place, place + 1) for place in alone)
+    edges = sorted(alone)
+    starts = [0, *(place + 1 for place in edges)]
+    for start, end in zip(starts, [*edges, count], strict=True):
         yield from (range(at, min(at + SHARD, end)) for at in range(start, end, SHARD))
 
 
@@ -244,13 +268,14 @@ def _shelved(shards: Iterable[range], arena: Arena | None) -> Iterator[_Shelved]
         first += len(shard)
 
 
-def _known(facts: Sequence[ShardFacts], arena: Arena | None) -> Known:
+def _known(facts: Sequence[ShardFacts], arena: Arena | None, claiming: Claiming) -> Known:
     """What was learned of the entity files, but for those too young to show a later change."""
     before = time.time_ns() - SETTLED_NS
     files = FileTable.joined(shard.files for shard in facts)
-    if max(column_of(files, "stat.mtime_ns"), default=0) >= before:
+    if max(each_of(files, "stat.mtime_ns"), default=0) >= before:
         files = FileTable.of(file for file in files if file.stat.mtime_ns < before)
-    return Known(files, join_tables(facts, arena))
+    tables = join_tables(facts, arena)
+    return Known(files, tables, claiming.claims(), claiming.index(tables))
 
 
 def is_new(target: Path) -> bool:

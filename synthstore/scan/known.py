@@ -8,7 +8,7 @@ from itertools import count
 from operator import attrgetter
 from pathlib import Path
 from types import MappingProxyType
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from synthstore.files.walk import stat_of, statuses
 from synthstore.model.catalog import Row, column
@@ -17,6 +17,12 @@ from synthstore.model.facts import EntityFile, FileStatus, Stat
 from synthstore.scan.growing import closed_up
 from synthstore.scan.inventory import EmbeddingTable, Inventory
 from synthstore.scan.shard import Candidate, ShardFacts
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
+
+    from synthstore.model.facts import IndexFacts
+    from synthstore.scan.claims import Claims
 
 T = TypeVar("T")
 
@@ -37,8 +43,16 @@ class Known:
     """
 
     def __init__(
-        self, files: Sequence[EntityFile] = (), tables: Mapping[int, EmbeddingTable] = NO_TABLES
+        self,
+        files: Sequence[EntityFile] = (),
+        tables: Mapping[int, EmbeddingTable] = NO_TABLES,
+        claims: Claims | None = None,
+        index: Future[IndexFacts] | None = None,
     ) -> None:
+        self.claims = claims
+        """What catalog and mappings say, if that was read; the files have the texts of its rows."""
+        self.index = index
+        """The index, its vectors held against ``tables``, if one began to read it after that."""
         self._files = files
         self._tables = dict(tables)
 
@@ -74,6 +88,8 @@ class Known:
         fresh: list[Candidate] = []
         if not len(same) == len(files) == len(candidates):
             kept = set(same)
+            # Its vectors may be those rows that are about to move.
+            self.index = None
             fresh = [candidate for candidate in candidates if candidate.path not in kept]
             files = FileTable.chosen(files, [path in kept for path in each_of(files, "path")])
             tables = {dim: closed_up(table, kept) for dim, table in tables.items()}
