@@ -13,6 +13,7 @@ from synthstore.backup import laying
 from synthstore.backup.decoding import WHOLE_BELOW, Laid
 from synthstore.backup.laying import lay_out
 from synthstore.errors import OperationError, UsageError
+from synthstore.repository.file_rows import Columns
 from synthstore.repository.manifest import FileRow, FolderRow, Tree
 from synthstore.repository.vault import Repository
 from synthstore.scan.shard import gathered
@@ -30,10 +31,8 @@ def tree_of(*paths: str) -> Tree:
 def test_nothing_is_left_though_a_worker_still_writes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def lay(
-        _place: object, aside: Path, _layout: object, columns: list[tuple[str]], *_: object
-    ) -> Laid:
-        if columns[0] == ("bad",):
+    def lay(_place: object, aside: Path, _layout: object, columns: Columns, *_: object) -> Laid:
+        if list(columns[0]) == ["bad"]:
             raise OperationError("the disk is full")
         time.sleep(0.3)
         (aside / "more").mkdir(parents=True, exist_ok=True)

@@ -16,7 +16,7 @@ import pytest
 from synthstore.backup.check import CheckOptions, check_repository
 from synthstore.repository import index as indexes
 from synthstore.repository.damage import Damage
-from synthstore.repository.file_rows import FileRow, FileRows
+from synthstore.repository.file_rows import FileRow, FileRows, paths_of, rows_of
 from synthstore.repository.index import Index
 from synthstore.repository.manifest import FolderRow, Tree, read_tree, spell_tree
 from synthstore.repository.packs import BLOB_ROW, BLOCK_ROW, PackIndex
@@ -54,7 +54,8 @@ def test_paths_are_given_back(paths: Sequence[str]) -> None:
     column = PathColumn(paths)
     assert list(column) == list(paths)
     assert [column[at] for at in range(len(column))] == list(paths)
-    assert list(column[1:3]) == list(paths[1:3])
+    for start, stop in product([0, 1, 3, RUN - 1, RUN, RUN + 2], [0, 3, RUN, 2 * RUN + 1, -1]):
+        assert list(column[start:stop]) == list(paths[start:stop])
     assert column == PathColumn(iter(paths))
     assert column != PathColumn([*paths, "more"])
 
@@ -89,6 +90,9 @@ def test_rows_are_given_back() -> None:
     assert rows == ROWS
     assert rows[-1] == ROWS[-1]
     assert rows[RUN - 1 : RUN + 1] == ROWS[RUN - 1 : RUN + 1]
+    assert list(paths_of(rows)) == list(paths_of(ROWS)) == [row.path for row in ROWS]
+    for places in (range(3), range(RUN - 2, RUN + 2), range(MANY, len(ROWS)), range(RUN, 2 * RUN)):
+        assert list(rows_of(rows.columns(places))) == [ROWS[place] for place in places]
     assert rows.size == sum(one.size for one in ROWS)
     assert rows.objects == b"".join(one.object for one in ROWS)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,9 +13,6 @@ from synthstore.model.facts import EntityFile, FileStatus, Stat
 from synthstore.repair.placing import Placed, _tables
 from synthstore.scan.growing import _BLOCK, closed_up, joined
 from synthstore.scan.inventory import EmbeddingTable
-from synthstore.scan.known import Known
-from synthstore.scan.shard import Candidate
-from tests.inventories import HOUR_NS, NOW_NS, healthy
 
 DIM = 3
 
@@ -78,12 +74,3 @@ def test_placed_files_take_the_place_of_their_old_embeddings(
     then = dict(_tables({DIM: standing} if old else {}, placed))
     wanted = {**stays, **held(fresh)}
     assert (held(then[DIM]) if DIM in then else {}) == wanted
-
-
-def test_what_is_left_out_is_not_known() -> None:
-    inventory = replace(healthy().inventory(), now_ns=NOW_NS + HOUR_NS)
-    first, second = (Candidate(f.path, f.kind, f.stat) for f in inventory.files[:2])
-    known = Known.of(inventory, {first.path})
-    assert not known.has(first)
-    assert known.has(second)
-    assert known.take([second]).files == inventory.files[1:2]

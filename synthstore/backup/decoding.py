@@ -10,14 +10,14 @@ from __future__ import annotations
 
 import hashlib
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import accumulate, groupby
 from operator import attrgetter
 from pathlib import Path
-from typing import Any, BinaryIO, Final
+from typing import BinaryIO, Final
 
 import orjson
 
@@ -25,6 +25,7 @@ from synthstore.backup.listing import kind_at
 from synthstore.files.arena import Shelf
 from synthstore.files.durable import hash_file, write_new
 from synthstore.files.jsonio import Parsed, ParseFailure, parse, parse_numbers
+from synthstore.files.memory import give_back
 from synthstore.files.putting import Attire, reads_back_wrong, write_proved
 from synthstore.files.together import together
 from synthstore.files.walk import open_folder
@@ -32,7 +33,7 @@ from synthstore.layout.base import Layout
 from synthstore.model.facts import FileStatus, Stat
 from synthstore.model.paths import folder_of
 from synthstore.repository.codec import Style
-from synthstore.repository.manifest import FileRow
+from synthstore.repository.file_rows import Columns, FileRow, rows_of
 from synthstore.repository.place import Place
 from synthstore.repository.recipes import Rebuilt, Recipe
 from synthstore.repository.vault import LostObjectError, Repository
@@ -70,12 +71,11 @@ def lay_shard(
     place: Place,
     aside: Path,
     layout: Layout | None,
-    columns: Iterable[Sequence[Any]],
+    columns: Columns,
     shelf: Shelf | None,
 ) -> Laid:
     """In a worker process: as ``lay_rows``, of rows that came as columns."""
-    rows = list(map(FileRow._make, zip(*columns, strict=True)))
-    return lay_rows(make_ready(place), aside, layout, rows, shelf)
+    return lay_rows(make_ready(place), aside, layout, list(rows_of(columns)), shelf)
 
 
 def make_ready(place: Place) -> Repository:
@@ -170,6 +170,7 @@ class _Layer:
             return
         # All vectors of an index went through it, of which the entities to come need few.
         self._repository.forget()
+        give_back()
         if written != row.sha256:
             self.lost[row.path] = _other_bytes(row)
         elif hash_file(shown) != row.sha256:

@@ -13,8 +13,10 @@ from pathlib import Path
 from synthstore.backup.crew import Crew, crew_of
 from synthstore.backup.decoding import make_ready
 from synthstore.backup.laying import LaidOut, lay_out
+from synthstore.backup.listing import MANY
 from synthstore.backup.restoring import Job, RestoreReport
 from synthstore.checks.finding import Finding
+from synthstore.files.memory import give_back
 from synthstore.layout.base import Layout
 from synthstore.layout.detect import SUPPORTED
 from synthstore.scan.known import NOTHING, Known
@@ -32,6 +34,8 @@ async def into_new(job: Job) -> RestoreReport:
     laid = await _laid_out(job, target, layout)
     # The look needs the memory.
     job.repository.forget(index=True)
+    if laid.files >= MANY:
+        await asyncio.to_thread(give_back)
     try:
         findings = await _settled(job, laid, target, layout)
     finally:

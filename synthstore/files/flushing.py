@@ -7,6 +7,7 @@ import os
 import time
 from collections.abc import Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import chain, islice
 from pathlib import Path
 
 from synthstore.files.durable import told
@@ -67,12 +68,13 @@ class Flush:
 
         Raises OperationError where any of it was lost.
         """
-        files = list(names)
+        each = iter(names)
+        few = list(islice(each, _FEW + 1))
         with told(self._folder):
             for one in self._begun:
                 one.result()
-            if len(files) <= _FEW or not sync_file_system(self._fd):
-                for name in files:
+            if len(few) <= _FEW or not sync_file_system(self._fd):
+                for name in chain(few, each):
                     self._sync(name)
             os.fsync(self._fd)
 

@@ -152,6 +152,10 @@ class FileRows(Sequence[FileRow]):
         """The columns of some rows at a time."""
         return map(self._columns, self.paths.runs(), range(0, len(self), RUN))
 
+    def columns(self, places: range) -> Columns:
+        """The columns of the rows at ``places``, which follow each other."""
+        return self._columns(self.paths[places.start : places.stop], places.start)
+
     def _columns(self, paths: Sequence[str], start: int) -> Columns:
         table = self.table[start : start + len(paths)]
         digits = table["object"].tobytes().hex()
@@ -176,7 +180,7 @@ class FileRows(Sequence[FileRow]):
         """Each in turn."""
         if self._made is not None:
             return iter(self._made)
-        each = chain.from_iterable(map(_rows, self.runs()))
+        each = chain.from_iterable(map(rows_of, self.runs()))
         if len(self) > FEW:
             return each
         self._made = tuple(each)
@@ -193,7 +197,7 @@ class FileRows(Sequence[FileRow]):
         place = range(len(self))[at]
         if self._made is not None:
             return self._made[place]
-        return next(_rows(self._columns([self.paths[place]], place)))
+        return next(rows_of(self._columns([self.paths[place]], place)))
 
     def __eq__(self, other: object) -> bool:
         """Whether ``other`` are the same rows, however they are kept."""
@@ -206,7 +210,13 @@ class FileRows(Sequence[FileRow]):
     __hash__ = None  # type: ignore[assignment]
 
 
-def _rows(columns: Columns) -> Iterator[FileRow]:
+def paths_of(files: Sequence[FileRow]) -> Iterable[str]:
+    """The paths of ``files``, without a row made for any of them."""
+    return files.paths if isinstance(files, FileRows) else map(attrgetter("path"), files)
+
+
+def rows_of(columns: Columns) -> Iterator[FileRow]:
+    """The rows that have these fields."""
     return map(FileRow._make, zip(*columns, strict=True))
 
 

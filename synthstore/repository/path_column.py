@@ -69,10 +69,13 @@ class PathColumn(Sequence[str]):
         return self._run(number)[place]
 
     def _some(self, start: int, stop: int, step: int) -> Sequence[str]:
-        number, first = divmod(start, RUN)
-        if step == 1 and start < stop <= (number + 1) * RUN:
-            return self._run(number)[first : first + stop - start]
-        return [self[place] for place in range(start, stop, step)]
+        if step != 1 or start >= stop:
+            return [self[place] for place in range(start, stop, step)]
+        first = start // RUN
+        found = list(self._run(first))
+        for number in range(first + 1, -(-stop // RUN)):
+            found += self._run(number)
+        return found[start - first * RUN : stop - first * RUN]
 
     def _run(self, number: int) -> list[str]:
         if self._last[0] != number:

@@ -6,15 +6,23 @@ from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import count
 from operator import attrgetter
+from pathlib import Path
 from types import MappingProxyType
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
+from synthstore.files.walk import stat_of, statuses
 from synthstore.model.catalog import Row, column
 from synthstore.model.columns import FileTable, column_of, each_of
 from synthstore.model.facts import EntityFile, FileStatus, Stat
 from synthstore.scan.growing import closed_up
 from synthstore.scan.inventory import EmbeddingTable, Inventory
 from synthstore.scan.shard import Candidate, ShardFacts
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
+
+    from synthstore.model.facts import IndexFacts
+    from synthstore.scan.claims import Claims
 
 T = TypeVar("T")
 
@@ -35,10 +43,17 @@ class Known:
     """
 
     def __init__(
-        self, files: Sequence[EntityFile] = (), tables: Mapping[int, EmbeddingTable] = NO_TABLES
+        self,
+        files: Sequence[EntityFile] = (),
+        tables: Mapping[int, EmbeddingTable] = NO_TABLES,
+        claims: Claims | None = None,
+        index: Future[IndexFacts] | None = None,
     ) -> None:
+        self.claims = claims
+        """What catalog and mappings say, if that was read; the files have the texts of its rows."""
+        self.index = index
+        """The index, its vectors held against ``tables``, if one began to read it after that."""
         self._files = files
-        self._stats: dict[str, tuple[object, ...]] = {}
         self._tables = dict(tables)
 
     @classmethod
@@ -60,41 +75,44 @@ class Known:
         """How many files are known."""
         return len(self._files)
 
-    def has(self, candidate: Candidate) -> bool:
-        """Whether the file is as it was."""
-        if len(self._stats) < len(self._files):
-            self._stats = dict(zip(column_of(self._files, "path"), self._each_stat(), strict=True))
-        return self._stats.get(candidate.path) == candidate.stat
+    def take(
+        self, root: Path, candidates: Sequence[Candidate]
+    ) -> tuple[list[Candidate], ShardFacts]:
+        """Those of the ``candidates``, sorted by path, that are to be read; what others are.
 
-    def has_all(self, candidates: Sequence[Candidate]) -> bool:
-        """Whether that is so of each of the ``candidates``, and these are all that is known.
-
-        The usual case, for which no file is looked at by itself.
+        Then nothing is known any more: whoever waits for the look holds this, and must not hold the
+        facts twice by it.
         """
-        if column_of(self._files, "path") != list(map(attrgetter("path"), candidates)):
-            return False
-        return list(self._each_stat()) == list(map(attrgetter("stat"), candidates))
+        same = list(self._unmoved(root, candidates))
+        files, tables = self._files, self._tables
+        fresh: list[Candidate] = []
+        if not len(same) == len(files) == len(candidates):
+            kept = set(same)
+            # Its vectors may be those rows that are about to move.
+            self.index = None
+            fresh = [candidate for candidate in candidates if candidate.path not in kept]
+            files = FileTable.chosen(files, [path in kept for path in each_of(files, "path")])
+            tables = {dim: closed_up(table, kept) for dim, table in tables.items()}
+        self._files, self._tables = (), {}
+        tables = {dim: table for dim, table in tables.items() if table.paths}
+        return fresh, ShardFacts(files, tables=tables)
 
-    def take(self, candidates: Sequence[Candidate]) -> ShardFacts:
-        """What was learned of the ``candidates``, all of which are known; then nothing is any more.
+    def _unmoved(self, root: Path, candidates: Sequence[Candidate]) -> Iterator[str]:
+        """The paths of files that are as they were; few statuses stand at a time."""
+        known = self._paths_and_stats()
+        path, stat = next(known, _NONE)
+        for candidate, status in statuses(root, candidates, attrgetter("path")):
+            while path is not None and path < candidate.path:
+                path, stat = next(known, _NONE)
+            if path == candidate.path and stat == stat_of(status):
+                yield path
 
-        Whoever waits for the look holds this, and must not hold the facts twice by it.
-        """
-        paths, files = set(map(attrgetter("path"), candidates)), self._files
-        if len(paths) < len(files):
-            files = FileTable.of(file for file in files if file.path in paths)
-        tables = {dim: closed_up(table, paths) for dim, table in self._tables.items()}
-        self._files = ()
-        self._stats.clear()
-        self._tables.clear()
-        return ShardFacts(
-            files, tables={dim: table for dim, table in tables.items() if table.paths}
-        )
+    def _paths_and_stats(self) -> Iterator[tuple[str, tuple[object, ...]]]:
+        columns = (each_of(self._files, f"stat.{name}") for name in Stat._fields)
+        return zip(each_of(self._files, "path"), zip(*columns, strict=True), strict=True)
 
-    def _each_stat(self) -> Iterator[tuple[object, ...]]:
-        columns = (column_of(self._files, f"stat.{name}") for name in Stat._fields)
-        return zip(*columns, strict=True)
 
+_NONE = None, ()
 
 NOTHING = Known()
 

@@ -6,11 +6,11 @@ import asyncio
 import time
 import zlib
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Executor, ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass
 from heapq import merge
-from itertools import compress, islice
+from itertools import islice
 from operator import attrgetter, le
 from pathlib import Path
 from typing import NamedTuple
@@ -19,9 +19,8 @@ from synthstore.files.arena import Arena, open_arena
 from synthstore.files.memory import give_back
 from synthstore.files.walk import look, stat_of, statuses
 from synthstore.layout.base import Layout
-from synthstore.model.catalog import Row, column
+from synthstore.model.catalog import Row
 from synthstore.model.columns import FileTable, column_of
-from synthstore.model.entries import Entries
 from synthstore.model.facts import (
     CatalogFacts,
     EntityFile,
@@ -32,6 +31,7 @@ from synthstore.model.facts import (
     Stat,
 )
 from synthstore.progress import Progress, SilentProgress
+from synthstore.scan.claims import Claims, read_claims, read_index_of
 from synthstore.scan.inventory import AccessProblem, EmbeddingTable, Inventory, UnfinishedRun
 from synthstore.scan.known import NOTHING, SHARING_PAYS_FROM, Known
 from synthstore.scan.listing import Listing, access_problem, list_store
@@ -41,11 +41,9 @@ from synthstore.scan.reading import Reading
 from synthstore.scan.shard import DEFAULT_CAPS, Candidate, Caps, ShardFacts
 from synthstore.scan.strangers import part_strangers
 from synthstore.scan.tables import join_tables
-from synthstore.store.catalog import read_catalog
 from synthstore.store.changes import read_log
 from synthstore.store.flat_index import Twins
 from synthstore.store.history import unfinished_runs
-from synthstore.store.vectors import read_index, read_mapping
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,9 +73,8 @@ class ScanOptions:
 
 @dataclass(frozen=True, slots=True)
 class _Parts:
-    catalog: CatalogFacts
+    claims: Claims
     index: IndexFacts
-    mappings: tuple[MappingFacts, ...]
     unfinished: tuple[UnfinishedRun, ...]
     access: tuple[AccessProblem, ...]
 
@@ -97,11 +94,11 @@ async def scan(
     now_ns = time.time_ns()
     before = await asyncio.to_thread(read_log, root)
     # Whoever reads a file looks at it as well, and of the others few statuses stand at a time.
-    names_only = not (options.subset or known)
+    names_only = options.subset is None
     listing = await asyncio.to_thread(list_store, root, layout, names_only=names_only)
     left = (c for c in listing.candidates if not options.parses(c.path))
     unread = await asyncio.to_thread(FileTable.of, _unread(root, left, names_only=names_only))
-    todo = _todo(listing, options, known)
+    todo = await asyncio.to_thread(_todo, root, listing, options, known)
     # Millions of names and facts are not kept twice while the rest is made of them.
     listing.candidates.clear()
     facts, tables, parts = await _read(root, layout, options, todo, progress)
@@ -109,16 +106,16 @@ async def scan(
     facts.clear()
     if len(files) >= SHARING_PAYS_FROM:
         give_back()
-    entities, strangers = part_strangers(layout, parts.catalog, files)
+    entities, strangers = part_strangers(layout, parts.claims.catalog, files)
     # Read last: a file that was seen was announced before it was written.
     after = await asyncio.to_thread(read_log, root)
     inventory = Inventory(
         layout=layout,
         files=entities,
         strays=(*listing.strays, *strangers),
-        catalog=parts.catalog,
+        catalog=parts.claims.catalog,
         index=parts.index,
-        mappings=parts.mappings,
+        mappings=_relevant(parts.claims.mappings),
         tables=tables,
         folders=_entity_folders(layout, listing),
         unfinished=parts.unfinished,
@@ -141,7 +138,7 @@ async def _read(
         executor = stack.enter_context(executor_for(len(todo.read), options.jobs, options.cluster))
         shared = stack.enter_context(_arena_for(executor, options))
         parts = asyncio.create_task(
-            asyncio.to_thread(_read_parts, root, layout, _twins(todo), quick=options.quick)
+            asyncio.to_thread(_read_parts, root, layout, todo, quick=options.quick)
         )
         reading = Reading(
             executor=executor,
@@ -155,8 +152,11 @@ async def _read(
         try:
             await parts
             facts = await entities
+            # What came with claims has their texts.
+            shares = parts.result().claims is todo.claims
             while todo.known:
-                facts.append(await reading.known(todo.known.pop()))
+                known = todo.known.pop()
+                facts.append(known if shares else await reading.known(known))
         finally:
             # Left alone it would go on submitting to an executor that is shut down.
             entities.cancel()
@@ -167,7 +167,7 @@ async def _read(
 def _rows_of(parts: asyncio.Task[_Parts]) -> Callable[[], Awaitable[Sequence[Row]]]:
     async def rows() -> Sequence[Row]:
         # Who gives up waiting does not keep the others from the parts.
-        catalog = (await asyncio.shield(parts)).catalog.catalog
+        catalog = (await asyncio.shield(parts)).claims.catalog.catalog
         return () if catalog is None else catalog.rows
 
     return rows
@@ -183,17 +183,18 @@ class _Todo(NamedTuple):
     read: list[Candidate]
     known: list[ShardFacts]
     """Of files that were read before and have not moved."""
+    claims: Claims | None = None
+    """What an earlier look read of catalog and mappings, if that is known."""
+    reading: Future[IndexFacts] | None = None
+    """The index, as ``Known`` has it."""
 
 
-def _todo(listing: Listing, options: ScanOptions, known: Known) -> _Todo:
+def _todo(root: Path, listing: Listing, options: ScanOptions, known: Known) -> _Todo:
     wanted = [c for c in listing.candidates if options.parses(c.path)]
     if not known:
         return _Todo(wanted, [])
-    if known.has_all(wanted):
-        return _Todo([], [known.take(wanted)])
-    same = list(map(known.has, wanted))
-    fresh = [candidate for candidate, is_known in zip(wanted, same, strict=True) if not is_known]
-    return _Todo(fresh, [known.take(list(compress(wanted, same)))])
+    fresh, facts = known.take(root, wanted)
+    return _Todo(fresh, [facts], known.claims, known.index)
 
 
 def _twins(todo: _Todo) -> Twins:
@@ -202,34 +203,28 @@ def _twins(todo: _Todo) -> Twins:
     return {dim: table.matrix for dim, table in tables}
 
 
-def _read_parts(root: Path, layout: Layout, twins: Twins, *, quick: bool) -> _Parts:
+def _read_parts(root: Path, layout: Layout, todo: _Todo, *, quick: bool) -> _Parts:
+    claims = todo.claims
     with ThreadPoolExecutor(1, thread_name_prefix="synthstore-index") as beside:
         # To read and to hash it needs no interpreter.
-        reading = beside.submit(_index, root, layout, twins, with_vectors=not quick)
-        mappings = _relevant([read_mapping(root, path) for path in layout.mapping_paths])
-        catalog = read_catalog(root, layout)
-        _share_names(catalog, mappings)
-    index = reading.result()
+        reading = beside.submit(_index, root, layout, todo, with_vectors=not quick)
+        if claims is None or not claims.stand(root):
+            claims = read_claims(root, layout)
+    index, mappings = reading.result(), _relevant(claims.mappings)
     unfinished = tuple(
         UnfinishedRun(run.run, run.command, run.owner_alive) for run in unfinished_runs(root)
     )
-    access = tuple(_closed(root, (catalog, index, *mappings)))
-    return _Parts(catalog, index, mappings, unfinished, access)
+    access = tuple(_closed(root, (claims.catalog, index, *mappings)))
+    return _Parts(claims, index, unfinished, access)
 
 
-def _share_names(catalog: CatalogFacts, mappings: Sequence[MappingFacts]) -> None:
-    """Let mappings hold the very ids of the rows: of few they are not worth the time."""
-    rows = () if catalog.catalog is None else catalog.catalog.rows
-    if len(rows) >= SHARING_PAYS_FROM:
-        for mapping in mappings:
-            if isinstance(mapping.entries, Entries):
-                mapping.entries.share(column(rows, "id"))
-
-
-def _index(root: Path, layout: Layout, twins: Twins, *, with_vectors: bool) -> IndexFacts:
-    if not layout.faiss_path:
-        return IndexFacts(PartStatus.MISSING, "")
-    return read_index(root, layout.faiss_path, with_vectors=with_vectors, twins=twins)
+def _index(root: Path, layout: Layout, todo: _Todo, *, with_vectors: bool) -> IndexFacts:
+    """The index, as it was read before if it still is as it was."""
+    if todo.claims is not None and todo.reading is not None:
+        index = todo.reading.result()
+        if todo.claims.stands(root, index):
+            return index
+    return read_index_of(root, layout, _twins(todo), with_vectors=with_vectors)
 
 
 def _closed(
