@@ -18,9 +18,10 @@ from synthstore.files import passing, walk
 from synthstore.files.passing import Filled
 from synthstore.files.sharing import Address
 from synthstore.layout.native import Native
+from synthstore.layout.native_columns import NativeRows
 from synthstore.model.ids import Kind
 from synthstore.scan import pool
-from synthstore.store import catalog, evidence
+from synthstore.store import catalog
 from synthstore.testing import stores
 from synthstore.testing.spelling import Name
 from synthstore.transfer import exporting, reading, records
@@ -210,13 +211,30 @@ def in_utf_16(raw: bytes) -> bytes:
 
 @pytest.mark.parametrize("layout", ["native", "core-4", "core-3"])
 @pytest.mark.parametrize("spelt", [as_it_is, escaped, in_utf_16])
+@pytest.mark.parametrize("longest", [0, 1 << 20])
 def test_the_deleted_stay_here(
-    layout: Name, spelt: Callable[[bytes], bytes], tmp_path: Path
+    layout: Name,
+    spelt: Callable[[bytes], bytes],
+    longest: int,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(catalog, "_LONG", longest)
     built = stores.build(layout, tmp_path / "store")
     memory = doomed(built)
     built.catalog.write_bytes(spelt(built.catalog.read_bytes()))
     assert {row["id"] for row in rows_of(built.root, layout=layout)} == set(built.docs) - {memory}
+
+
+def test_no_row_of_a_long_catalog_is_made_to_find_the_deleted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    built = stores.build("native", tmp_path / "store")
+    memory = doomed(built)
+    monkeypatch.setattr(catalog, "_LONG", 0)
+    monkeypatch.delattr(Native, "read_catalog")
+    monkeypatch.delattr(NativeRows, "_row")
+    assert {row["id"] for row in rows_of(built.root)} == set(built.docs) - {memory}
 
 
 @pytest.mark.parametrize("layout", ["native", "core-4", "core-3", "lucidia-1"])
@@ -226,20 +244,20 @@ def test_a_store_is_read_once_to_find_its_files(
     built = stores.build(layout, tmp_path / "store")
     doomed(built)
     listed: list[str] = []
-    loaded: list[Path] = []
+    loaded: list[str] = []
 
     def scanned(root: Path, folder: str, take: Any) -> Any:
         listed.append(folder)
         return scan(root, folder, take)
 
-    def load_catalog(root: Path, *path: str, lightly: bool) -> Any:
-        loaded.append(root)
-        return load(root, *path, lightly=lightly)
+    def read_file(root: Path, path: str) -> Any:
+        loaded.append(path)
+        return read(root, path)
 
-    scan, load = walk._scanned, catalog.load_catalog
+    scan, read = walk._scanned, walk.read_file
     monkeypatch.setattr(walk, "_scanned", scanned)
-    monkeypatch.setattr(evidence, "load_catalog", load_catalog)
+    monkeypatch.setattr(catalog, "read_file", read_file)
     assert len(rows_of(built.root)) == len(built.docs) - 1
     folders = [folder for folder in listed if not folder.startswith(".synthstore")]
     assert sorted(folders) == sorted(set(folders))
-    assert loaded == [built.root]
+    assert loaded == [built.catalog.name]

@@ -25,10 +25,9 @@ from synthstore.layout.names import (
 from synthstore.layout.native_columns import NativeRows
 from synthstore.layout.native_rows import ROW_READERS, read_rows
 from synthstore.layout.rows import disagreeing, in_old_order, repeats
-from synthstore.model.catalog import Catalog, RawRow, Row
+from synthstore.model.catalog import Catalog, InSections, RawRow, Row
 from synthstore.model.facts import EntityFile, Record
 from synthstore.model.ids import EntityRef, Kind
-from synthstore.model.relisting import Relisted
 from synthstore.model.times import instant_us
 
 VERSION = "2.3.0"
@@ -215,9 +214,10 @@ class Native(Layout):
 
 def _listed(rows: Mapping[EntityRef, RawRow], kind: Kind) -> Mapping[str, RawRow]:
     """The rows of a section; those of a long one are made by whoever goes through them."""
-    if kind == "memory" and isinstance(rows, Relisted):
-        return rows.section(kind)
-    return {ref.id: row for ref, row in rows.items() if ref.kind == kind}
+    if not isinstance(rows, InSections):
+        return {ref.id: row for ref, row in rows.items() if ref.kind == kind}
+    section = rows.section(kind)
+    return section if kind == "memory" else dict(section.items())
 
 
 def _missing(kind: Kind, document: Mapping[str, object]) -> tuple[str, ...]:
@@ -308,7 +308,7 @@ def _metadata(document: Mapping[str, object]) -> dict[str, object]:
 
 def _newest(document: Mapping[str, object]) -> object:
     """The newest ``updated_at`` of all rows, as it is spelt there."""
-    rows = [row for kind in _SECTIONS for row in _section(document, kind).values()]
+    rows = (row for kind in _SECTIONS for _, row in _section(document, kind).items())
     times = (row.get("updated_at") for row in rows if isinstance(row, dict))
     dated = ((instant_us(time), time) for time in times)
     return max(

@@ -10,16 +10,16 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from operator import attrgetter
-from typing import Any, cast, overload
-
-import numpy as np
+from typing import TYPE_CHECKING, Any, cast, overload
 
 from synthstore.layout.fields import DIGEST_PREFIX
 from synthstore.layout.names import SUFFIX
 from synthstore.layout.native_rows import LARGE, digests, read_rows
 from synthstore.model.catalog import Row, RowColumns
-from synthstore.model.embedding import Places
 from synthstore.model.texts import Texts
+
+if TYPE_CHECKING:
+    from synthstore.model.embedding import Places
 
 _TYPES: Mapping[str, type] = {
     "filepath": str,
@@ -88,6 +88,8 @@ class _Columns:
 
     def packed(self, name: str, places: Places) -> bytes | None:
         """As ``NativeRows.packed``, of these rows."""
+        import numpy as np  # noqa: PLC0415 - who only reads rows needs none
+
         if name == "score":
             return np.frombuffer(self._scores, np.float64)[places].tobytes()
         whole = {

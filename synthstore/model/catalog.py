@@ -7,7 +7,7 @@ from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, runtime_checkable
 
 from synthstore.model.ids import EntityRef, Kind
 
@@ -17,6 +17,14 @@ if TYPE_CHECKING:
 Scalar = str | int | float | None
 RawRow = Mapping[str, object]
 """A row's object as parsed."""
+
+
+@runtime_checkable
+class InSections(Protocol):
+    """Rows by entity that can be had by kind, each made by whoever goes through them."""
+
+    def section(self, kind: Kind) -> Mapping[str, RawRow]:
+        """Those of one kind, by id."""
 
 
 class Row(NamedTuple):

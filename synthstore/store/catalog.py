@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -46,6 +47,8 @@ class LoadedCatalog:
     """Whether an object in it has a key twice."""
     encoding: str | None = None
     """What parts its bytes from plain UTF-8."""
+    outlined: bool = False
+    """Whether the rows of its long section are left out of the document."""
 
 
 def load_catalog(root: Path, path: str = CATALOG_NAME, *, lightly: bool = False) -> LoadedCatalog:
@@ -68,6 +71,10 @@ def _load(root: Path, path: str, *, lightly: bool) -> LoadedCatalog:
         return LoadedCatalog(PartStatus.MISSING)
     except SynthstoreError as error:
         return LoadedCatalog(PartStatus.UNREADABLE, error.message, stat=_stat(root, path))
+    return _parsed(raw, stat, lightly=lightly)
+
+
+def _parsed(raw: bytes, stat: Stat, *, lightly: bool) -> LoadedCatalog:
     try:
         parsed = _parse_lightly(raw) if lightly else parse(raw)
     except ParseFailure as failure:
@@ -81,16 +88,21 @@ def _load(root: Path, path: str, *, lightly: bool) -> LoadedCatalog:
 def outline(root: Path) -> LoadedCatalog:
     """A catalog, however long, for one who asks what layout it is of.
 
-    A long native one comes without its rows: that it has such says enough.
+    A long native one comes without its rows: that it has such says enough. Nobody looks for keys
+    that stand twice.
     """
     try:
         raw, stat = read_file(root, CATALOG_NAME)
-        document = _without_rows(raw) if len(raw) >= _LONG else None
-    except (FileNotFoundError, SynthstoreError, NotInParts):
-        document = None
-    if document is None:
+    except (FileNotFoundError, SynthstoreError):
         return load_catalog(root, lightly=True)
-    return LoadedCatalog(PartStatus.OK, None, raw, stat, document)
+    if len(raw) >= _LONG:
+        with suppress(NotInParts):
+            document = _without_rows(raw)
+            if document is not None:
+                return LoadedCatalog(PartStatus.OK, None, raw, stat, document, outlined=True)
+    loaded = _parsed(raw, stat, lightly=True)
+    # As it may only have been half written yet.
+    return loaded if loaded.document is not None else load_catalog(root, lightly=True)
 
 
 def _without_rows(raw: bytes) -> Mapping[str, object] | None:
@@ -129,13 +141,14 @@ def _stat(root: Path, path: str) -> Stat | None:
 def read_catalog(root: Path, layout: Layout, loaded: LoadedCatalog | None = None) -> CatalogFacts:
     """The store's catalog as its layout reads it; never raises for damage.
 
-    ``loaded`` saves reading it again, where it has just been read for detection.
+    ``loaded`` saves reading it again, where it has just been read for detection with all rows.
     """
     path = layout.catalog_path
-    facts = _by_columns(root, layout) if loaded is None else None
+    whole = None if loaded is None or loaded.outlined else loaded
+    facts = _by_columns(root, layout) if whole is None else None
     if facts is not None:
         return facts
-    loaded = loaded or load_catalog(root, path)
+    loaded = whole or load_catalog(root, path)
     sha256 = hashlib.sha256(loaded.raw).hexdigest() if loaded.raw is not None else None
     facts = CatalogFacts(loaded.status, path, loaded.problem, sha256, loaded.stat)
     if loaded.document is None:

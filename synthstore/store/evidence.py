@@ -49,8 +49,8 @@ class FirstLook:
 
     @cached_property
     def catalog(self) -> LoadedCatalog:
-        """The catalog, wherever most layouts have it; nobody looked for keys that stand twice."""
-        return load_catalog(self.root, lightly=True)
+        """The catalog, wherever most layouts have it, as far as it tells of which it is."""
+        return outline(self.root)
 
     def catalog_of(self, layout: Layout) -> LoadedCatalog:
         """The same, where ``layout`` has it."""
@@ -92,8 +92,8 @@ def gather(root: Path, first: FirstLook | None = None) -> Evidence:
     be listed.
     """
     folders, beside = _top(root)
-    loaded = outline(root) if first is None else first.catalog
-    listed = first.files if first is not None else FileNames(root)
+    first = first or FirstLook(root)
+    loaded, listed = first.catalog, first.files
     names = {"": beside} | {f: tuple(_names(listed, f)) for f in ENTITY_FOLDERS if f}
     return Evidence(
         where=str(root),

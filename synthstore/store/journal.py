@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import MAXYEAR, UTC, datetime, timedelta
 from pathlib import Path
@@ -98,7 +98,7 @@ class RunFolder:
         """Write the plan durably aside; it counts once ``seal`` has renamed it."""
         write_new(
             self.path / _PLAN,
-            _plan_text(plan),
+            lambda out: out.writelines(_plan_text(plan)),
             mode=PRIVATE_FILE,
             uid=custody.uid,
             gid=custody.gid,
@@ -168,17 +168,16 @@ def _spelt(record: Plan | Done) -> dict[str, object]:
     return {"schema": _SCHEMA, **fields}
 
 
-def _plan_text(plan: Plan) -> bytes:
+def _plan_text(plan: Plan) -> Iterator[bytes]:
     """A plan spelt portion by portion: all of a large one as a document is many times its text."""
     # Only strings come before the items, and no string holds a bare quotation mark.
     head, mark, tail = dump({**_spelt(plan), "items": []}, _STYLE).partition(b'"items":[]')
-    portions = (
-        dump(
-            [_spelt_item(item) for item in plan.items[start : start + _PORTION]], _LINE, finite=True
-        )
-        for start in range(0, len(plan.items), _PORTION)
-    )
-    return b"".join((head, mark[:-1], b",".join(text[1:-1] for text in portions), b"]", tail))
+    yield head + mark[:-1]
+    for start in range(0, len(plan.items), _PORTION):
+        portion = list(map(_spelt_item, plan.items[start : start + _PORTION]))
+        text = dump(portion, _LINE, finite=True)[1:-1]
+        yield b"," + text if start else text
+    yield b"]" + tail
 
 
 def _spelt_item(item: Item) -> dict[str, object]:

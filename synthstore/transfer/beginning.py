@@ -7,12 +7,14 @@ Where nothing stands, nothing is to be kept, compared or mended. It comes to the
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import compress
 
 import numpy as np
 
 from synthstore.files.durable import Content
-from synthstore.files.jsonio import Style, dump
+from synthstore.files.jsonio import Style
+from synthstore.files.pieces import Original, Pieces, dump_in_pieces
 from synthstore.layout.base import Layout
 from synthstore.layout.native import Native
 from synthstore.model.chosen import ChosenRows, Order
@@ -23,6 +25,7 @@ from synthstore.scan.inventory import Inventory
 from synthstore.store.flat_index import FlatContent, flat_content
 from synthstore.store.mapping import mapping_content
 from synthstore.store.plan import CATALOG, INDEX, MAPPING, Change
+from synthstore.transfer.listing import Listing
 from synthstore.transfer.outcomes import Entry
 from synthstore.transfer.vectors import Vectors
 
@@ -41,32 +44,40 @@ class Begun:
     """Entity files that a new store is to have, and which of its embeddings is whose."""
 
     def __init__(self, vectors: Vectors) -> None:
-        self.entries: dict[str, Entry] = {}
-        """By path."""
-        self._vectors = vectors
+        self._place_of: dict[str, int] = {}
+        """By path, as what number it came."""
+        self._listing = Listing()
         self._rows = array("q")
-        """Of each entry, in their order."""
+        """Of the embedding of each, in the matrix."""
+        self._vectors, self._dim = vectors, 0
+
+    def __len__(self) -> int:
+        """How many there are."""
+        return len(self._place_of)
 
     def add(self, entry: Entry, vector: bytes | int | None) -> None:
         """Note one whole file, and its embedding where that is valid: all of one dimension."""
-        self.entries[entry.path] = entry
+        self._place_of[entry.path] = len(self)
+        self._listing.add(entry.ref, entry.row)
+        if vector is not None:
+            self._dim = entry.dim
         self._rows.append(_NO_ROW if vector is None else self._vectors.keep(entry.dim, vector))
 
-    def embedded(self) -> tuple[list[EntityRef], Order, FloatMatrix] | None:
-        """Entities in order, the row of each in the matrix, and the matrix; it can be had once.
+    def bearer(self, path: str) -> EntityRef | None:
+        """The entity whose file a path is to be."""
+        place = self._place_of.get(path)
+        return None if place is None else self._listing.ref(place)
 
-        None where no file has an embedding.
-        """
-        found = [
-            (entry.ref, row, entry.dim)
-            for entry, row in zip(self.entries.values(), self._rows, strict=True)
-            if row != _NO_ROW
-        ]
-        if not found:
-            return None
-        found.sort()
-        rows = np.fromiter((row for _, row, _ in found), np.intp, len(found))
-        return [ref for ref, _, _ in found], rows, self._vectors.matrix(found[0][2])
+    def handed_over(self) -> tuple[Listing, Order]:
+        """The entities in order, and of each the row in the matrix; here is nothing of it then."""
+        listing, rows = self._listing, np.frombuffer(self._rows, np.int64)
+        self._place_of, self._listing, self._rows = {}, Listing(), array("q")
+        listing.sort()
+        return listing, rows[np.asarray(listing.places)]
+
+    def matrix(self) -> FloatMatrix:
+        """All embeddings; it can be had once, where there are any."""
+        return self._vectors.matrix(self._dim)
 
 
 def begin(layout: Layout, begun: Begun, access: Stat) -> Iterator[Sequence[Change]]:
@@ -75,12 +86,11 @@ def begin(layout: Layout, begun: Begun, access: Stat) -> Iterator[Sequence[Chang
     All of it is let go on the way. They come one by one: the vectors of many files, and their rows,
     take too much room to be held together.
     """
-    entries = begun.entries
-    embedded = begun.embedded()
-    del begun
-    if embedded is not None:
-        names, index = _index(layout, *embedded)
-        del embedded
+    listing, rows = begun.handed_over()
+    embedded = rows != _NO_ROW
+    if embedded.any():
+        refs = compress(listing, embedded)
+        names, index = _index(layout, refs, begun.matrix(), rows[embedded])
         yield (_new(layout.faiss_path, index, INDEX, access),)
         del index
         native = layout.name == Native.name
@@ -88,11 +98,11 @@ def begin(layout: Layout, begun: Begun, access: Stat) -> Iterator[Sequence[Chang
         del names
         yield (_new(layout.mapping_paths[0], mapping, MAPPING, access),)
         del mapping
-    yield (_new(layout.catalog_path, _catalog(layout, entries), CATALOG, access),)
+    yield (_new(layout.catalog_path, _catalog(layout, listing), CATALOG, access),)
 
 
 def _index(
-    layout: Layout, refs: Sequence[EntityRef], rows: Order, matrix: FloatMatrix
+    layout: Layout, refs: Iterable[EntityRef], matrix: FloatMatrix, rows: Order
 ) -> tuple[dict[str, int], FlatContent]:
     """The mapping's entries and the index, in the order of the entities."""
     names = {name: numeric_id(name) for name in map(vector_id, refs)}
@@ -101,11 +111,9 @@ def _index(
     return names, flat_content(layout.factory, layout.metric, ids, vectors)
 
 
-def _catalog(layout: Layout, entries: dict[str, Entry]) -> bytes:
-    by_ref = sorted((entry.ref, path) for path, entry in entries.items())
-    rows = {ref: entries.pop(path).row for ref, path in by_ref}
-    del by_ref
-    return dump(layout.write_catalog(None, rows), Style())
+def _catalog(layout: Layout, listing: Listing) -> bytes | Pieces:
+    document = layout.write_catalog(None, listing)
+    return dump_in_pieces(document, Original(Style()), layout.long_section)
 
 
 def _new(path: str, content: Content, order: int, access: Stat) -> Change:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
@@ -42,9 +42,6 @@ class Intake:
     ) -> None:
         """Have rows put into the store as it was scanned, or into one that is ``begun``."""
         self._placed, self._begun = Placed(), begun
-        self._taken: Mapping[str, EntityFile | Entry] = (
-            self._placed.files if begun is None else begun.entries
-        )
         self.inserted = self.updated = self.skipped = 0
         self._root, self._inventory, self._access = root, inventory, access
         self._on_conflict, self._refuse, self._session = on_conflict, refuse, session
@@ -73,19 +70,25 @@ class Intake:
     @property
     def empty(self) -> bool:
         """Whether no row has put a file anywhere."""
-        return not self._taken
+        return not (self._placed.files if self._begun is None else self._begun)
 
     def handed_over(self) -> Placed:
         """All that was taken; nothing of it is held here any more, so that nothing can be taken."""
-        placed, self._placed, self._taken = self._placed, Placed(), {}
+        placed, self._placed = self._placed, Placed()
         return placed
 
     def path_of(self, ref: EntityRef) -> str | None:
         """Where a row put the file of an entity; None where none did."""
         standing = self._inventory.by_ref.get(ref)
         path = standing[0].path if standing else self._inventory.layout.path_for(ref)
-        placed = self._taken.get(path)
-        return path if placed is not None and placed.ref == ref else None
+        return path if self._bearer(path) == ref else None
+
+    def _bearer(self, path: str) -> EntityRef | None:
+        """The entity whose file a row put at a path."""
+        if self._begun is not None:
+            return self._begun.bearer(path)
+        placed = self._placed.files.get(path)
+        return None if placed is None else placed.ref
 
     def _unload(self, ready: Ready) -> None:
         """Remove the file that a worker staged for a row that needs none."""
@@ -109,10 +112,10 @@ class Intake:
     def _reason(self, ready: Ready, standing: EntityFile | None) -> str | None:
         """Why a row that is fine by itself cannot go in."""
         path = ready.file.path
-        placed = self._taken.get(path)
-        if ready.ref in self._met or (placed is not None and placed.ref == ready.ref):
+        bearer = self._bearer(path)
+        if ready.ref in self._met or bearer == ready.ref:
             return "its id was in the input before"
-        if placed is not None:
+        if bearer is not None:
             return "its file would have the name of that of another row"
         if path in self._blocked:
             return f"a {self._blocked[path]} stands where its file belongs"

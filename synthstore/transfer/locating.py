@@ -12,6 +12,7 @@ from synthstore.errors import PermissionDeniedError
 from synthstore.files.walk import FileNames
 from synthstore.layout.base import KIND_OF_PLACE, Layout
 from synthstore.layout.names import are_plain_names
+from synthstore.model.catalog import column_at
 from synthstore.model.ids import Kind
 from synthstore.store.catalog import read_catalog
 from synthstore.store.evidence import FirstLook
@@ -102,9 +103,16 @@ def _told(
         # To read the rows takes longer than to list the files.
         return frozenset(), frozenset()
     catalog = read_catalog(first.root, layout, loaded).catalog
-    rows = [row for row in (catalog.rows if catalog is not None else ()) if row.path]
-    beside = (row.path for row in rows if row.path and "/" not in row.path)
-    going = (row.path for row in rows if row.path and row.deleted_at is not None)
+    rows = catalog.rows if catalog is not None else ()
+    # Field by field: of rows that are kept as columns, none is made for this.
+    fields = (column_at(rows, name, range(len(rows))) for name in ("path", "deleted_at"))
+    named = [
+        (path, deleted_at)
+        for path, deleted_at in zip(*fields, strict=True)
+        if path and (deleted_at is not None or "/" not in path)
+    ]
+    beside = (path for path, _ in named if "/" not in path)
+    going = (path for path, deleted_at in named if deleted_at is not None)
     return frozenset(beside), frozenset(going)
 
 
