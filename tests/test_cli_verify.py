@@ -61,6 +61,19 @@ def test_a_link_in_the_place_of_a_memory_is_no_case_for_repair(cli: Program, sto
     assert missing["repair"].startswith("left: move the symbolic link away")
 
 
+def test_what_becomes_of_each_is_said_where_it_differs(cli: Program, store: Built) -> None:
+    linked, gone = store.memories[-1], store.memories[-2]
+    for memory in (linked, gone):
+        store.file(memory).unlink()
+    store.file(linked).symlink_to("elsewhere.json")
+    lines = [line for line in cli("verify", store.root).lines if line.startswith("M001: repair")]
+    assert sorted(lines) == [
+        f"M001: repair of {gone}: recover the file from a surviving copy, else drop the row",
+        f"M001: repair of {linked}: left: move the symbolic link away, or put the file in its "
+        "place; then repair",
+    ]
+
+
 def test_a_folder_in_the_place_of_the_catalog_is_no_case_for_repair(
     cli: Program, store: Built
 ) -> None:

@@ -157,8 +157,19 @@ def _group(code: str, found: Sequence[Finding], *, verbose: bool) -> Iterator[Bl
         yield Line(_sentence(finding), _TONES[finding.severity])
     if len(found) > len(shown):
         yield Line(f"{code}: and {number(len(found) - len(shown))} more (-v lists all)", "dim")
-    if found[0].repair not in ("", "left"):
-        yield Line(f"{code}: repair: {found[0].repair}", "dim")
+    yield from _repairs(code, found)
+
+
+def _repairs(code: str, found: Sequence[Finding]) -> Iterator[Line]:
+    """What becomes of them; where not the same of all, whom each sentence is of."""
+    of: dict[str, list[str]] = {}
+    for finding in found:
+        of.setdefault(finding.repair, []).append(finding.subject.id)
+    for repair, ids in of.items():
+        if repair not in ("", "left"):
+            more = f" and {number(len(ids) - SHOWN)} more" if len(ids) > SHOWN else ""
+            whose = f" of {', '.join(ids[:SHOWN])}{more}" if len(of) > 1 else ""
+            yield Line(f"{code}: repair{whose}: {repair}", "dim")
 
 
 def _sentence(finding: Finding) -> str:
