@@ -69,8 +69,10 @@ def test_what_becomes_of_each_is_said_where_it_differs(cli: Program, store: Buil
     lines = [line for line in cli("verify", store.root).lines if line.startswith("M001: repair")]
     assert sorted(lines) == [
         f"M001: repair of {gone}: recover the file from a surviving copy, else drop the row",
-        f"M001: repair of {linked}: left: move the symbolic link away, or put the file in its "
-        "place; then repair",
+        (
+            f"M001: repair of {linked}: left: move the symbolic link away, or put the file in its "
+            "place; then repair"
+        ),
     ]
 
 
