@@ -104,12 +104,14 @@ def bit_rot(inventory: Inventory) -> Iterator[Finding]:
             )
     for claim, file, newer in drifts(inventory):
         if not newer:
+            other = file.id is not None and file.id != claim.row.id
             yield finding(
                 twin("M004", claim.row.kind),
                 claim.ref,
                 file.path,
                 "its bytes are not those that its row's content_hash is of, and the file is not "
-                "newer: some of its content is wrong",
+                "newer: "
+                + (f"it bears the id {file.id}" if other else "some of its content is wrong"),
                 evidence={"listed_hash": claim.row.content_hash, "hash": file.sha256},
             )
 

@@ -239,9 +239,12 @@ def _done(actions: Sequence[Action], conflicts: Sequence[str]) -> tuple[Action, 
 
 def _refusal_hint(job: Job) -> str:
     store = shlex.quote(str(job.store))
+    known = next((place.where for place in job.look.repositories), None)
+    repo = "REPO" if known is None else shlex.quote(known)
     return (
-        "bring back what is missing, or look at the plan with "
-        f"'synthstore {job.command} {store} --dry-run' and allow it with --allow-shrink"
+        f"bring back what is missing, from snapshots with 'synthstore restore {store} --repo {repo}'; "
+        f"or look at the plan with 'synthstore {job.command} {store} --dry-run' and allow it with "
+        "--allow-shrink"
     )
 
 
