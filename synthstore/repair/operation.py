@@ -242,7 +242,8 @@ def _refusal_hint(job: Job) -> str:
     known = next((place.where for place in job.look.repositories), None)
     repo = "REPO" if known is None else shlex.quote(known)
     return (
-        f"bring back what is missing, from snapshots with 'synthstore restore {store} --repo {repo}'; "
+        "bring back what is missing, from snapshots with "
+        f"'synthstore restore {store} --repo {repo}'; "
         f"or look at the plan with 'synthstore {job.command} {store} --dry-run' and allow it with "
         "--allow-shrink"
     )
