@@ -224,6 +224,13 @@ class FileTable(Sequence[EntityFile]):
             self._made = tuple(made)
         return self._made
 
+    def spent(self) -> Iterator[EntityFile]:
+        """Each in turn, for the last time: columns go as soon as they are through."""
+        left = list(self.runs)[::-1]
+        self._runs, self._ends, self._made = [], [], None
+        while left:
+            yield from left.pop()
+
     def each(self, name: str) -> Iterator[Any]:
         """As ``each_of``."""
         if self._made is not None:
@@ -276,6 +283,11 @@ def each_of(files: Sequence[EntityFile], name: str) -> Iterator[Any]:
         return map(attrgetter(name), files)
     read = attrgetter(name.removeprefix("record."))
     return (None if file.record is None else read(file.record) for file in files)
+
+
+def spent(files: Sequence[EntityFile]) -> Iterator[EntityFile]:
+    """As ``FileTable.spent``, for files however they are kept."""
+    return files.spent() if isinstance(files, FileTable) else iter(files)
 
 
 def kept(files: Sequence[EntityFile]) -> Sequence[EntityFile]:

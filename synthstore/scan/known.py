@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import TypeVar
 
 from synthstore.model.catalog import Row, column
-from synthstore.model.columns import FileTable, column_of, each_of
+from synthstore.model.columns import FileTable, column_of, each_of, spent
 from synthstore.model.facts import EntityFile, FileStatus, Stat
 from synthstore.scan.growing import closed_up
 from synthstore.scan.inventory import EmbeddingTable, Inventory
@@ -111,8 +111,8 @@ class Shared:
         self._place_of = dict(zip(column(rows, "id"), count()))
 
     def facts(self, facts: ShardFacts) -> ShardFacts:
-        """The same facts; what they held twice can go."""
-        files = FileTable.of(_shared(file, self._row_of(file)) for file in facts.files)
+        """The same facts, whose files are spent by it; what they held twice can go."""
+        files = FileTable.of(_shared(file, self._row_of(file)) for file in spent(facts.files))
         own = {path: path for path in column_of(files, "path")}
         blocks = {dim: (_own(own, paths), rest) for dim, (paths, rest) in facts.blocks.items()}
         placed = {dim: (_own(own, paths), rest) for dim, (paths, rest) in facts.placed.items()}
