@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import weakref
 from itertools import compress
 
 import numpy as np
@@ -19,6 +20,7 @@ from synthstore.model.columns import (
     kept,
     picked,
     some_of,
+    spent,
 )
 from synthstore.model.embedding import EmbeddingState
 from synthstore.model.facts import EntityFile, FileStatus, Record, Stat
@@ -187,3 +189,29 @@ def test_columns_of_equal_bytes_have_equal_values(
         assert mine == again
         if mine is not None and mine == theirs:
             assert spelt(column_of(one, name)) == spelt(column_of(other, name))
+
+
+@given(many_files)
+def test_files_are_given_out_for_the_last_time(many: tuple[EntityFile, ...]) -> None:
+    table = FileTable.of(many)
+    each = spent(table)
+    assert list(each) == list(many)
+    assert len(table) == 0
+    assert list(spent(many)) == list(many)
+
+
+class WatchedRun(FileRun):
+    """One of which can be told whether it is gone."""
+
+    __slots__ = ("__weakref__",)
+
+
+def test_columns_go_as_soon_as_they_are_through() -> None:
+    stat = Stat(0, 0, 0, 0, 0, 1, 0)
+    files = [EntityFile("memory", str(n), FileStatus.UNREAD, stat) for n in range(3)]
+    table = FileTable(WatchedRun.of([file]) for file in files)
+    first, _, last = map(weakref.ref, table.runs)
+    each = spent(table)
+    assert [next(each), next(each)] == files[:2]
+    assert first() is None
+    assert last() is not None

@@ -29,10 +29,11 @@ from synthstore.repository.file_rows import FileRows, paths_of, rows_of
 from synthstore.repository.manifest import Tree
 from synthstore.repository.path_column import RUN
 from synthstore.repository.vault import Repository
-from synthstore.scan.known import NOTHING, SETTLED_NS, SHARING_PAYS_FROM, Known
+from synthstore.scan.known import NOTHING, Known
 from synthstore.scan.pool import SHARD, as_done, call_off
 from synthstore.scan.shard import ShardFacts
 from synthstore.scan.tables import join_tables
+from synthstore.scan.thresholds import SETTLED_NS, SHARING_PAYS_FROM
 
 _PRIVATE = 0o700
 

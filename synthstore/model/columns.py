@@ -277,6 +277,13 @@ class FileTable(Sequence[EntityFile]):
             self._made = tuple(made)
         return self._made
 
+    def spent(self) -> Iterator[EntityFile]:
+        """Each in turn, for the last time: columns go as soon as they are through."""
+        left = list(self.runs)[::-1]
+        self._runs, self._ends, self._made = [], [], None
+        while left:
+            yield from left.pop()
+
     def each(self, name: str) -> Iterator[Any]:
         """As ``each_of``."""
         if self._made is not None:
@@ -364,6 +371,11 @@ def some_of(files: Sequence[EntityFile], places: Iterable[int]) -> Iterator[Enti
     if isinstance(files, FileTable):
         return files.some(places)
     return map(files.__getitem__, places)
+
+
+def spent(files: Sequence[EntityFile]) -> Iterator[EntityFile]:
+    """As ``FileTable.spent``, for files however they are kept."""
+    return files.spent() if isinstance(files, FileTable) else iter(files)
 
 
 def kept(files: Sequence[EntityFile]) -> Sequence[EntityFile]:

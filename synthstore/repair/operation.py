@@ -22,7 +22,8 @@ from synthstore.repair.plan import IndexWish
 from synthstore.repair.planning import Planned, plan_repair
 from synthstore.repair.sources import Source
 from synthstore.repair.wishes import Wishes
-from synthstore.scan.known import SHARING_PAYS_FROM, Known
+from synthstore.scan.known import Known
+from synthstore.scan.thresholds import SHARING_PAYS_FROM
 from synthstore.store.backups import DEFAULT_COPIES, Copies, keep_own_copy
 from synthstore.store.evidence import recognise
 from synthstore.store.opening import Clock, find_root

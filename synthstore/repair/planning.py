@@ -29,7 +29,7 @@ from synthstore.repair.state import Basis
 from synthstore.repair.target import aim, hurt_paths, needs
 from synthstore.repair.wishes import Wishes
 from synthstore.scan.inventory import Inventory
-from synthstore.scan.known import SHARING_PAYS_FROM
+from synthstore.scan.thresholds import SHARING_PAYS_FROM
 from synthstore.store.catalog import index_backups
 from synthstore.store.part_file import open_file
 from synthstore.store.runs import Change, FilesChanged

@@ -12,7 +12,7 @@ from synthstore.layout.base import Layout
 from synthstore.model.catalog import column
 from synthstore.model.entries import Entries
 from synthstore.model.facts import CatalogFacts, IndexFacts, MappingFacts, PartStatus
-from synthstore.scan.known import SETTLED_NS, SHARING_PAYS_FROM
+from synthstore.scan.thresholds import SETTLED_NS, SHARING_PAYS_FROM
 from synthstore.store.catalog import read_catalog
 from synthstore.store.flat_index import Twins
 from synthstore.store.vectors import read_index, read_mapping

@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, TypeVar
 
 from synthstore.files.walk import stat_of, statuses
 from synthstore.model.catalog import Row, column
-from synthstore.model.columns import FileTable, column_of, each_of
+from synthstore.model.columns import FileTable, column_of, each_of, spent
 from synthstore.model.facts import EntityFile, FileStatus, Stat
 from synthstore.scan.growing import closed_up
 from synthstore.scan.inventory import EmbeddingTable, Inventory
 from synthstore.scan.shard import Candidate, ShardFacts
+from synthstore.scan.thresholds import SETTLED_NS
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -26,13 +27,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-SETTLED_NS = 2 * 10**9
-"""How much older than the look a file must be, for a later change to show in its time."""
-
 NO_TABLES: Mapping[int, EmbeddingTable] = MappingProxyType({})
-
-SHARING_PAYS_FROM = 100_000
-"""Files whose texts, if they are kept twice, begin to count against 250 MB."""
 
 
 class Known:
@@ -129,8 +124,8 @@ class Shared:
         self._place_of = dict(zip(column(rows, "id"), count()))
 
     def facts(self, facts: ShardFacts) -> ShardFacts:
-        """The same facts; what they held twice can go."""
-        files = FileTable.of(_shared(file, self._row_of(file)) for file in facts.files)
+        """The same facts, whose files are spent by it; what they held twice can go."""
+        files = FileTable.of(_shared(file, self._row_of(file)) for file in spent(facts.files))
         own = {path: path for path in column_of(files, "path")}
         blocks = {dim: (_own(own, paths), rest) for dim, (paths, rest) in facts.blocks.items()}
         placed = {dim: (_own(own, paths), rest) for dim, (paths, rest) in facts.placed.items()}

@@ -14,9 +14,10 @@ from synthstore.files.arena import Arena, Shelf
 from synthstore.layout.base import Layout
 from synthstore.model.catalog import Row
 from synthstore.progress import Progress
-from synthstore.scan.known import SHARING_PAYS_FROM, Shared
+from synthstore.scan.known import Shared
 from synthstore.scan.pool import shards
 from synthstore.scan.shard import Candidate, Caps, ShardFacts, read_shard
+from synthstore.scan.thresholds import SHARING_PAYS_FROM
 
 Rows = Callable[[], Awaitable[Sequence[Row]]]
 """Gives the catalog's rows as soon as they are read."""

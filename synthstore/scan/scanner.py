@@ -33,7 +33,7 @@ from synthstore.model.facts import (
 from synthstore.progress import Progress, SilentProgress
 from synthstore.scan.claims import Claims, read_claims, read_index_of
 from synthstore.scan.inventory import AccessProblem, EmbeddingTable, Inventory, UnfinishedRun
-from synthstore.scan.known import NOTHING, SHARING_PAYS_FROM, Known
+from synthstore.scan.known import NOTHING, Known
 from synthstore.scan.listing import Listing, access_problem, list_store
 from synthstore.scan.pending import with_log
 from synthstore.scan.pool import executor_for
@@ -41,6 +41,7 @@ from synthstore.scan.reading import Reading
 from synthstore.scan.shard import DEFAULT_CAPS, Candidate, Caps, ShardFacts
 from synthstore.scan.strangers import part_strangers
 from synthstore.scan.tables import join_tables
+from synthstore.scan.thresholds import SHARING_PAYS_FROM
 from synthstore.store.changes import read_log
 from synthstore.store.flat_index import Twins
 from synthstore.store.history import unfinished_runs
