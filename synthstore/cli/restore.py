@@ -40,7 +40,7 @@ async def restore(
         str, typer.Argument(metavar="TARGET", help="A new directory, or an existing store.")
     ],
     repo: vault.Repo = None,
-    name: vault.Name = None,
+    name: vault.LikelyName = None,
     snapshot: Annotated[
         str,
         typer.Option(
