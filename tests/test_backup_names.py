@@ -88,3 +88,27 @@ def test_a_store_in_another_layout_is_the_same(cli: Program, tmp_path: Path, rep
     assert not (built.root / built.paths[built.memories[0]]).exists()
     assert cli("backup", built.root, "--repo", repo).code == 0
     assert "M001" not in codes(look(built.root))
+
+
+def test_other_memories_are_restored_with_a_warning(
+    cli: Program, mine: stores.Built, other: stores.Built, repo: Path
+) -> None:
+    cli("backup", mine.root, "--repo", repo)
+    told = f"{other.root} has not one memory of snapshot"
+    call = ("restore", other.root, "--repo", repo)
+    planned = cli(*call, "--dry-run")
+    assert (planned.code, planned.err.count(told)) == (0, 1)
+    assert "called 'store'" in planned.err
+    assert cli(*call, "--dry-run", "--json").document["unrelated"]
+    assert told not in cli(*call, "--dry-run", "--name", "store").err
+    restored = cli(*call, "-y", "-q")
+    assert (restored.code, restored.out, restored.err.count(told)) == (0, "", 1)
+    assert told not in cli(*call, "--dry-run").err
+
+
+def test_a_store_without_memories_takes_those_of_any_snapshot(
+    cli: Program, mine: stores.Built, other: stores.Built, repo: Path
+) -> None:
+    cli("backup", mine.root, "--repo", repo)
+    shutil.rmtree(other.root / "memories")
+    assert "not one memory" not in cli("restore", other.root, "--repo", repo, "-n").err

@@ -71,6 +71,7 @@ def restore_document(report: RestoreReport) -> Document:
         "into": report.into,
         "files": report.files,
         "bytes": report.bytes,
+        "unrelated": report.unrelated,
         "run": report.run,
         "actions": [action_document(action) for action in report.actions],
         "lost": [{"path": path, "problem": why} for path, why in sorted(report.lost.items())],

@@ -95,6 +95,16 @@ def restore_blocks(report: RestoreReport, *, verbose: bool, planned: bool) -> It
         yield Line("verified: as it was when the snapshot was taken", "good")
 
 
+def restore_warnings(report: RestoreReport) -> Iterator[Block]:
+    """For stderr: a snapshot that may be meant for another store."""
+    if report.unrelated:
+        yield Line(
+            f"{report.store} has not one memory of snapshot {report.snapshot.id}, which is called"
+            f" {report.snapshot.name!r}: if it is another store's, say which with --name NAME",
+            "warning",
+        )
+
+
 def snapshots_blocks(repository: str, snapshots: Sequence[Snapshot]) -> Iterator[Block]:
     """The snapshots, oldest first."""
     if not snapshots:
