@@ -67,6 +67,7 @@ def test_cron_hears_nothing_while_all_is_well(
 ) -> None:
     metrics = tmp_path / "backup.prom"
     call = ("backup", built.root, "--repo", repo, "--keep-daily", "7", "--keep-weekly", "5")
+    cli(*call)
     result = cli(*call, "--check", "--metrics-file", metrics, "-q")
     assert (result.code, result.out, result.err) == (0, "", "")
     text = metrics.read_text()
@@ -180,6 +181,31 @@ def test_what_makes_no_sense_is_refused(
     result = cli(*words, *given)
     assert result.code == 2, result.err
     assert not repo.exists()
+
+
+def test_a_new_repository_is_never_made_in_silence(
+    cli: Program, built: stores.Built, repo: Path, tmp_path: Path
+) -> None:
+    metrics = tmp_path / "backup.prom"
+    call = ("backup", built.root, "--repo", repo, "--metrics-file", metrics)
+    planned = cli(*call, "--dry-run", "-q")
+    assert (planned.out, planned.err) == ("", f"would make a new repository at {repo}\n")
+    made = cli(*call, "-q")
+    assert (made.code, made.out, made.err) == (0, "", f"made a new repository at {repo}\n")
+    assert f'synthstore_repository_new{{command="backup",store="{built.root}"}} 1' in (
+        metrics.read_text()
+    )
+    again = cli(*call, "--json")
+    assert (again.err, again.document["new_repository"]) == ("", False)
+    elsewhere = cli("backup", built.root, "--repo", tmp_path / "typo", "--json")
+    assert elsewhere.document["new_repository"]
+    assert "made a new repository" in elsewhere.err
+
+
+def test_a_dry_run_says_what_is_no_repository(cli: Program, built: stores.Built) -> None:
+    result = cli("backup", built.root, "--repo", built.root.parent, "-n")
+    assert (result.code, result.out) == (2, "")
+    assert "neither empty nor a repository" in result.err
 
 
 def test_a_dry_run_makes_no_repository(cli: Program, built: stores.Built, repo: Path) -> None:

@@ -95,6 +95,8 @@ class BackupReport:
     """Files that could not be read, and why."""
     skipped: tuple[str, ...] = ()
     """Links and devices, which are never followed."""
+    new_repository: bool = False
+    """Whether none stood there before: it may be that a disk is not mounted."""
     pruned: PruneReport | None = None
     checked: CheckReport | None = None
     started_at: str

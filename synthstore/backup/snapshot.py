@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -23,10 +22,9 @@ from synthstore.backup.report import BackupReport
 from synthstore.backup.retention import Keep
 from synthstore.backup.taking import Taken, Taker
 from synthstore.checks.finding import Severity
-from synthstore.errors import NotAStoreError
 from synthstore.layout.base import Layout
 from synthstore.progress import Progress, SilentProgress
-from synthstore.repository.config import begin
+from synthstore.repository.config import begin, is_begun
 from synthstore.repository.file_rows import FileRows
 from synthstore.repository.manifest import DAMAGED, PARTIAL, Snapshot, Tree, spell_tree
 from synthstore.repository.path_column import PathColumn, Places
@@ -75,7 +73,9 @@ async def backup(
         await asyncio.to_thread(job.layout)
     if options.dry_run:
         return await asyncio.to_thread(_preview, store, job, clock)
-    repository = await asyncio.to_thread(_begun, place)
+    made = await asyncio.to_thread(begin, place)
+    repository = Repository(place)
+    await asyncio.to_thread(repository.read_config)
     with repository.locked(shared=True, wait=options.lock_wait):
         await asyncio.to_thread(repository.reload)
         job.open(repository)
@@ -99,6 +99,7 @@ async def backup(
         bytes_added=job.writer.bytes_added,
         problems=taken.problems,
         skipped=taken.skipped,
+        new_repository=made,
         started_at=clock.started_at,
         elapsed_seconds=0.0,
     )
@@ -106,17 +107,10 @@ async def backup(
     return replace(report, elapsed_seconds=clock.elapsed())
 
 
-def _begun(place: Place) -> Repository:
-    """The repository, made where there is none; its indexes are read once it is held."""
-    begin(place)
-    repository = Repository(place)
-    repository.read_config()
-    return repository
-
-
 def _preview(store: Path, job: _Job, clock: Clock) -> BackupReport:
     """What a backup would read, by size, time and inode alone; writes nothing."""
-    with suppress(NotAStoreError):
+    begun = is_begun(job.place)
+    if begun:
         job.open(Repository.open(job.place))
     standing = stand(job.root)
     places = job.previous.paths.places(standing.paths)
@@ -148,6 +142,7 @@ def _preview(store: Path, job: _Job, clock: Clock) -> BackupReport:
         bytes_added=int(sizes[fresh].sum()),
         problems=standing.problems,
         skipped=tuple(standing.skipped),
+        new_repository=not begun,
         started_at=clock.started_at,
         elapsed_seconds=clock.elapsed(),
     )

@@ -54,6 +54,7 @@ def backup_document(report: BackupReport) -> Document:
         "bytes_added": report.bytes_added,
         "problems": [{"path": p, "problem": why} for p, why in sorted(report.problems.items())],
         "skipped": list(report.skipped),
+        "new_repository": report.new_repository,
         "pruned": None if report.pruned is None else _pruned(report.pruned),
         "checked": None if report.checked is None else _checked(report.checked),
         "started_at": report.started_at,

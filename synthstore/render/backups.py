@@ -47,7 +47,13 @@ def backup_blocks(report: BackupReport, *, verbose: bool, quiet: bool) -> Iterat
 
 
 def notices(report: BackupReport, *, quiet: bool) -> Iterator[Block]:
-    """For stderr: errors of the source, and rules that wait; if not quiet all its findings."""
+    """For stderr: a new repository, errors of the source, and rules that wait.
+
+    If not quiet all findings of the source.
+    """
+    if report.new_repository:
+        verb = "would make" if report.dry_run else "made"
+        yield Line(f"{verb} a new repository at {report.repository}", "warning")
     if report.snapshot.errors or not quiet:
         yield from source_blocks(report)
     if report.pruned is not None and not report.pruned.snapshots:
