@@ -127,6 +127,18 @@ def test_prune_says_why(cli: Program, built: stores.Built, repo: Path) -> None:
     assert len(cli("snapshots", "list", "--repo", repo, "--json").document["snapshots"]) == 1
 
 
+def test_a_name_that_no_snapshot_has_is_refused(
+    cli: Program, built: stores.Built, repo: Path
+) -> None:
+    cli("backup", built.root, "--repo", repo)
+    of_typo = ("--repo", repo, "--name", "typo")
+    for call in (("prune", "--keep-last", "1"), ("prune", "--keep-last", "1", "-n"), ("find", "a")):
+        result = cli("snapshots", *call, *of_typo)
+        assert (result.code, result.out) == (2, "")
+        assert "no snapshot of 'typo'" in result.err
+        assert "snapshots list" in result.err
+
+
 def test_a_whole_restore(cli: Program, built: stores.Built, repo: Path, tmp_path: Path) -> None:
     cli("backup", built.root, "--repo", repo)
     result = cli("restore", tmp_path / "again", "--repo", repo)
