@@ -88,6 +88,7 @@ def test_what_is_wrong_with_the_source_is_said_aside(
     built.file(built.memories[0]).unlink()
     result = cli("backup", built.root, "--repo", repo)
     assert result.code == 0
+    assert f"findings in {built.root} (quick look): " in result.err
     assert "M001 1" in result.err
     assert "took snapshot" in result.out
     listed = cli("snapshots", "list", "--repo", repo)
@@ -95,6 +96,18 @@ def test_what_is_wrong_with_the_source_is_said_aside(
     document = cli("snapshots", "list", "--repo", repo, "--json").document
     validate(document)
     assert document["snapshots"][0]["findings"]["M001"] == 1
+
+
+def test_how_the_source_was_looked_at_is_said(
+    cli: Program, built: stores.Built, repo: Path
+) -> None:
+    built.file(built.memories[0]).unlink()
+    built.overwrite(built.memories[1], b"{torn")
+    settle(built.root)
+    said = f"findings in {built.root}"
+    assert f"{said}: " in cli("backup", built.root, "--repo", repo).err
+    again = cli("backup", built.root, "--repo", repo)
+    assert f"{said} (unchanged since the last look): " in again.err
 
 
 def test_damage_in_the_repository_is_exit_code_1(

@@ -100,6 +100,7 @@ async def backup(
         problems=taken.problems,
         skipped=taken.skipped,
         new_repository=made,
+        look=verdict.look,
         started_at=clock.started_at,
         elapsed_seconds=0.0,
     )
@@ -226,7 +227,7 @@ class _Job:
         last = self.last
         moved = taken.new or taken.changed or taken.removed or taken.problems
         if last is not None and not moved and not self.options.known:
-            return Verdict(last.findings, last.errors, last.vectors)
+            return Verdict(last.findings, last.errors, last.vectors, "not")
         judge = await asyncio.to_thread(self.judge_of_store)
         if taken.glance is not None:
             glance = await asyncio.wrap_future(taken.glance)

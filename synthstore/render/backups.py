@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from synthstore.render.human import SHOWN, some
@@ -12,12 +12,19 @@ from synthstore.render.text import byte_size, counted, number, seconds
 
 if TYPE_CHECKING:
     from synthstore.backup.find import FindReport
-    from synthstore.backup.report import BackupReport, CheckReport, PruneReport
+    from synthstore.backup.report import BackupReport, CheckReport, LookedAt, PruneReport
     from synthstore.backup.restore import RestoreReport
     from synthstore.diff import DiffReport
     from synthstore.repository.manifest import Snapshot
 
 _TIME = "%Y-%m-%d %H:%M:%S"
+
+_LOOKS: Mapping[LookedAt, str] = {
+    "not": " (unchanged since the last look)",
+    "quick": " (quick look)",
+    "full": "",
+}
+"""How a backup came to what it says of the source: verify may find more."""
 
 
 def backup_blocks(report: BackupReport, *, verbose: bool, quiet: bool) -> Iterator[Block]:
@@ -65,7 +72,7 @@ def source_blocks(report: BackupReport) -> Iterator[Block]:
     if report.snapshot.findings:
         codes = ", ".join(f"{code} {number(n)}" for code, n in report.snapshot.findings.items())
         tone: Tone = "warning" if report.snapshot.errors else "info"
-        yield Line(f"findings in {report.store}: {codes}", tone)
+        yield Line(f"findings in {report.store}{_LOOKS[report.look]}: {codes}", tone)
     if report.snapshot.errors:
         yield Line(f"synthstore verify {shlex.quote(report.store)}", "command")
 
