@@ -91,6 +91,15 @@ def begin(layout: Layout, begun: Begun, access: Stat) -> Iterator[Sequence[Chang
     yield (_new(layout.catalog_path, _catalog(layout, entries), CATALOG, access),)
 
 
+def begin_empty(layout: Layout, access: Stat) -> Iterator[Sequence[Change]]:
+    """What tells the layout of a store that has nothing yet."""
+    if layout.name != Native.name:
+        # A Memory Core's empty catalog alone says nothing of its layout.
+        mapping = mapping_content({}, None, default="core")
+        yield (_new(layout.mapping_paths[0], mapping, MAPPING, access),)
+    yield (_new(layout.catalog_path, _catalog(layout, {}), CATALOG, access),)
+
+
 def _index(
     layout: Layout, refs: Sequence[EntityRef], rows: Order, matrix: FloatMatrix
 ) -> tuple[dict[str, int], FlatContent]:
