@@ -67,6 +67,7 @@ def test_cron_hears_nothing_while_all_is_well(
 ) -> None:
     metrics = tmp_path / "backup.prom"
     call = ("backup", built.root, "--repo", repo, "--keep-daily", "7", "--keep-weekly", "5")
+    cli(*call)
     result = cli(*call, "--check", "--metrics-file", metrics, "-q")
     assert (result.code, result.out, result.err) == (0, "", "")
     text = metrics.read_text()
@@ -87,6 +88,7 @@ def test_what_is_wrong_with_the_source_is_said_aside(
     built.file(built.memories[0]).unlink()
     result = cli("backup", built.root, "--repo", repo)
     assert result.code == 0
+    assert f"findings in {built.root} (quick look): " in result.err
     assert "M001 1" in result.err
     assert "took snapshot" in result.out
     listed = cli("snapshots", "list", "--repo", repo)
@@ -94,6 +96,18 @@ def test_what_is_wrong_with_the_source_is_said_aside(
     document = cli("snapshots", "list", "--repo", repo, "--json").document
     validate(document)
     assert document["snapshots"][0]["findings"]["M001"] == 1
+
+
+def test_how_the_source_was_looked_at_is_said(
+    cli: Program, built: stores.Built, repo: Path
+) -> None:
+    built.file(built.memories[0]).unlink()
+    built.overwrite(built.memories[1], b"{torn")
+    settle(built.root)
+    said = f"findings in {built.root}"
+    assert f"{said}: " in cli("backup", built.root, "--repo", repo).err
+    again = cli("backup", built.root, "--repo", repo)
+    assert f"{said} (unchanged since the last look): " in again.err
 
 
 def test_damage_in_the_repository_is_exit_code_1(
@@ -124,6 +138,18 @@ def test_prune_says_why(cli: Program, built: stores.Built, repo: Path) -> None:
     assert [one["because"] for one in planned["snapshots"]] == [None, None, "last #1"]
     assert cli(*call).document["snapshots"] == planned["snapshots"]
     assert len(cli("snapshots", "list", "--repo", repo, "--json").document["snapshots"]) == 1
+
+
+def test_a_name_that_no_snapshot_has_is_refused(
+    cli: Program, built: stores.Built, repo: Path
+) -> None:
+    cli("backup", built.root, "--repo", repo)
+    of_typo = ("--repo", repo, "--name", "typo")
+    for call in (("prune", "--keep-last", "1"), ("prune", "--keep-last", "1", "-n"), ("find", "a")):
+        result = cli("snapshots", *call, *of_typo)
+        assert (result.code, result.out) == (2, "")
+        assert "no snapshot of 'typo'" in result.err
+        assert "snapshots list" in result.err
 
 
 def test_a_whole_restore(cli: Program, built: stores.Built, repo: Path, tmp_path: Path) -> None:
@@ -180,6 +206,31 @@ def test_what_makes_no_sense_is_refused(
     result = cli(*words, *given)
     assert result.code == 2, result.err
     assert not repo.exists()
+
+
+def test_a_new_repository_is_never_made_in_silence(
+    cli: Program, built: stores.Built, repo: Path, tmp_path: Path
+) -> None:
+    metrics = tmp_path / "backup.prom"
+    call = ("backup", built.root, "--repo", repo, "--metrics-file", metrics)
+    planned = cli(*call, "--dry-run", "-q")
+    assert (planned.out, planned.err) == ("", f"would make a new repository at {repo}\n")
+    made = cli(*call, "-q")
+    assert (made.code, made.out, made.err) == (0, "", f"made a new repository at {repo}\n")
+    assert f'synthstore_repository_new{{command="backup",store="{built.root}"}} 1' in (
+        metrics.read_text()
+    )
+    again = cli(*call, "--json")
+    assert (again.err, again.document["new_repository"]) == ("", False)
+    elsewhere = cli("backup", built.root, "--repo", tmp_path / "typo", "--json")
+    assert elsewhere.document["new_repository"]
+    assert "made a new repository" in elsewhere.err
+
+
+def test_a_dry_run_says_what_is_no_repository(cli: Program, built: stores.Built) -> None:
+    result = cli("backup", built.root, "--repo", built.root.parent, "-n")
+    assert (result.code, result.out) == (2, "")
+    assert "neither empty nor a repository" in result.err
 
 
 def test_a_dry_run_makes_no_repository(cli: Program, built: stores.Built, repo: Path) -> None:

@@ -48,6 +48,13 @@ def test_every_error_has_a_kind_of_its_own() -> None:
         (("verify", "--jobs"), "--jobs"),
         (("undo",), "STORE"),
         (("repair", "one", "two"), "two"),
+        (("verify", ""), "'STORE': it is empty"),
+        (("verify", "one", ""), "'STORE': it is empty"),
+        (("repair", "", "--yes"), "'STORE': it is empty"),
+        (("migrate", "one", ""), "'TARGET': it is empty"),
+        (("restore", "", "--repo", "two"), "'TARGET': it is empty"),
+        (("import", "one", ""), "'FILE': it is empty"),
+        (("undo", "one", ""), "'RUN': it is empty"),
     ],
 )
 def test_what_typer_rejects(cli: Program, args: tuple[str, ...], said: str) -> None:

@@ -10,6 +10,8 @@ from synthstore.repository.manifest import Snapshot
 
 LATEST = "latest"
 
+_HINT = "'synthstore snapshots list --repo REPO' shows what there is"
+
 
 def choose(snapshots: Sequence[Snapshot], wanted: str, name: str | None, likely: str) -> Snapshot:
     """The snapshot that ``wanted`` (latest, an id or a time) means, oldest-first given all.
@@ -27,9 +29,19 @@ def choose(snapshots: Sequence[Snapshot], wanted: str, name: str | None, likely:
     if not named:
         raise UsageError(
             f"no snapshot {wanted!r}" + (f" of {name!r}" if name else ""),
-            hint="'synthstore snapshots list --repo REPO' shows what there is",
+            hint=_HINT,
         )
     return max(named, key=lambda one: (one.time, one.file))
+
+
+def of_name(snapshots: Sequence[Snapshot], name: str | None) -> Sequence[Snapshot]:
+    """Those of the store of that ``name``, or all; raises UsageError for a name that none has."""
+    if name is None:
+        return snapshots
+    found = [one for one in snapshots if one.name == name]
+    if not found:
+        raise UsageError(f"no snapshot of {name!r}", hint=_HINT)
+    return found
 
 
 def _named(snapshots: Sequence[Snapshot], name: str | None, likely: str) -> list[Snapshot]:

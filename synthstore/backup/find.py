@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from synthstore.backup.choosing import of_name
 from synthstore.backup.listing import kind_at, layout_of
 from synthstore.errors import SynthstoreError
 from synthstore.files.jsonio import ParseFailure, parse
@@ -55,11 +56,11 @@ def find(
 ) -> FindReport:
     """Every version whose id is ``wanted``, else those whose text holds it, upper case or lower.
 
-    Raises NotAStoreError, LockedError, OperationError.
+    Raises UsageError for a name that no snapshot has, NotAStoreError, LockedError, OperationError.
     """
     with Repository.reading(place, lock_wait) as repository:
         finder = _Finder(repository, wanted)
-        snapshots = repository.snapshots(name)
+        snapshots = of_name(repository.snapshots(), name)
         finder.gather(snapshots)
         versions = finder.by_id() or tuple(finder.by_text(progress or SilentProgress()))
     return FindReport(place.where, wanted, len(snapshots), tuple(versions), finder.unread)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from synthstore.backup.report import LookedAt
 from synthstore.checks.finding import Severity
 from synthstore.layout.base import Layout
 from synthstore.model.catalog import Catalog, column_at
@@ -31,6 +32,7 @@ class Verdict:
     errors: int
     """How many errors nobody had called known."""
     vectors: int
+    look: LookedAt = "quick"
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +108,8 @@ class Judge:
 
     async def verdict(self, progress: Progress) -> Verdict:
         """Look at everything."""
-        return self._verdict(await self._look(progress, quick=False))
+        verdict = self._verdict(await self._look(progress, quick=False))
+        return replace(verdict, look="full")
 
     async def _look(self, progress: Progress | None, *, quick: bool) -> Look:
         # An unchanged store is not looked at, and need not wait for all that a look imports.

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from synthstore.backup.listing import kind_at, list_tree
 from synthstore.backup.merging import Merge, Wanted, merge, wanted_rows
 from synthstore.backup.restoring import Confirm, Job, RestoreReport
 from synthstore.checks.report import Action
 from synthstore.errors import InterruptedByUserError, OperationError, UsageError
+from synthstore.files.walk import statuses
 from synthstore.layout.base import Layout
 from synthstore.repair.holding import held
+from synthstore.repository.file_rows import FileRow
 from synthstore.scan.known import Known
 from synthstore.scan.workers import dismiss
 from synthstore.store.backups import keep_own_copy
@@ -37,15 +41,27 @@ async def into_store(job: Job, confirm: Confirm) -> RestoreReport:
         )
     tree = await asyncio.to_thread(job.repository.tree, job.snapshot)
     wanted = wanted_rows(layout, tree.files, job.options.ids, job.snapshot)
+    unrelated = job.options.name is None and await asyncio.to_thread(
+        _is_unrelated, root, layout, tree.files
+    )
     # A look needs the memory.
     del tree
     job.repository.forget()
-    living = _Living(job, root, layout, wanted)
+    living = _Living(job, root, layout, wanted, unrelated)
     if job.options.dry_run:
         outcome, _ = await living.plan()
         return living.told(outcome)
     async with held(root, wait=job.options.lock_wait, command="restore") as session:
         return await living.under_lock(session, confirm)
+
+
+def _is_unrelated(root: Path, layout: Layout, rows: Iterable[FileRow]) -> bool:
+    """Whether a store has memories, and a snapshot of ``rows`` others."""
+    memories = [row.path for row in rows if kind_at(layout, row.path) == "memory"]
+    # The first of them tells, as a rule; only a store that lacks all of them is listed.
+    if not memories or next(statuses(root, memories, str), None) is not None:
+        return False
+    return any(kind_at(layout, path) == "memory" for path in list_tree(root).files)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +72,7 @@ class _Living:
     root: Path
     layout: Layout
     wanted: list[Wanted]
+    unrelated: bool
 
     async def plan(self) -> tuple[Merge, Known]:
         """What to do, and what the look before it learned of the files that stay."""
@@ -113,7 +130,9 @@ class _Living:
     def told(self, outcome: Merge) -> RestoreReport:
         files = sum(action.kind in _WRITES for action in _open(outcome.actions))
         report = self.job.report("living store", files, outcome.bytes_needed)
-        return replace(report, actions=tuple(outcome.actions), lost=outcome.lost)
+        return replace(
+            report, actions=tuple(outcome.actions), lost=outcome.lost, unrelated=self.unrelated
+        )
 
 
 def _open(actions: list[Action]) -> list[Action]:

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
+from synthstore.backup.choosing import of_name
 from synthstore.backup.report import Kept, PruneReport
 from synthstore.backup.retention import Keep, kept
 from synthstore.errors import UsageError
@@ -44,7 +45,10 @@ def prune_repository(
     lock_wait: float = 0.0,
     progress: Progress | None = None,
 ) -> PruneReport:
-    """Prune the snapshots of ``name``, or of each name by itself; raises LockedError."""
+    """Prune the snapshots of ``name``, or of each name by itself.
+
+    Raises UsageError for a name that no snapshot has, LockedError.
+    """
     if not keep.any:
         raise UsageError(
             "prune needs a rule", hint="say what to keep: --keep-daily 7 --keep-weekly 5"
@@ -66,7 +70,7 @@ def prune_repository(
 def _plan(repository: Repository, keep: Keep, name: str | None, *, dry_run: bool) -> PruneReport:
     now = datetime.now(UTC)
     by_name: dict[str, list[Snapshot]] = {}
-    for snapshot in repository.snapshots(name):
+    for snapshot in of_name(repository.snapshots(), name):
         by_name.setdefault(snapshot.name, []).append(snapshot)
     decided = []
     for snapshots in by_name.values():

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Literal
 
 from synthstore.repository.manifest import Snapshot
+
+LookedAt = Literal["not", "quick", "full"]
+"""How a backup looked for findings; ``not``: the files are those of the last snapshot."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +99,9 @@ class BackupReport:
     """Files that could not be read, and why."""
     skipped: tuple[str, ...] = ()
     """Links and devices, which are never followed."""
+    new_repository: bool = False
+    """Whether none stood there before: it may be that a disk is not mounted."""
+    look: LookedAt = "not"
     pruned: PruneReport | None = None
     checked: CheckReport | None = None
     started_at: str

@@ -59,6 +59,8 @@ class RestoreReport:
     """Files that the repository could not give back, and why."""
     findings: tuple[Finding, ...] = ()
     """What the verification found that the restore is to answer for."""
+    unrelated: bool = False
+    """Whether the living store has no memory of the snapshot, whose name nobody gave."""
     started_at: str
     elapsed_seconds: float
 

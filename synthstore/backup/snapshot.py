@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -13,21 +12,23 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from synthstore import __version__
+from synthstore.backup.afterwards import followed
 from synthstore.backup.crew import Crew, crew_of
 from synthstore.backup.judging import Judge, Verdict
 from synthstore.backup.listing import kind_at, stand
 from synthstore.backup.reading import Reader
-from synthstore.backup.report import BackupReport, PruneReport
+from synthstore.backup.refusals import refuse_inside, refuse_strangers
+from synthstore.backup.report import BackupReport
 from synthstore.backup.retention import Keep
 from synthstore.backup.taking import Taken, Taker
 from synthstore.checks.finding import Severity
-from synthstore.errors import LockedError, NotAStoreError, UsageError
 from synthstore.layout.base import Layout
 from synthstore.progress import Progress, SilentProgress
-from synthstore.repository.config import begin
+from synthstore.repository.config import begin, is_begun
 from synthstore.repository.file_rows import FileRows
 from synthstore.repository.manifest import DAMAGED, PARTIAL, Snapshot, Tree, spell_tree
-from synthstore.repository.place import SNAPSHOTS, LocalPlace, Place
+from synthstore.repository.path_column import PathColumn, Places
+from synthstore.repository.place import SNAPSHOTS, Place
 from synthstore.repository.vault import LostObjectError, Repository
 from synthstore.repository.writing import Writer
 from synthstore.store.evidence import recognise
@@ -43,7 +44,7 @@ class BackupOptions:
     """What to call a snapshot, and what to do besides."""
 
     name: str | None = None
-    """The store's directory name if not given."""
+    """The store's directory name if not given; then another store's snapshots refuse it."""
     tags: tuple[str, ...] = ()
     keep: Keep | None = None
     """Rules to prune by afterwards."""
@@ -61,7 +62,7 @@ async def backup(
 ) -> BackupReport:
     """Add a snapshot of the store at ``store`` to the repository at ``place``.
 
-    Raises NotAStoreError, UsageError, LockedError, OperationError.
+    Raises NotAStoreError, UsageError, RefusedError, LockedError, OperationError.
     """
     clock = Clock()
     root = find_root(store)
@@ -72,7 +73,9 @@ async def backup(
         await asyncio.to_thread(job.layout)
     if options.dry_run:
         return await asyncio.to_thread(_preview, store, job, clock)
-    repository = await asyncio.to_thread(_begun, place)
+    made = await asyncio.to_thread(begin, place)
+    repository = Repository(place)
+    await asyncio.to_thread(repository.read_config)
     with repository.locked(shared=True, wait=options.lock_wait):
         await asyncio.to_thread(repository.reload)
         job.open(repository)
@@ -96,36 +99,23 @@ async def backup(
         bytes_added=job.writer.bytes_added,
         problems=taken.problems,
         skipped=taken.skipped,
+        new_repository=made,
+        look=verdict.look,
         started_at=clock.started_at,
         elapsed_seconds=0.0,
     )
-    report = await asyncio.to_thread(_afterwards, report, job, snapshot.name)
+    report = await asyncio.to_thread(followed, report, place, options, job.progress)
     return replace(report, elapsed_seconds=clock.elapsed())
-
-
-def _begun(place: Place) -> Repository:
-    """The repository, made where there is none; its indexes are read once it is held."""
-    begin(place)
-    repository = Repository(place)
-    repository.read_config()
-    return repository
-
-
-def refuse_inside(root: Path, place: Place) -> None:
-    """Raise UsageError for a repository inside the store that it protects."""
-    if isinstance(place, LocalPlace) and place.root.resolve().is_relative_to(root):
-        raise UsageError(
-            f"{place.where} is inside the store that it is to protect",
-            hint="name a directory elsewhere, best on another disk",
-        )
 
 
 def _preview(store: Path, job: _Job, clock: Clock) -> BackupReport:
     """What a backup would read, by size, time and inode alone; writes nothing."""
-    with suppress(NotAStoreError):
+    begun = is_begun(job.place)
+    if begun:
         job.open(Repository.open(job.place))
     standing = stand(job.root)
     places = job.previous.paths.places(standing.paths)
+    job.refuse_strangers(standing.paths, places)
     fresh, known = ~standing.unmoved(job.previous, places), places >= 0
     layout = job.layout()
     kinds = Counter(kind_at(layout, path) for path in standing.paths)
@@ -153,30 +143,10 @@ def _preview(store: Path, job: _Job, clock: Clock) -> BackupReport:
         bytes_added=int(sizes[fresh].sum()),
         problems=standing.problems,
         skipped=tuple(standing.skipped),
+        new_repository=not begun,
         started_at=clock.started_at,
         elapsed_seconds=clock.elapsed(),
     )
-
-
-def _afterwards(report: BackupReport, job: _Job, name: str) -> BackupReport:
-    place, options = job.place, job.options
-    if options.keep is not None:
-        from synthstore.backup.prune import prune_repository  # noqa: PLC0415
-
-        try:
-            pruned = prune_repository(
-                place, options.keep, name=name, lock_wait=options.lock_wait, progress=job.progress
-            )
-        except LockedError as error:
-            # The snapshot stands; whoever holds the repository may need what would go.
-            pruned = PruneReport(repository=place.where, dry_run=False, held_back=error.message)
-        report = replace(report, pruned=pruned)
-    if options.check:
-        from synthstore.backup.check import CheckOptions, check_repository  # noqa: PLC0415
-
-        checked = check_repository(place, CheckOptions(name=name), job.progress)
-        report = replace(report, checked=checked)
-    return report
 
 
 class _Stored(NamedTuple):
@@ -237,14 +207,27 @@ class _Job:
         if told or unfinished_runs(self.root):
             self.layout()
         reader = Reader(self.root, self.layout, self.writer, crew, self.judge_of_store)
-        return Taker(self.root, reader, self.repository, self.previous, self.progress).take()
+        taker = Taker(
+            self.root,
+            reader,
+            self.repository,
+            self.previous,
+            self.progress,
+            self.refuse_strangers,
+        )
+        return taker.take()
+
+    def refuse_strangers(self, paths: PathColumn, places: Places) -> None:
+        """Refuse files that are another store's, unless the operator said whose they are."""
+        if self.last is not None and self.options.name is None:
+            refuse_strangers(self.last, self.previous.paths, paths, places, self.layout)
 
     async def judge(self, taken: Taken) -> Verdict:
         """What is wrong with the source; told anew only if it changed."""
         last = self.last
         moved = taken.new or taken.changed or taken.removed or taken.problems
         if last is not None and not moved and not self.options.known:
-            return Verdict(last.findings, last.errors, last.vectors)
+            return Verdict(last.findings, last.errors, last.vectors, "not")
         judge = await asyncio.to_thread(self.judge_of_store)
         if taken.glance is not None:
             glance = await asyncio.wrap_future(taken.glance)

@@ -20,7 +20,7 @@ problem.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import Future
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
@@ -85,6 +85,11 @@ class Taker:
     previous: FileRows
     """The rows of the name's last snapshot, in the order of their paths."""
     progress: Progress
+    refuse_strangers: Callable[[PathColumn, Places], None]
+    """Raises RefusedError for files that are of another store than the last snapshot.
+
+    Asked with where in that each of them stands.
+    """
     rows: FileRows = field(default_factory=partial(FileRows.of, ()))
     """What was taken, likewise."""
     problems: dict[str, str] = field(default_factory=dict)
@@ -182,6 +187,7 @@ class Taker:
         """
         old = self.previous
         places = old.paths.places(standing.paths)
+        self.refuse_strangers(standing.paths, places)
         stands = standing.unmoved(old, places) & moved
         stands[stands] = self.repository.has_each(old.table["object"][places[stands]].tobytes())
         known = np.zeros(len(old), bool)

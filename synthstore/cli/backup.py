@@ -24,11 +24,12 @@ MANUAL = Manual(
             "for cron: and let old ones go, and look at the repository",
         ),
     ),
-    exits=(0, 1, 2, 3, 4, 10, 11, 130),
+    exits=(0, 1, 2, 3, 4, 10, 11, 12, 130),
     meanings={
         0: "done, and complete",
         1: "--check found damage in the repository",
         3: "a file could not be read, or kept changing; the snapshot is partial",
+        12: "refused: the snapshots of that name are another store's; see --name",
     },
 )
 
@@ -44,7 +45,7 @@ async def backup(
     *,
     store: options.Store = None,
     repo: vault.Repo = None,
-    name: vault.Name = None,
+    name: vault.NewName = None,
     tag: Annotated[
         list[str] | None,
         typer.Option("--tag", metavar="TAG", help="A word to remember it by; more are fine."),

@@ -40,7 +40,11 @@ class Command(TyperCommand):
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Parse the command's options."""
         take_plain_values(self.get_params(ctx))
-        return super().parse_args(ctx, args)
+        rest = super().parse_args(ctx, args)
+        for param in self.params:
+            if param.param_type_name == "argument":
+                _refuse_empty(ctx, param)
+        return rest
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
         """Write the options under the headings that they name, the common ones last."""
@@ -70,6 +74,13 @@ class Group(TyperGroup):
             groups.setdefault(panel, []).append((name, command.get_short_help_str(60)))
         for panel, rows in groups.items():
             _write_section(formatter, panel, rows)
+
+
+def _refuse_empty(ctx: Any, param: Any) -> None:
+    """Refuse an empty word for an argument: to a command it would be as if none was given."""
+    given = ctx.params.get(param.name)
+    if given == "" or (isinstance(given, list) and "" in given):
+        raise typer.BadParameter("it is empty; is a shell variable not set?", ctx, param)
 
 
 def _name(param: Any, record: tuple[str, str]) -> str:

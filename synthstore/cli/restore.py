@@ -40,7 +40,7 @@ async def restore(
         str, typer.Argument(metavar="TARGET", help="A new directory, or an existing store.")
     ],
     repo: vault.Repo = None,
-    name: vault.Name = None,
+    name: vault.LikelyName = None,
     snapshot: Annotated[
         str,
         typer.Option(
@@ -94,8 +94,10 @@ async def restore(
     )
 
     def confirm(plan: RestoreReport) -> bool:
-        from synthstore.render.backups import restore_blocks  # noqa: PLC0415
+        from synthstore.render.backups import restore_blocks, restore_warnings  # noqa: PLC0415
 
+        common.progress.clear()
+        common.screen.errors(restore_warnings(common.shown(plan)))
         if not asks:
             return True
         verbose = common.screen.verbose > 0
@@ -107,11 +109,15 @@ async def restore(
 
 
 def _show(common: Common, report: RestoreReport) -> int:
+    from synthstore.render.backups import restore_blocks, restore_warnings  # noqa: PLC0415
+
     common.progress.clear()
+    if report.dry_run:
+        # Of what was done it was said before.
+        common.screen.errors(restore_warnings(common.shown(report)))
     if common.screen.quiet and not common.screen.json and not report.exit_code:
         return report.exit_code
     from synthstore.render.backup_documents import restore_document  # noqa: PLC0415
-    from synthstore.render.backups import restore_blocks  # noqa: PLC0415
     from synthstore.render.screen import Line  # noqa: PLC0415
 
     screen, shown = common.screen, common.shown(report)

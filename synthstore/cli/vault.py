@@ -36,6 +36,22 @@ Name = Annotated[
     str | None,
     typer.Option("--name", metavar="NAME", help="The name of the store in the repository."),
 ]
+NewName = Annotated[
+    str | None,
+    typer.Option(
+        "--name",
+        metavar="NAME",
+        help="The name of the store in the repository; else its directory's.",
+    ),
+]
+LikelyName = Annotated[
+    str | None,
+    typer.Option(
+        "--name",
+        metavar="NAME",
+        help="The name of the store in the repository; else TARGET's, or the only one there.",
+    ),
+]
 
 
 def _number(rule: str, what: str) -> typer.models.OptionInfo:

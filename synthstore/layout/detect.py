@@ -200,7 +200,14 @@ def _is_newest(evidence: Evidence) -> bool:
     ):
         if inside != outside:
             return inside > outside
-    return "memories" in evidence.folders
+    return "memories" in evidence.folders or _is_begun(evidence)
+
+
+def _is_begun(evidence: Evidence) -> bool:
+    """Whether there is nothing but an empty catalog and a mapping, as of a store just begun."""
+    empty = evidence.catalog == {} and not any(evidence.files.values())
+    mappings = evidence.vectors <= set(Core4.mapping_paths) - {_POSITIONAL_MAPPING}
+    return empty and mappings and evidence.folders <= {OWN_FOLDER}
 
 
 def _rows_by_place(evidence: Evidence) -> tuple[int, int]:

@@ -137,8 +137,11 @@ class Parts:
         return int(found.matrix.nbytes + found.ids.nbytes) + 256
 
     def mappings(self) -> Mapping[str, bytes]:
-        """Every mapping file that the new store is to have, by path."""
-        if not len(self.vectors.ids):
+        """Every mapping file that the new store is to have, by path.
+
+        Of a store without entities only they tell that it is a Memory Core's.
+        """
+        if not len(self.vectors.ids) and (self.moving or not isinstance(self.target, Core)):
             return {}
         old = {m.path: m for m in self.inventory.mappings}
         entries = owners(self.inventory).entries if self.keeps_index else self.vectors.entries

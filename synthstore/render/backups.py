@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from synthstore.render.human import SHOWN, some
@@ -12,12 +12,19 @@ from synthstore.render.text import byte_size, counted, number, seconds
 
 if TYPE_CHECKING:
     from synthstore.backup.find import FindReport
-    from synthstore.backup.report import BackupReport, CheckReport, PruneReport
+    from synthstore.backup.report import BackupReport, CheckReport, LookedAt, PruneReport
     from synthstore.backup.restore import RestoreReport
     from synthstore.diff import DiffReport
     from synthstore.repository.manifest import Snapshot
 
 _TIME = "%Y-%m-%d %H:%M:%S"
+
+_LOOKS: Mapping[LookedAt, str] = {
+    "not": " (unchanged since the last look)",
+    "quick": " (quick look)",
+    "full": "",
+}
+"""How a backup came to what it says of the source: verify may find more."""
 
 
 def backup_blocks(report: BackupReport, *, verbose: bool, quiet: bool) -> Iterator[Block]:
@@ -47,7 +54,13 @@ def backup_blocks(report: BackupReport, *, verbose: bool, quiet: bool) -> Iterat
 
 
 def notices(report: BackupReport, *, quiet: bool) -> Iterator[Block]:
-    """For stderr: errors of the source, and rules that wait; if not quiet all its findings."""
+    """For stderr: a new repository, errors of the source, and rules that wait.
+
+    If not quiet all findings of the source.
+    """
+    if report.new_repository:
+        verb = "would make" if report.dry_run else "made"
+        yield Line(f"{verb} a new repository at {report.repository}", "warning")
     if report.snapshot.errors or not quiet:
         yield from source_blocks(report)
     if report.pruned is not None and not report.pruned.snapshots:
@@ -59,7 +72,7 @@ def source_blocks(report: BackupReport) -> Iterator[Block]:
     if report.snapshot.findings:
         codes = ", ".join(f"{code} {number(n)}" for code, n in report.snapshot.findings.items())
         tone: Tone = "warning" if report.snapshot.errors else "info"
-        yield Line(f"findings in {report.store}: {codes}", tone)
+        yield Line(f"findings in {report.store}{_LOOKS[report.look]}: {codes}", tone)
     if report.snapshot.errors:
         yield Line(f"synthstore verify {shlex.quote(report.store)}", "command")
 
@@ -93,6 +106,16 @@ def restore_blocks(report: RestoreReport, *, verbose: bool, planned: bool) -> It
         yield Line(f"synthstore undo {shlex.quote(report.store)} {report.run}", "command")
     elif sound and report.files:
         yield Line("verified: as it was when the snapshot was taken", "good")
+
+
+def restore_warnings(report: RestoreReport) -> Iterator[Block]:
+    """For stderr: a snapshot that may be meant for another store."""
+    if report.unrelated:
+        yield Line(
+            f"{report.store} has not one memory of snapshot {report.snapshot.id}, which is called"
+            f" {report.snapshot.name!r}: if it is another store's, say which with --name NAME",
+            "warning",
+        )
 
 
 def snapshots_blocks(repository: str, snapshots: Sequence[Snapshot]) -> Iterator[Block]:

@@ -36,6 +36,7 @@ _HELP = {
     "snapshot_timestamp_seconds": "When the newest snapshot was taken.",
     "snapshot_added_bytes": "What it added to the repository.",
     "snapshot_unread_files": "Files that it lacks, since they could not be read.",
+    "repository_new": "1 if the last backup made the repository, since none was there.",
     "repository_damage": "What the last check found to be lost or damaged.",
 }
 _LAST_SUCCESS = "last_success_timestamp_seconds"
@@ -125,6 +126,7 @@ def _backup(
     yield "snapshot_timestamp_seconds", labels, f"{snapshot.time.timestamp():.3f}"
     yield "snapshot_added_bytes", labels, str(report.bytes_added)
     yield "snapshot_unread_files", labels, str(len(report.problems))
+    yield "repository_new", labels, str(int(report.new_repository))
     if report.checked is not None:
         lost = len(report.checked.lost) + len(report.checked.problems)
         yield "repository_damage", labels, str(lost)

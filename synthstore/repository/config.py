@@ -12,11 +12,13 @@ from synthstore.repository.manifest import FORMAT
 from synthstore.repository.place import CONFIG, Place
 
 
-def begin(place: Place) -> None:
-    """Make a repository where nothing is; raises UsageError where something else is."""
-    if not _begun(place):
-        place.prepare()
-        place.write(CONFIG, _config())
+def begin(place: Place) -> bool:
+    """Make a repository where nothing is, and say so; raises UsageError where something else is."""
+    if is_begun(place):
+        return False
+    place.prepare()
+    place.write(CONFIG, _config())
+    return True
 
 
 def require_known(place: Place) -> None:
@@ -38,7 +40,7 @@ def require_known(place: Place) -> None:
         )
 
 
-def _begun(place: Place) -> bool:
+def is_begun(place: Place) -> bool:
     """Whether a repository is there; raises UsageError where something else is."""
     # Taken, then looked for again: another process may be making the same repository.
     if _has_config(place):

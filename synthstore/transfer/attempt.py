@@ -14,10 +14,8 @@ from typing import BinaryIO
 
 from synthstore.errors import SynthstoreError
 from synthstore.files.durable import replacing
-from synthstore.files.jsonio import Style, dump
 from synthstore.files.walk import read_file, stat_of
 from synthstore.layout.base import Layout
-from synthstore.layout.native import Native
 from synthstore.model.facts import Stat
 from synthstore.model.ids import EntityRef
 from synthstore.progress import Progress
@@ -30,7 +28,7 @@ from synthstore.store.backups import Copies, keep_own_copy
 from synthstore.store.berths import Berth
 from synthstore.store.runs import CATALOG, Change
 from synthstore.store.session import RunResult, Session
-from synthstore.transfer.beginning import Begun, begin, is_bare
+from synthstore.transfer.beginning import Begun, begin, begin_empty, is_bare
 from synthstore.transfer.checking import Terms, finish, memory_documents
 from synthstore.transfer.hopping import Stop
 from synthstore.transfer.intake import Intake, OnConflict
@@ -218,17 +216,8 @@ class Attempt:
         elif not empty:
             placed = self.intake.handed_over()
             yield plan_around(self._plan.root, self._inventory, placed).changes
-        elif self._plan.new and layout.name == Native.name:
-            # A Memory Core's empty catalog says nothing of its layout: none is begun with it.
-            yield (self._empty_catalog(),)
-
-    def _empty_catalog(self) -> Change:
-        layout, access = self._plan.layout, self._terms.access
-        content = dump(layout.write_catalog(None, {}), Style())
-        return Change(
-            layout.catalog_path, None, content, CATALOG,
-            mode=access.mode, uid=access.uid, gid=access.gid,
-        )  # fmt: skip
+        elif self._plan.new:
+            yield from begin_empty(layout, self._terms.access)
 
     def _refuse(self, refused: Refused) -> None:
         self.refused += 1

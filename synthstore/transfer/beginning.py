@@ -101,6 +101,15 @@ def begin(layout: Layout, begun: Begun, access: Stat) -> Iterator[Sequence[Chang
     yield (_new(layout.catalog_path, _catalog(layout, listing), CATALOG, access),)
 
 
+def begin_empty(layout: Layout, access: Stat) -> Iterator[Sequence[Change]]:
+    """What tells the layout of a store that has nothing yet."""
+    if layout.name != Native.name:
+        # A Memory Core's empty catalog alone says nothing of its layout.
+        mapping = mapping_content({}, None, default="core")
+        yield (_new(layout.mapping_paths[0], mapping, MAPPING, access),)
+    yield (_new(layout.catalog_path, _catalog(layout, {}), CATALOG, access),)
+
+
 def _index(
     layout: Layout, refs: Iterable[EntityRef], matrix: FloatMatrix, rows: Order
 ) -> tuple[dict[str, int], FlatContent]:

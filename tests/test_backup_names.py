@@ -1,0 +1,114 @@
+"""Stores that share a repository, each under its own name."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from synthstore.testing import stores
+from tests.operate import codes, look
+from tests.program import Program
+from tests.trees import sha_tree
+from tests.vaults import back_up, opened, place_at
+
+
+@pytest.fixture
+def repo(tmp_path: Path) -> Path:
+    return tmp_path / "repo"
+
+
+@pytest.fixture
+def mine(tmp_path: Path) -> stores.Built:
+    return stores.build("native", tmp_path / "a" / "store", memories=6)
+
+
+@pytest.fixture
+def other(tmp_path: Path) -> stores.Built:
+    return stores.build("native", tmp_path / "b" / "store", memories=6, seed=9)
+
+
+def names(repo: Path) -> list[str]:
+    return [one.name for one in opened(place_at(repo)).snapshots()]
+
+
+@pytest.mark.parametrize("dry", [(), ("--dry-run",)])
+def test_nothing_is_added_to_another_store_s_snapshots(
+    dry: tuple[str, ...], cli: Program, mine: stores.Built, other: stores.Built, repo: Path
+) -> None:
+    cli("backup", mine.root, "--repo", repo)
+    before = sha_tree(repo)
+    call = ("backup", other.root, "--repo", repo, "--keep-last", "1", *dry)
+    refused = cli(*call)
+    assert (refused.code, refused.out) == (12, "")
+    assert "no memory of this store is in the last snapshot called 'store'" in refused.err
+    assert "--name NAME" in refused.err
+    assert sha_tree(repo) == before
+    assert cli(*call, "--json").document["error"]["kind"] == "refused"
+    assert cli(*call, "--name", "other").code == 0
+    assert names(repo) == ["store", "other"][: 1 if dry else 2]
+
+
+def test_a_store_that_was_filled_anew_is_the_same_if_the_operator_says_so(
+    cli: Program, mine: stores.Built, other: stores.Built, repo: Path
+) -> None:
+    cli("backup", mine.root, "--repo", repo)
+    shutil.rmtree(mine.root)
+    other.root.rename(mine.root)
+    assert cli("backup", mine.root, "--repo", repo).code == 12
+    assert cli("backup", mine.root, "--repo", repo, "--name", "store").code == 0
+    assert cli("backup", mine.root, "--repo", repo).code == 0
+    assert names(repo) == ["store"] * 3
+
+
+def test_one_memory_is_enough_to_be_the_same_store(mine: stores.Built, repo: Path) -> None:
+    back_up(mine.root, place_at(repo))
+    for name in (*mine.memories[1:], *mine.assemblies):
+        mine.file(name).unlink()
+    mine.add_memory("fresh")
+    assert back_up(mine.root, place_at(repo)).new == 1
+
+
+def test_nobody_is_a_stranger_to_an_empty_store(
+    mine: stores.Built, other: stores.Built, repo: Path
+) -> None:
+    place = place_at(repo)
+    back_up(mine.root, place)
+    shutil.rmtree(mine.root / "memories")
+    shutil.rmtree(mine.root / "assemblies")
+    assert back_up(mine.root, place).snapshot.memories == 0
+    assert back_up(other.root, place).snapshot.memories == 6
+
+
+def test_a_store_in_another_layout_is_the_same(cli: Program, tmp_path: Path, repo: Path) -> None:
+    built = stores.build("core-3", tmp_path / "store", memories=6, dim=16)
+    assert cli("backup", built.root, "--repo", repo).code == 0
+    assert cli("migrate", built.root, "--in-place", "--layout", "core-4", "-y").code == 0
+    assert not (built.root / built.paths[built.memories[0]]).exists()
+    assert cli("backup", built.root, "--repo", repo).code == 0
+    assert "M001" not in codes(look(built.root))
+
+
+def test_other_memories_are_restored_with_a_warning(
+    cli: Program, mine: stores.Built, other: stores.Built, repo: Path
+) -> None:
+    cli("backup", mine.root, "--repo", repo)
+    told = f"{other.root} has not one memory of snapshot"
+    call = ("restore", other.root, "--repo", repo)
+    planned = cli(*call, "--dry-run")
+    assert (planned.code, planned.err.count(told)) == (0, 1)
+    assert "called 'store'" in planned.err
+    assert cli(*call, "--dry-run", "--json").document["unrelated"]
+    assert told not in cli(*call, "--dry-run", "--name", "store").err
+    restored = cli(*call, "-y", "-q")
+    assert (restored.code, restored.out, restored.err.count(told)) == (0, "", 1)
+    assert told not in cli(*call, "--dry-run").err
+
+
+def test_a_store_without_memories_takes_those_of_any_snapshot(
+    cli: Program, mine: stores.Built, other: stores.Built, repo: Path
+) -> None:
+    cli("backup", mine.root, "--repo", repo)
+    shutil.rmtree(other.root / "memories")
+    assert "not one memory" not in cli("restore", other.root, "--repo", repo, "-n").err
