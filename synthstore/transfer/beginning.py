@@ -107,7 +107,7 @@ def begin_empty(layout: Layout, access: Stat) -> Iterator[Sequence[Change]]:
         # A Memory Core's empty catalog alone says nothing of its layout.
         mapping = mapping_content({}, None, default="core")
         yield (_new(layout.mapping_paths[0], mapping, MAPPING, access),)
-    yield (_new(layout.catalog_path, _catalog(layout, {}), CATALOG, access),)
+    yield (_new(layout.catalog_path, _catalog(layout, Listing()), CATALOG, access),)
 
 
 def _index(
