@@ -4,13 +4,14 @@ import gc
 import os
 import sys
 
-from synthstore.cli import ahead, suggest
+from synthstore.cli import ahead, streams, suggest
 
 _OBJECTS_BETWEEN_COLLECTIONS = 2_000_000
 
 
 def main() -> None:
     """Answer a completion without importing the commands, or run one."""
+    streams.occupy()
     if sys.argv[1:2] == [suggest.ASKED]:
         suggest.main(sys.argv[2:])
         return

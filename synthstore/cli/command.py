@@ -107,6 +107,8 @@ class Call:
     unchanged: str = "nothing was changed"
     """What an interrupted command that wrote to no store has to say."""
     redact: bool = False
+    code: int | None = None
+    """The exit code that stands even where nobody reads what is said: all is done but that."""
 
 
 @dataclass(frozen=True, slots=True)
