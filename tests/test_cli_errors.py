@@ -138,19 +138,57 @@ def test_ctrl_c_while_it_waits_for_a_lock(tmp_path: Path) -> None:
     assert sha_tree(built.root) == before
 
 
-def test_a_reader_that_is_gone(tmp_path: Path) -> None:
+def unread(*args: object) -> tuple[int, str]:
+    """Run the program with a stdout whose reader is gone; the exit code, and what it says."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    with open(writer, "wb") as pipe:  # noqa: PTH123 - a descriptor
+        done = subprocess.run(
+            [sys.executable, "-m", "synthstore", *map(str, args)],
+            stdout=pipe,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    return done.returncode, done.stderr
+
+
+@pytest.mark.parametrize("how", ["", "--json", "--metrics-file=-"])
+def test_a_reader_that_is_gone(tmp_path: Path, how: str) -> None:
     built = build("native", tmp_path / "store")
-    process = subprocess.Popen(
-        [sys.executable, "-m", "synthstore", "verify", str(built.root)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    )
-    assert process.stdout is not None
-    assert process.stderr is not None
-    process.stdout.close()
-    assert process.stderr.read() == b""
-    process.stderr.close()
-    assert process.wait() == 4
+    assert unread("verify", built.root, *how.split()) == (4, "")
+    assert unread("repair", built.root, "-n", *how.split()) == (4, "")
+    assert unread("verify", tmp_path / "none", "--json") == (10, "")
+
+
+@pytest.mark.parametrize("how", ["", "--json", "-v"])
+def test_work_is_done_though_nobody_reads_of_it(tmp_path: Path, how: str) -> None:
+    built, repo, copy = build("native", tmp_path / "store"), tmp_path / "repo", tmp_path / "copy"
+    rows = tmp_path / "rows.jsonl"
+    assert spawn("export", built.root, "-o", rows).returncode == 0
+    built.file(built.memories[0]).unlink()
+    for code, *call in (
+        (1, "repair", built.root, "-y", "--fail-on", "info"),
+        (0, "undo", built.root, "-y"),
+        (0, "rebuild-index", built.root),
+        (0, "backup", built.root, "--repo", repo),
+        (0, "restore", copy, "--repo", repo),
+        (0, "migrate", copy, tmp_path / "moved"),
+        (0, "import", tmp_path / "moved", rows),
+        (0, "snapshots", "prune", "--repo", repo, "--keep-last", "1"),
+        (0, "undo", tmp_path / "moved", "--prune", "-y"),
+    ):
+        ended, said = unread(*call, *how.split())
+        assert (ended, "Traceback" in said) == (code, False), call
+
+
+def test_work_that_cannot_be_told_is_done(tmp_path: Path) -> None:
+    built = build("native", tmp_path / "store")
+    built.catalog.unlink()
+    done = redirected(">/dev/full", "repair", built.root, "-y", "--json")
+    assert done.returncode == 4
+    assert done.stderr.endswith("; but for that, the exit code would be 0\n")
+    assert built.catalog.exists()
 
 
 def redirected(how: str, *args: object, **variables: str) -> subprocess.CompletedProcess[str]:

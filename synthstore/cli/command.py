@@ -110,6 +110,10 @@ class Call:
     code: int | None = None
     """The exit code that stands even where nobody reads what is said: all is done but that."""
 
+    def done(self, code: int, *, dry_run: bool) -> None:
+        """Let ``code`` stand from now on; what a dry run does is to tell, so it is not done yet."""
+        self.code = None if dry_run else code
+
 
 @dataclass(frozen=True, slots=True)
 class Common:
