@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -197,3 +198,16 @@ def test_while_the_program_is_imported(tmp_path: Path, module: str) -> None:
         check=False,
     )
     assert (done.returncode, "Traceback" in done.stderr) == (130, False)
+
+
+def test_a_tour_leaves_nothing(tmp_path: Path) -> None:
+    slow = (
+        "import time; from synthstore import demo; make = demo.make_dirs\n"
+        "demo.make_dirs = lambda *args: (time.sleep(0.5), make(*args))\n"
+    )
+    terminal = on_terminal("demo", variables={"TMPDIR": str(tmp_path)}, first=slow)
+    while not list(tmp_path.glob("*/memories")):
+        time.sleep(0.01)
+    terminal.interrupt()
+    assert terminal.finish() == 130
+    assert list(tmp_path.iterdir()) == []
