@@ -1,16 +1,29 @@
 """``python -m synthstore``, and the program itself."""
 
-import gc
-import os
 import sys
 
-from synthstore.cli import ahead, suggest
+from synthstore.errors import InterruptedByUserError
 
 _OBJECTS_BETWEEN_COLLECTIONS = 2_000_000
 
 
 def main() -> None:
     """Answer a completion without importing the commands, or run one."""
+    try:
+        _main()
+    except KeyboardInterrupt:
+        # Nothing was begun yet: a command that runs says itself what state the store is in.
+        sys.exit(InterruptedByUserError.exit_code)
+
+
+def _main() -> None:
+    # Imported only where Ctrl-C is no traceback.
+    import gc  # noqa: PLC0415
+    import os  # noqa: PLC0415
+
+    from synthstore.cli import ahead, streams, suggest  # noqa: PLC0415
+
+    streams.occupy()
     if sys.argv[1:2] == [suggest.ASKED]:
         suggest.main(sys.argv[2:])
         return

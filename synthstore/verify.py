@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -27,6 +26,7 @@ from synthstore.scan.inventory import Inventory
 from synthstore.scan.known import NOTHING, Known
 from synthstore.scan.scanner import ScanOptions, scan
 from synthstore.scan.shard import DEFAULT_CAPS, Caps
+from synthstore.shell import path_word, word
 from synthstore.store.evidence import recognise
 from synthstore.store.opening import Clock, find_root
 
@@ -275,18 +275,17 @@ def next_command(
     ``places``: the repositories that it is to heal from. ``left``: a repair that was free to do all
     it can has left these, and would leave them again.
     """
-    words = ["synthstore", "repair", str(store)]
-    words += [word for place in places for word in ("--repo", place.where)]
-    command = shlex.join(words)
+    command = f"synthstore repair {path_word(store)}"
+    command += "".join(f" --repo {path_word(place.where)}" for place in places)
     if not left and any(_mended_by_repair(finding) for finding in findings):
         return f"{command} --dry-run"
     if any(_recovered_if_asked(finding) for finding in findings):
         return f"{command} --select A020 --dry-run"
     rotten = next(filter(_taken_if_accepted, findings), None)
     if rotten is not None:
-        return f"{command} --accept {rotten.code} --id={shlex.quote(rotten.subject.id)} --dry-run"
+        return f"{command} --accept {rotten.code} --id={word(rotten.subject.id)} --dry-run"
     if any(finding.code == _STRINGS for finding in findings):
-        return f"synthstore migrate {shlex.quote(str(store))} --in-place --layout core-4 --dry-run"
+        return f"synthstore migrate {path_word(store)} --in-place --layout core-4 --dry-run"
     return None
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import time
@@ -144,33 +145,116 @@ def test_ctrl_c_while_it_waits_for_a_lock(tmp_path: Path) -> None:
     assert sha_tree(built.root) == before
 
 
-def test_a_reader_that_is_gone(tmp_path: Path) -> None:
-    built = build("native", tmp_path / "store")
-    process = subprocess.Popen(
-        [sys.executable, "-m", "synthstore", "verify", str(built.root)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    )
-    assert process.stdout is not None
-    assert process.stderr is not None
-    process.stdout.close()
-    assert process.stderr.read() == b""
-    process.stderr.close()
-    assert process.wait() == 4
-
-
-def test_a_full_stdout(tmp_path: Path) -> None:
-    built = build("native", tmp_path / "store")
-    with Path("/dev/full").open("w") as full:
+def unread(*args: object) -> tuple[int, str]:
+    """Run the program with a stdout whose reader is gone; the exit code, and what it says."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    with open(writer, "wb") as pipe:  # noqa: PTH123 - a descriptor
         done = subprocess.run(
-            [sys.executable, "-m", "synthstore", "verify", str(built.root)],
-            stdout=full,
+            [sys.executable, "-m", "synthstore", *map(str, args)],
+            stdout=pipe,
             stderr=subprocess.PIPE,
+            text=True,
             check=False,
         )
+    return done.returncode, done.stderr
+
+
+@pytest.mark.parametrize("how", ["", "--json", "--metrics-file=-"])
+def test_a_reader_that_is_gone(tmp_path: Path, how: str) -> None:
+    built = build("native", tmp_path / "store")
+    assert unread("verify", built.root, *how.split()) == (4, "")
+    assert unread("repair", built.root, "-n", *how.split()) == (4, "")
+    assert unread("verify", tmp_path / "none", "--json") == (10, "")
+
+
+@pytest.mark.parametrize("how", ["", "--json", "-v"])
+def test_work_is_done_though_nobody_reads_of_it(tmp_path: Path, how: str) -> None:
+    built, repo, copy = build("native", tmp_path / "store"), tmp_path / "repo", tmp_path / "copy"
+    rows = tmp_path / "rows.jsonl"
+    assert spawn("export", built.root, "-o", rows).returncode == 0
+    built.file(built.memories[0]).unlink()
+    for code, *call in (
+        (1, "repair", built.root, "-y", "--fail-on", "info"),
+        (0, "undo", built.root, "-y"),
+        (0, "rebuild-index", built.root),
+        (0, "backup", built.root, "--repo", repo),
+        (0, "restore", copy, "--repo", repo),
+        (0, "migrate", copy, tmp_path / "moved"),
+        (0, "import", tmp_path / "moved", rows),
+        (0, "snapshots", "prune", "--repo", repo, "--keep-last", "1"),
+        (0, "undo", tmp_path / "moved", "--prune", "-y"),
+    ):
+        ended, said = unread(*call, *how.split())
+        assert (ended, "Traceback" in said) == (code, False), call
+
+
+def test_work_that_cannot_be_told_is_done(tmp_path: Path) -> None:
+    built = build("native", tmp_path / "store")
+    built.catalog.unlink()
+    done = redirected(">/dev/full", "repair", built.root, "-y", "--json")
     assert done.returncode == 4
-    assert b"No space left" in done.stderr
-    assert b"Traceback" not in done.stderr
+    assert done.stderr.endswith("; but for that, the exit code would be 0\n")
+    assert built.catalog.exists()
+
+
+def redirected(how: str, *args: object, **variables: str) -> subprocess.CompletedProcess[str]:
+    """Run the program with its streams as the shell has them by ``how``."""
+    call = [sys.executable, "-m", "synthstore", *map(str, args)]
+    return subprocess.run(
+        ["sh", "-c", f'exec "$@" {how}', "sh", *call],
+        env=os.environ | variables,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.parametrize(("how", "why"), [(">/dev/full", "No space left"), (">&-", "Bad file")])
+@pytest.mark.parametrize(
+    "call",
+    [
+        "verify STORE",
+        "verify STORE --json",
+        "verify none --json",
+        "verify STORE --metrics-file -",
+        "export STORE",
+        "undo STORE --list --json",
+        "--help",
+    ],
+)
+def test_a_stdout_that_takes_nothing(
+    tmp_path: Path, call: str, how: str, why: str, unbuffered: str
+) -> None:
+    built = build("native", tmp_path / "store")
+    args = [built.root if word == "STORE" else word for word in call.split()]
+    done = redirected(how, *args, PYTHONUNBUFFERED=unbuffered)
+    assert (done.returncode, done.stdout) == (4, "")
+    assert done.stderr.startswith(f"synthstore: cannot write to stdout: {why}")
+    assert done.stderr.count("\n") == 1
+    assert ("exit code would be 10" in done.stderr) == ("none" in call)
+
+
+@pytest.mark.parametrize("how", [">/dev/full", ">&-", "2>/dev/full", "2>&-", "<&-"])
+def test_a_stream_that_is_not_needed(tmp_path: Path, how: str) -> None:
+    built = build("native", tmp_path / "store")
+    assert redirected(how, "verify", built.root, "-q").returncode == 0
+    assert redirected(how, "verify", tmp_path / "none").returncode == 10
+    assert redirected(how, "repair", built.root).returncode == 2
+
+
+@pytest.mark.parametrize("how", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_no_file_gets_the_number_of_a_stream(tmp_path: Path, how: str) -> None:
+    code = (
+        "import os; from synthstore.cli.streams import occupy; occupy()\n"
+        f"os.write(os.open({str(tmp_path / 'file')!r}, os.O_CREAT | os.O_WRONLY), b'first')\n"
+        "for fd, use in ((0, lambda: os.read(0, 1)), (1, lambda: os.write(1, b'x'))):\n"
+        "    try: use()\n"
+        "    except OSError: pass\n"
+    )
+    subprocess.run(["sh", "-c", f'exec "$@" {how}', "sh", sys.executable, "-c", code], check=True)
+    assert (tmp_path / "file").read_text() == "first"
 
 
 def test_a_locale_without_utf_8(tmp_path: Path) -> None:

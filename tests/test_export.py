@@ -15,6 +15,7 @@ import pytest
 from synthstore.errors import UsageError
 from synthstore.testing import stores
 from synthstore.testing.spelling import Name
+from tests.mounts import small_disk
 from tests.program import Program, spawn
 from tests.transfers import FORMS, make_sample, rows_of, write_out
 from tests.trees import sha_tree, stamps
@@ -166,6 +167,18 @@ def test_stdout_has_the_rows_and_nothing_else(tmp_path: Path) -> None:
     assert len([json.loads(line) for line in done.stdout.splitlines()]) == 3
     assert "exported 3 memories" in done.stderr
     assert "tomatoes" not in done.stderr
+
+
+@pytest.mark.parametrize("name", ["a.jsonl", "a.json", "a.csv", "a.jsonl.gz", "a.csv.zst"])
+def test_a_full_disk(cli: Program, name: str, tmp_path: Path) -> None:
+    store = make_sample(tmp_path / "store", 300)
+    with small_disk(tmp_path / "disk", "size=20k") as disk:
+        full = cli("export", store, "-o", disk / name)
+        assert list(disk.iterdir()) == []
+    said, hint = full.err.splitlines()
+    assert (full.code, full.out) == (4, "")
+    assert said == f"synthstore: cannot write {disk / name}: No space left on device"
+    assert hint.startswith("hint: free space")
 
 
 def test_the_command(cli: Program, tmp_path: Path) -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -171,3 +174,40 @@ def test_what_stops_the_staging_leaves_no_trace(tmp_path: Path) -> None:
         session.run("test", changes, progress=pressed)
     assert sha_tree(built.root) == before
     assert list_runs(built.root) == []
+
+
+@pytest.mark.parametrize(
+    "module", ["synthstore.cli.ahead", "typer", "synthstore.cli.run", "asyncio"]
+)
+def test_while_the_program_is_imported(tmp_path: Path, module: str) -> None:
+    code = (
+        "import os, signal, sys\n"
+        "from synthstore.__main__ import main\n"
+        "class Finder:\n"
+        "    def find_spec(name, *_):\n"
+        f"        if name == {module!r}: os.kill(os.getpid(), signal.SIGINT)\n"
+        f"sys.modules.pop({module!r}, None)\n"
+        "sys.meta_path.insert(0, Finder)\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "main()\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, "verify", str(tmp_path)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, "Traceback" in done.stderr) == (130, False)
+
+
+def test_a_tour_leaves_nothing(tmp_path: Path) -> None:
+    slow = (
+        "import time; from synthstore import demo; make = demo.make_dirs\n"
+        "demo.make_dirs = lambda *args: (time.sleep(0.5), make(*args))\n"
+    )
+    terminal = on_terminal("demo", variables={"TMPDIR": str(tmp_path)}, first=slow)
+    while not list(tmp_path.glob("*/memories")):
+        time.sleep(0.01)
+    terminal.interrupt()
+    assert terminal.finish() == 130
+    assert list(tmp_path.iterdir()) == []

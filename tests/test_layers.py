@@ -28,7 +28,7 @@ MUTATING = frozenset(
     }
 )  # fmt: skip
 TO_A_PIPE = {
-    "cli/run.py: open",  # /dev/null, for the stream of a reader that has gone
+    "cli/streams.py: open",  # /dev/null, for the stream of a reader that has gone
     "store/faiss_child.py: fdopen",  # the child's own stdout
     "store/faiss_child.py: write_index",  # into that
 }

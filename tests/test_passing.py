@@ -17,7 +17,7 @@ import pytest
 from synthstore.errors import DiskFullError, OperationError
 from synthstore.files import durable, passing
 from synthstore.files.durable import replacing
-from synthstore.files.passing import Passed, Tray, fill, lay_out
+from synthstore.files.passing import Passed, Tray, Trays, fill, lay_out
 from synthstore.files.sharing import Address
 
 PARTS = [b"one", b"", b"two\n" * 100_000, b"three"]
@@ -139,17 +139,17 @@ def test_the_disk_begins_before_all_is_written(
     assert (tmp_path / "file").read_bytes() == WHOLE * 3
 
 
-def test_a_full_disk_has_its_name(
-    tray: Tray, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_full_disk_has_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_: Any) -> int:
         raise OSError(errno.ENOSPC, "no space left")
 
-    passed = Passed(fill(tray.address, PARTS), tray)
-    monkeypatch.setattr(os, "write", full)
-    with (
-        pytest.raises(DiskFullError, match=r"cannot write .*/file: "),
-        replacing(tmp_path / "file", 0o600) as out,
-    ):
-        passed.send(out)
+    def send() -> None:
+        with Trays() as trays, replacing(tmp_path / "file", 0o600) as out:
+            filled = fill(trays.hand_out(), PARTS)
+            monkeypatch.setattr(os, "write", full)
+            with trays.returned() as tray:
+                Passed(filled, tray).send(out)
+
+    with pytest.raises(DiskFullError, match=r"cannot write .*/file: "):
+        send()
     assert list(tmp_path.iterdir()) == []

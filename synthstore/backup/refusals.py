@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Callable, Iterable, Iterator
 from itertools import compress
 from pathlib import Path
@@ -13,6 +12,7 @@ from synthstore.layout.base import Layout
 from synthstore.repository.manifest import Snapshot
 from synthstore.repository.path_column import PathColumn, Places
 from synthstore.repository.place import LocalPlace, Place
+from synthstore.shell import word
 
 
 def refuse_inside(root: Path, place: Place) -> None:
@@ -43,7 +43,7 @@ def refuse_strangers(
     # Another layout has the same memories at other paths.
     here, there = frozenset(_memories(layout(), paths)), frozenset(_memories(then, before))
     if here and there and here.isdisjoint(there):
-        name = shlex.quote(snapshot.name)
+        name = word(snapshot.name)
         raise RefusedError(
             f"no memory of this store is in the last snapshot called {snapshot.name!r}"
             f" ({snapshot.id}): it is another store's",

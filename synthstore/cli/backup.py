@@ -112,6 +112,7 @@ async def backup(
         )
         report = await back_up(root, place, wanted, common.progress)
         meter.add_backup(root, report)
+        common.call.done(report.exit_code, dry_run=dry_run)
     return _show(common, report, silent=metrics_file == "-")
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 import re
-import shlex
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +18,7 @@ from synthstore.config import COMMAND_LINE_ONLY, ConfigFile, parse_duration
 from synthstore.errors import InterruptedByUserError
 from synthstore.render.progress import NoProgress, line_progress
 from synthstore.render.screen import Screen
+from synthstore.shell import word
 
 T = TypeVar("T")
 
@@ -118,6 +118,12 @@ class Call:
     unchanged: str = "nothing was changed"
     """What an interrupted command that wrote to no store has to say."""
     redact: bool = False
+    code: int | None = None
+    """The exit code that stands even where nobody reads what is said: all is done but that."""
+
+    def done(self, code: int, *, dry_run: bool) -> None:
+        """Let ``code`` stand from now on; what a dry run does is to tell, so it is not done yet."""
+        self.code = None if dry_run else code
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +150,7 @@ class Common:
         """The same command line for real, without what made it a dry run."""
         bundles = (re.sub(r"^-([vqy]*)n([vqyn]*)$", r"-\1\2", arg) for arg in self.call.args)
         kept = [arg for arg in bundles if arg not in ("-", "--dry-run", "--json")]
-        return shlex.join(["synthstore", *kept])
+        return " ".join(map(word, ["synthstore", *kept]))
 
     def ask(self, question: str) -> bool:
         """Whether the operator says yes; raises InterruptedByUserError on Ctrl-C."""

@@ -74,6 +74,8 @@ async def demo(
 
     Takes under a minute, and prints each command that it runs.
     """
+    from asyncio import get_running_loop  # noqa: PLC0415
+
     from synthstore.demo import tour  # noqa: PLC0415
     from synthstore.files.temporary import temporary_folder  # noqa: PLC0415
     from synthstore.render.documents import demo_document  # noqa: PLC0415
@@ -85,7 +87,11 @@ async def demo(
         if folder is None
         else nullcontext(Path(folder)) as place
     ):
-        await tour(place, telling)
+        try:
+            await tour(place, telling)
+        finally:
+            # Ctrl-C does not end a thread that still writes there.
+            await get_running_loop().shutdown_default_executor()
     if folder is None:
         telling.say("The store of the tour is removed; to keep one: synthstore demo DIR")
     if common.screen.json:

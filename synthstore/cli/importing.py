@@ -145,6 +145,7 @@ async def import_(
         copies=index_backups(common),
     )
     report = await import_rows(root, source, wanted, common.progress)
+    common.call.done(report.exit_code, dry_run=dry_run)
     return _show(common, report)
 
 

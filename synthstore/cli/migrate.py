@@ -92,6 +92,7 @@ async def migrate(
         return common.ask("convert?")
 
     report = await bring(Path(store), wanted, confirm=confirm, progress=common.progress)
+    common.call.done(report.exit_code, dry_run=dry_run)
     return _show(common, report)
 
 

@@ -75,4 +75,5 @@ async def rebuild_index(
     await warn_of_core(common, root, layout)
     confirm = confirmer(common, asks=False)
     report = await rebuild_store(root, wanted, confirm=confirm, progress=common.progress)
+    common.call.done(report.exit_code, dry_run=dry_run)
     return show_outcome(common, report)

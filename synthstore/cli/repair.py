@@ -107,6 +107,7 @@ async def repair(
         await warn_of_core(common, root, layout)
         report = await repair_store(root, wanted, confirm=confirm, progress=common.progress)
         meter.add(root, report)
+        common.call.done(report.exit_code, dry_run=dry_run)
     return show_outcome(common, report, silent=metrics_file == "-")
 
 

@@ -105,6 +105,7 @@ async def restore(
         return common.ask("restore?")
 
     report = await give_back(root, place, wanted, confirm=confirm, progress=common.progress)
+    common.call.done(report.exit_code, dry_run=dry_run)
     return _show(common, report)
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import gc
 import os
+import signal
 import sys
 from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn
 
 import typer
 
+from synthstore.cli import streams
 from synthstore.cli.app import program
 from synthstore.cli.command import Call
 from synthstore.errors import (
@@ -25,11 +27,10 @@ _TRUE = frozenset({"1", "true", "t", "yes", "y", "on"})
 
 def main() -> NoReturn:
     """Run the program on the process's own arguments."""
-    for stream in (sys.stdout, sys.stderr):
-        # A locale without UTF-8 must not turn an odd id into a traceback.
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="backslashreplace")
+    streams.prepare()
     code = run(sys.argv[1:])
+    # All is done and told: nothing is left that Ctrl-C could interrupt.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     # The interpreter would go through all that is left once more, only to let the system have it.
     gc.freeze()
     sys.exit(code)
@@ -38,23 +39,38 @@ def main() -> NoReturn:
 def run(args: Sequence[str]) -> int:
     """Run one command and give its exit code; raises nothing."""
     call = Call(tuple(args), Screen(json=wants_json(args, os.environ)))
-    error: SynthstoreError
     try:
-        code = _invoke(list(args), call)
-        sys.stdout.flush()
-    except typer.Exit as done:
-        return done.exit_code
+        return _run(list(args), call)
     except BrokenPipeError:
         # Whoever read the output is gone; the interpreter must not find out by flushing again.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return OperationError.exit_code
+        streams.give_up_stdout()
+        return OperationError.exit_code if call.code is None else call.code
+    except streams.StdoutError as error:
+        streams.give_up_stdout()
+        call.screen.errors(error_blocks(_lost(error, call)))
+        return error.exit_code
+
+
+def _run(args: list[str], call: Call) -> int:
+    """Run one command, or tell why it failed; raises only that nothing goes to stdout any more."""
+    try:
+        code = _invoke(args, call)
+    except typer.Exit as done:
+        code = done.exit_code
+    except (BrokenPipeError, streams.StdoutError):
+        raise
     except KeyboardInterrupt:
-        error = _interrupted(call)
+        code = _tell(call, _interrupted(call))
     except Exception as failure:  # noqa: BLE001 - the last boundary: a bug must not look like exit 1
-        error = _ours(failure, call)
-    else:
-        return code
-    return _tell(call, error)
+        code = _tell(call, _ours(failure, call))
+    sys.stdout.flush()
+    return code
+
+
+def _lost(error: streams.StdoutError, call: Call) -> OperationError:
+    if call.code is None:
+        return error
+    return OperationError(f"{error.message}; but for that, the exit code would be {call.code}")
 
 
 def _ours(failure: Exception, call: Call) -> SynthstoreError:
@@ -88,6 +104,7 @@ def wants_json(args: Sequence[str], environ: Mapping[str, str]) -> bool:
 
 
 def _tell(call: Call, error: SynthstoreError) -> int:
+    call.code = error.exit_code
     if call.redact:
         from synthstore.render.redact import redacted  # noqa: PLC0415
 

@@ -188,6 +188,7 @@ async def _prune(
         lock_wait=common.lock_wait,
         progress=common.progress,
     )
+    common.call.done(0, dry_run=dry_run)
     common.progress.clear()
     if common.screen.json:
         common.screen.document(snapshots_prune_document(report))

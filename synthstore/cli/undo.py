@@ -104,6 +104,7 @@ async def _prune(common: Common, root: Path, *, dry_run: bool, asks: bool) -> in
         if not common.ask("let them go?"):
             raise InterruptedByUserError("declined; nothing was changed")
     report = await prune(root, lock_wait=common.lock_wait, dry_run=dry_run)
+    common.call.done(0, dry_run=dry_run)
     if common.screen.json:
         common.screen.document(prune_document(report, dry_run=dry_run))
     elif not common.screen.quiet:
@@ -135,6 +136,8 @@ async def _undo(
         confirm=confirm,
         progress=common.progress,
     )
+    code = PartialError.exit_code if report.conflicts else 0
+    common.call.done(code, dry_run=dry_run)
     common.progress.clear()
     shown = common.shown(report)
     if screen.json:
@@ -143,4 +146,4 @@ async def _undo(
         screen.results(dry_undo_blocks(shown, verbose=screen.verbose > 0))
     elif not screen.quiet:
         screen.results(undo_blocks(shown, verbose=screen.verbose > 0, planned=False))
-    return PartialError.exit_code if report.conflicts else 0
+    return code

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -66,7 +67,9 @@ def confirmer(
             blocks = plan_blocks(common.shown(plan), verbose=common.screen.verbose > 0)
             # A result; but next to a JSON document nothing else may stand on stdout.
             aside = common.screen.json or silent
-            (common.screen.errors if aside else common.screen.results)(blocks)
+            # Who is not asked has agreed already, and need not read the plan to its end.
+            with nullcontext() if asks else suppress(BrokenPipeError):
+                (common.screen.errors if aside else common.screen.results)(blocks)
         return not asks or not plan.actions or common.ask("apply?")
 
     return confirm

@@ -71,9 +71,8 @@ class Tray:
         return self._seen
 
     def _look_away(self) -> None:
-        if self._seen is not None:
-            self._seen.close()
-            self._seen = None
+        # Not closed: where a write failed, the frames of the error still see some of it.
+        self._seen = None
 
     def clear(self) -> None:
         """Give back memory that few uses need."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shlex
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -31,6 +30,7 @@ from synthstore.files.walk import list_folder, read_file
 from synthstore.layout.base import OWN_FOLDER
 from synthstore.model.facts import Stat
 from synthstore.model.paths import folder_of
+from synthstore.shell import path_word
 
 MARKER = ".tmp-migration"
 """In the root, and the last thing to go: named like what ``verify`` takes for a leftover."""
@@ -96,13 +96,12 @@ class Aside:
         if other is not None and other != self.errand:
             raise UsageError(
                 f"{self.path} is the unfinished migration of {self._shown(other)}",
-                hint="finish that one first, or remove the folder: "
-                f"rm -r {shlex.quote(str(self.path))}",
+                hint=f"finish that one first, or remove the folder: rm -r {path_word(self.path)}",
             )
         if other is None and os.path.lexists(self.path) and not _is_begun(self.path):
             raise UsageError(
                 f"{self.path} stands where the new store is to be made",
-                hint=f"move {shlex.quote(str(self.path))} out of the way",
+                hint=f"move {path_word(self.path)} out of the way",
             )
 
     def _shown(self, errand: Errand) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import shlex
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,6 +20,7 @@ from synthstore.model.facts import CatalogFacts, IndexFacts, MappingFacts, PartS
 from synthstore.model.paths import folder_of
 from synthstore.progress import Progress
 from synthstore.repair.holding import held
+from synthstore.shell import path_word
 from synthstore.store.halfway import NOTE
 from synthstore.store.runs import CATALOG, ENTITY, INDEX, MAPPING, REMOVAL, Change, FilesChanged
 from synthstore.store.session import Session
@@ -99,7 +99,7 @@ async def _under_lock(
 
 
 def _undo(store: Path, run: str | None) -> str | None:
-    return None if run is None else shlex.join(["synthstore", "undo", str(store), run])
+    return None if run is None else f"synthstore undo {path_word(store)} {run}"
 
 
 def _as_it_is(report: MigrateReport, site: Site, session: Session) -> MigrateReport:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import shlex
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import ExitStack, asynccontextmanager
@@ -30,6 +29,7 @@ from synthstore.migrate.refusals import refuse_mixed, refuse_nesting, refuse_uns
 from synthstore.migrate.report import MigrateReport
 from synthstore.progress import Progress, SilentProgress
 from synthstore.repair.holding import PAUSE_SECONDS
+from synthstore.shell import path_word
 from synthstore.store.evidence import recognise
 from synthstore.store.journal import LOCK
 from synthstore.store.opening import Clock, find_root
@@ -145,7 +145,7 @@ class _Job:
 
     @property
     def _diff(self) -> str:
-        return shlex.join(["synthstore", "diff", str(self.store), str(self.options.target)])
+        return f"synthstore diff {path_word(self.store)} {path_word(str(self.options.target))}"
 
     def _making(self, seen: Look) -> Making:
         """A conversion where one is asked for and needed, else a copy."""

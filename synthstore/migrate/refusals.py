@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -10,6 +9,7 @@ from synthstore.checks.standing import lost_folders
 from synthstore.errors import RefusedError, UsageError
 from synthstore.migrate.report import Left
 from synthstore.scan.inventory import Inventory
+from synthstore.shell import path_word
 
 _SHOWN = 5
 
@@ -34,12 +34,12 @@ def refuse_unsettled(store: Path, inventory: Inventory) -> None:
         raise RefusedError(
             f"the catalog lists entities in {where}, but it is missing or empty: not mounted?",
             hint="bring it back; if it is lost for good: "
-            f"synthstore repair {shlex.quote(str(store))} --allow-shrink",
+            f"synthstore repair {path_word(store)} --allow-shrink",
         )
     for run in inventory.unfinished:
         raise RefusedError(
             f"the run {run.run} ({run.command}) of {store} is not finished",
-            hint=f"finish it with: synthstore repair {shlex.quote(str(store))}",
+            hint=f"finish it with: synthstore repair {path_word(store)}",
         )
 
 
@@ -49,7 +49,7 @@ def refuse_mixed(store: Path, inventory: Inventory) -> None:
     if len(sizes) < 2:  # noqa: PLR2004 - two are already too many
         return
     told = ", ".join(f"{count} of {dim} dimensions" for dim, count in sorted(sizes.items()))
-    quoted = shlex.quote(str(store))
+    quoted = path_word(store)
     raise RefusedError(
         f"the embeddings of {store} are mixed: {told}; no index holds them all",
         hint=f"synthstore verify {quoted} --select E002 names them: embed them anew, or leave"
@@ -66,6 +66,6 @@ def refuse_loss(store: Path, left: Iterable[Left]) -> None:
     more = f"; and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
     raise RefusedError(
         f"not all of {store} can be converted: {shown}{more}",
-        hint=f"first: synthstore repair {shlex.quote(str(store))}; or migrate to a new directory,"
+        hint=f"first: synthstore repair {path_word(store)}; or migrate to a new directory,"
         " which leaves the store as it is and names what it cannot take along",
     )

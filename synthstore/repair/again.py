@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
 from synthstore.repair.plan import IndexWish
 from synthstore.repair.wishes import Wishes
+from synthstore.shell import path_word, word
 from synthstore.verify import LookOptions
 
 _ONLY = {frozenset({"catalog"}): "memory-index", frozenset({"index"}): "vectors"}
@@ -23,8 +23,8 @@ def as_planned(
     rebuild: frozenset[str],
 ) -> str:
     """The same command without ``--dry-run``: with whatever else chooses what it does."""
-    options = [*_of_look(look), *_of_wishes(wishes), *_of_index(wish, rebuild)]
-    return shlex.join(["synthstore", command, str(store), *options])
+    options = map(word, [*_of_look(look), *_of_wishes(wishes), *_of_index(wish, rebuild)])
+    return " ".join(["synthstore", command, path_word(store), *options])
 
 
 def _of_look(look: LookOptions) -> Iterator[str]:

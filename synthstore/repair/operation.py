@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -24,6 +23,7 @@ from synthstore.repair.sources import Source
 from synthstore.repair.wishes import Wishes
 from synthstore.scan.known import Known
 from synthstore.scan.thresholds import SHARING_PAYS_FROM
+from synthstore.shell import path_word
 from synthstore.store.backups import DEFAULT_COPIES, Copies, keep_own_copy
 from synthstore.store.evidence import recognise
 from synthstore.store.opening import Clock, find_root
@@ -239,9 +239,9 @@ def _done(actions: Sequence[Action], conflicts: Sequence[str]) -> tuple[Action, 
 
 
 def _refusal_hint(job: Job) -> str:
-    store = shlex.quote(str(job.store))
+    store = path_word(job.store)
     known = next((place.where for place in job.look.repositories), None)
-    repo = "REPO" if known is None else shlex.quote(known)
+    repo = "REPO" if known is None else path_word(known)
     return (
         "bring back what is missing, from snapshots with "
         f"'synthstore restore {store} --repo {repo}'; "
@@ -286,7 +286,7 @@ def _report(
 
 
 def _next(job: Job, findings: Sequence[Finding], planned: Planned, run: str | None) -> str | None:
-    store = shlex.quote(str(job.store))
+    store = path_word(job.store)
     if job.dry_run and planned.refusal is not None:
         return None
     if job.dry_run and planned.changes:
