@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from synthstore.errors import ConflictError, LockedError, NotAStoreError, OperationError, UsageError
+from synthstore.errors import ConflictError, LockedError, NotAStoreError, UsageError
 from synthstore.store.session import Session
 from synthstore.testing import stores
 from synthstore.testing.spelling import Name
@@ -86,7 +86,7 @@ def test_nothing_is_made_where_it_may_not_be(
     if not create:
         with pytest.raises(NotAStoreError, match="does not exist"):
             take_in(tmp_path / "none", rows(memory()))
-    with pytest.raises(OperationError):
+    with pytest.raises(UsageError):
         take_in(tmp_path / "none", tmp_path / "missing.jsonl", create=True)
     assert not (tmp_path / "none").exists()
 
@@ -372,3 +372,13 @@ def test_out_of_one_into_the_other(tmp_path: Path) -> None:
 def test_an_unknown_layout_of_a_new_store(tmp_path: Path, rows: Callable[..., Path]) -> None:
     with pytest.raises(UsageError, match="no new store"):
         take_in(tmp_path / "new", rows(memory()), create=True, layout="lucidia-1")
+
+
+def test_a_file_that_is_not_there(cli: Program, tmp_path: Path) -> None:
+    store = make_sample(tmp_path / "store")
+    for args in ((store,), (tmp_path / "new", "--create")):
+        result = cli("import", args[0], tmp_path / "typo.jsonl", *args[1:])
+        assert (result.code, result.out) == (2, "")
+        assert f"there is no file {tmp_path / 'typo.jsonl'}" in result.err
+        assert "check the path" in result.err
+    assert not (tmp_path / "new").exists()

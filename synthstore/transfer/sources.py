@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, ClassVar
 
+from synthstore.errors import UsageError
 from synthstore.files.durable import told
 from synthstore.scan.workers import LARGE_FILE, PROCESSES_PAY_FROM
 from synthstore.transfer.formats import FORMATS, named, told_by
@@ -68,8 +69,10 @@ class FileSource(Source):
         return self.path.is_file()
 
     def require(self) -> None:
-        """Raise OperationError for a file that cannot be read."""
+        """Raise UsageError where there is none, OperationError for one that cannot be read."""
         with told(self.path, "read"):
+            if not self.path.exists():
+                raise UsageError(f"there is no file {self.path}", hint="check the path; - is stdin")
             # Opened only where that takes nothing from it.
             if self.path.is_dir() or (self.path.is_file() and not os.access(self.path, os.R_OK)):
                 self.path.open("rb").close()
