@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import random
-import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol
@@ -18,6 +17,7 @@ from synthstore.files.durable import atomic_write, make_dirs, remove
 from synthstore.repair.operation import RepairOptions, repair
 from synthstore.repair.rebuild import RebuildOptions, rebuild_index
 from synthstore.repair.undoing import UndoReport, undo
+from synthstore.shell import path_word
 from synthstore.verify import LookOptions, verify
 
 MEMORIES = 24
@@ -158,7 +158,7 @@ async def tour(folder: Path, guide: Guide) -> None:
 
     Raises RefusedError where the folder is not empty.
     """
-    store = shlex.quote(str(folder))
+    store = path_word(folder)
 
     async def look() -> None:
         guide.command(f"synthstore verify {store}")

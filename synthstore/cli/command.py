@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 import re
-import shlex
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +18,7 @@ from synthstore.config import COMMAND_LINE_ONLY, ConfigFile, parse_duration
 from synthstore.errors import InterruptedByUserError
 from synthstore.render.progress import NoProgress, line_progress
 from synthstore.render.screen import Screen
+from synthstore.shell import word
 
 T = TypeVar("T")
 
@@ -139,7 +139,7 @@ class Common:
         """The same command line for real, without what made it a dry run."""
         bundles = (re.sub(r"^-([vqy]*)n([vqyn]*)$", r"-\1\2", arg) for arg in self.call.args)
         kept = [arg for arg in bundles if arg not in ("-", "--dry-run", "--json")]
-        return shlex.join(["synthstore", *kept])
+        return " ".join(map(word, ["synthstore", *kept]))
 
     def ask(self, question: str) -> bool:
         """Whether the operator says yes; raises InterruptedByUserError on Ctrl-C."""

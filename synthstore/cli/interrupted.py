@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Collection, Iterable
 from pathlib import Path
 
 from synthstore.errors import InterruptedByUserError, SynthstoreError
+from synthstore.shell import path_word
 from synthstore.store.history import RunInfo, list_runs
 
 
 def standing(store: Path, before: Collection[str]) -> InterruptedByUserError:
     """The error to end with; ``before`` are the runs that the store had already."""
-    named = shlex.quote(str(store))
+    named = path_word(store)
     try:
         runs = [run for run in list_runs(store) if run.run not in before or _open(run)]
     except SynthstoreError:

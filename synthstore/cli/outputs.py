@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
 from synthstore.errors import UsageError
 from synthstore.files.durable import atomic_write
+from synthstore.shell import path_word
 
 
 def output(option: str, name: str, stores: Sequence[Path]) -> Path:
@@ -23,7 +23,7 @@ def output(option: str, name: str, stores: Sequence[Path]) -> Path:
         if file.is_relative_to(os.path.realpath(store)):
             raise UsageError(f"{option}: {name} is inside the store {store}")
     if not file.parent.is_dir():
-        hint = f"mkdir -p {shlex.quote(str(file.parent))}"
+        hint = f"mkdir -p {path_word(file.parent)}"
         raise UsageError(f"{option}: {file.parent} is no folder", hint=hint)
     if os.path.lexists(file) and not file.is_file():
         raise UsageError(f"{option}: {name} is there, and is no file")

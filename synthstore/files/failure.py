@@ -6,11 +6,11 @@ import errno
 import logging
 import os
 import pwd
-import shlex
 import stat
 from pathlib import Path
 
 from synthstore.errors import DiskFullError, OperationError, PermissionDeniedError
+from synthstore.shell import path_word
 
 _log = logging.getLogger("synthstore")
 
@@ -62,7 +62,7 @@ def _blocking(path: Path) -> Path:
 
 def access_remedy(path: Path, status: os.stat_result, *, write: bool) -> str:
     """The exact command that gives this user access to ``path``, and whose it is now."""
-    quoted = shlex.quote(str(path))
+    quoted = path_word(path)
     wanted = ("rw" if write else "r") + ("x" if stat.S_ISDIR(status.st_mode) else "")
     now = f"now {stat.filemode(status.st_mode)}, owner {owner_name(status.st_uid)}"
     if status.st_uid == os.geteuid():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from pathlib import Path
 
 from synthstore.errors import NotAStoreError
@@ -13,6 +12,7 @@ from synthstore.layout.base import OWN_FOLDER, Layout
 from synthstore.layout.documents import stamp_catalog
 from synthstore.layout.native import Native
 from synthstore.persistence.folds import COMMAND
+from synthstore.shell import path_word
 from synthstore.store.evidence import recognise
 from synthstore.store.runs import CATALOG, Change
 from synthstore.store.session import Session
@@ -42,7 +42,7 @@ def served(root: Path) -> Layout:
         raise NotAStoreError(
             f"{root}: layout {layout.name} is read, verified and repaired, but not opened",
             hint="bring it into another layout first: "
-            f"synthstore migrate {shlex.quote(str(root))} TARGET --layout native",
+            f"synthstore migrate {path_word(root)} TARGET --layout native",
         )
     return layout
 

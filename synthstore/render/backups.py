@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from synthstore.render.human import SHOWN, some
 from synthstore.render.screen import Block, Line, Table, Tone
 from synthstore.render.text import byte_size, counted, number, seconds
+from synthstore.shell import path_word, word
 
 if TYPE_CHECKING:
     from synthstore.backup.find import FindReport
@@ -61,7 +61,7 @@ def source_blocks(report: BackupReport) -> Iterator[Block]:
         tone: Tone = "warning" if report.snapshot.errors else "info"
         yield Line(f"findings in {report.store}: {codes}", tone)
     if report.snapshot.errors:
-        yield Line(f"synthstore verify {shlex.quote(report.store)}", "command")
+        yield Line(f"synthstore verify {path_word(report.store)}", "command")
 
 
 def restore_blocks(report: RestoreReport, *, verbose: bool, planned: bool) -> Iterator[Block]:
@@ -90,7 +90,7 @@ def restore_blocks(report: RestoreReport, *, verbose: bool, planned: bool) -> It
         if sound:
             yield Line("verified: rows and vectors fit the restored files", "good")
         yield Line(f"recorded as run {report.run}")
-        yield Line(f"synthstore undo {shlex.quote(report.store)} {report.run}", "command")
+        yield Line(f"synthstore undo {path_word(report.store)} {report.run}", "command")
     elif sound and report.files:
         yield Line("verified: as it was when the snapshot was taken", "good")
 
@@ -135,8 +135,8 @@ def find_blocks(report: FindReport, *, verbose: bool) -> Iterator[Block]:
     if report.versions:
         newest = max(report.versions, key=lambda one: one.snapshots[-1].time)
         yield Line(
-            f"synthstore restore STORE --repo {shlex.quote(report.repository)}"
-            f" --snapshot {newest.snapshots[-1].id} --id {shlex.quote(newest.id)} --dry-run",
+            f"synthstore restore STORE --repo {path_word(report.repository)}"
+            f" --snapshot {newest.snapshots[-1].id} --id {word(newest.id)} --dry-run",
             "command",
         )
 
@@ -158,7 +158,7 @@ def check_blocks(report: CheckReport, *, verbose: bool, quiet: bool) -> Iterator
         drilled = f"; restored and verified: {', '.join(report.drilled)}" if report.drilled else ""
         yield Line(f"no damage{drilled}", "good")
     elif report.lost:
-        repo = shlex.quote(report.repository)
+        repo = path_word(report.repository)
         yield Line("the next backup stores again what the source still has:")
         yield Line(f"synthstore backup STORE --repo {repo}", "command")
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 
@@ -10,6 +9,7 @@ from synthstore.checks.finding import Finding, Severity
 from synthstore.checks.report import LOST, Action, RepairReport, Report
 from synthstore.render.screen import Block, Line, Table, Tone
 from synthstore.render.text import byte_size, counted, number, seconds
+from synthstore.shell import path_word
 
 SHOWN = 10
 """Subjects listed per code or kind of action before a count stands for the rest."""
@@ -81,7 +81,7 @@ def outcome_blocks(report: RepairReport, *, verbose: bool, quiet: bool) -> Itera
     )
     yield from _lost(report)
     if report.run is not None:
-        undo = f"synthstore undo {shlex.quote(report.store)}"
+        undo = f"synthstore undo {path_word(report.store)}"
         told = report.next is not None and report.next.startswith(undo)
         yield Line(
             f"recorded as run {report.run}; to take it back: {'' if told else undo}".rstrip()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING
@@ -12,6 +11,7 @@ from synthstore.checks.document import Document
 from synthstore.render.human import SHOWN
 from synthstore.render.screen import Block, Line, Tone
 from synthstore.render.text import byte_size, counted, number, seconds
+from synthstore.shell import path_word
 
 if TYPE_CHECKING:
     from synthstore.transfer.exporting import ExportReport
@@ -49,7 +49,7 @@ def export_blocks(report: ExportReport, *, verbose: bool, quiet: bool) -> Iterat
     rows = [f"{one.path}: {one.problem}" for one in report.problems]
     yield from _some("not exported: ", rows, "error", verbose=verbose)
     if report.problems:
-        yield Line(f"synthstore verify {shlex.quote(report.store)}", "command")
+        yield Line(f"synthstore verify {path_word(report.store)}", "command")
 
 
 def import_document(report: ImportReport) -> Document:
@@ -95,7 +95,7 @@ def import_blocks(report: ImportReport, *, verbose: bool) -> Iterator[Block]:
     yield from _some("left: ", left, "warning", verbose=verbose)
     if report.run is not None:
         yield Line(f"recorded as run {report.run}")
-        yield Line(f"synthstore undo {shlex.quote(report.store)} {report.run}", "command")
+        yield Line(f"synthstore undo {path_word(report.store)} {report.run}", "command")
 
 
 def _some(

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterator, Sequence
 
 from synthstore.render.human import SHOWN
 from synthstore.render.screen import Block, Line, Table
 from synthstore.render.text import byte_size, counted, number
 from synthstore.repair.undoing import PruneReport, RunInfo, UndoReport
+from synthstore.shell import path_word
 
 
 def undo_blocks(report: UndoReport, *, verbose: bool, planned: bool) -> Iterator[Block]:
@@ -33,7 +33,7 @@ def dry_undo_blocks(report: UndoReport, *, verbose: bool) -> Iterator[Block]:
     """What an undo would give back, and the command that does it."""
     yield from undo_blocks(report, verbose=verbose, planned=True)
     yield Line("dry run: nothing was changed")
-    yield Line(f"synthstore undo {shlex.quote(report.store)} {report.undone}", "command")
+    yield Line(f"synthstore undo {path_word(report.store)} {report.undone}", "command")
 
 
 def runs_blocks(store: str, runs: Sequence[RunInfo]) -> Iterator[Block]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
 import stat
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from synthstore.files.failure import access_remedy, owner_name
 from synthstore.files.space import require_writable
 from synthstore.files.walk import is_folder
 from synthstore.layout.base import OWN_FOLDER
+from synthstore.shell import path_word
 
 PRIVATE_FOLDER = 0o700
 PRIVATE_FILE = 0o600
@@ -60,7 +60,7 @@ def admit(root: Path) -> Custody:
 
 
 def _require_own(root: Path, status: os.stat_result) -> None:
-    quoted = shlex.quote(str(root))
+    quoted = path_word(root)
     if status.st_uid != os.geteuid():
         raise PermissionDeniedError(
             f"{root} belongs to {owner_name(status.st_uid)}, who alone may change it",
@@ -83,5 +83,5 @@ def _require_real_folders(root: Path) -> None:
         own = root / folder
         if os.path.lexists(own) and not is_folder(root, folder):
             raise OperationError(
-                f"{own} is no real folder", hint=f"move {shlex.quote(str(own))} out of the way"
+                f"{own} is no real folder", hint=f"move {path_word(own)} out of the way"
             )

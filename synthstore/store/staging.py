@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import shlex
 from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +18,7 @@ from synthstore.files.space import require_room
 from synthstore.files.walk import IrregularFileError, stat_of
 from synthstore.layout.base import OWN_FOLDER
 from synthstore.progress import Progress
+from synthstore.shell import path_word
 from synthstore.store.admission import PRIVATE_FILE, Custody
 from synthstore.store.items import Copy, Item
 from synthstore.store.journal import RunFolder
@@ -131,7 +131,7 @@ def require_access(tree: Tree, wishes: Sequence[Wish]) -> None:
             path = tree.root / wish.change.path
             raise PermissionDeniedError(
                 f"{path} belongs to {owner_name(stat.uid)}, and must keep its owner and group",
-                hint=f"sudo chown {os.geteuid()}:{os.getegid()} {shlex.quote(str(path))}",
+                hint=f"sudo chown {os.geteuid()}:{os.getegid()} {path_word(path)}",
             )
 
 

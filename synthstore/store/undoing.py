@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO
@@ -11,6 +10,7 @@ from typing import BinaryIO
 from synthstore.errors import OperationError, RefusedError, UsageError
 from synthstore.files.durable import copier, hash_file
 from synthstore.files.inside import Found, Tree
+from synthstore.shell import path_word
 from synthstore.store.history import FOLD, RunInfo, list_runs
 from synthstore.store.items import Copy, Item
 from synthstore.store.journal import RunFolder, run_folders
@@ -32,7 +32,7 @@ def newest_undoable(root: Path) -> str:
 
 
 def _listing(root: Path) -> str:
-    return f"synthstore undo {shlex.quote(str(root))} --list"
+    return f"synthstore undo {path_word(root)} --list"
 
 
 def find_run(root: Path, run: str) -> RunInfo:
