@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from synthstore.errors import ConflictError, LockedError, NotAStoreError, OperationError, UsageError
+from synthstore.errors import ConflictError, LockedError, NotAStoreError, UsageError
 from synthstore.store.session import Session
 from synthstore.testing import stores
 from synthstore.testing.spelling import Name
@@ -86,7 +86,7 @@ def test_nothing_is_made_where_it_may_not_be(
     if not create:
         with pytest.raises(NotAStoreError, match="does not exist"):
             take_in(tmp_path / "none", rows(memory()))
-    with pytest.raises(OperationError):
+    with pytest.raises(UsageError):
         take_in(tmp_path / "none", tmp_path / "missing.jsonl", create=True)
     assert not (tmp_path / "none").exists()
 
