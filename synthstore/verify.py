@@ -8,8 +8,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from synthstore.checks.catalogue import CATALOGUE
 from synthstore.checks.finding import Finding, Severity
 from synthstore.checks.registry import check, speaks_of
@@ -230,7 +228,7 @@ def _fingerprint(root: Path, layout: Layout) -> tuple[object, ...]:
 def _has_moved(root: Path, inventory: Inventory) -> bool:
     """Whether a file that looked hurt has changed since: to write in place moves no folder."""
     hurt = equal_to(inventory.files, "status", *(s for s in FileStatus if s.hurt))
-    for file in some_of(inventory.files, np.flatnonzero(hurt).tolist()):
+    for file in some_of(inventory.files, hurt):
         entry = stat_path(root, file.path)
         if entry is None or entry.stat != file.stat:
             return True

@@ -155,11 +155,10 @@ def test_some_files_are_those_at_their_places(
     whole = [file for part in parts for file in part]
     wanted = data.draw(st.lists(st.booleans(), min_size=len(whole), max_size=len(whole)))
     table = FileTable(FileRun.of(part) for part in parts if part)
-    places = list(compress(range(len(whole)), wanted))
     which = np.array(wanted, dtype=np.bool_)
     left = list(compress(whole, wanted))
     for files_of_all in (whole, table, table.kept(), table):
-        assert spelt(list(some_of(files_of_all, places))) == spelt(left)
+        assert spelt(list(some_of(files_of_all, which))) == spelt(left)
         assert spelt(list(picked(files_of_all, "path", which))) == spelt([f.path for f in left])
         for name in ("kind", "status", "dim", "embedding"):
             values = column_of(whole, name)
@@ -172,7 +171,7 @@ def test_who_goes_through_some_files_meets_all_of_them_whatever_others_do() -> N
     stat = Stat(1, 2, 3, 4, 5, 6, 7)
     whole = [EntityFile("memory", str(n), FileStatus.UNREAD, stat) for n in range(6)]
     table = FileTable(FileRun.of(whole[at : at + 2]) for at in range(0, 6, 2))
-    walk = some_of(table, range(6))
+    walk = some_of(table, np.ones(6, dtype=np.bool_))
     found = [next(walk)]
     assert list(table.kept()) == whole
     assert [*found, *walk] == whole

@@ -66,8 +66,8 @@ def agreed(inventory: Inventory) -> Agreed:
     left &= was_read
     some = left & np.array([kind == "memory" for kind in apart.usual.kinds], dtype=np.bool_)
     alike[some] = _alike(layout, PickedRows(rows, row_at[some].tolist()), files, some)
-    places = np.flatnonzero(left & ~alike).tolist()
-    for at, file in zip(places, some_of(files, places), strict=True):
+    left &= ~alike
+    for at, file in zip(np.flatnonzero(left).tolist(), some_of(files, left), strict=True):
         alike[at] = _say_the_same(layout, rows[row_at[at]], file)
     read, same = np.zeros((2, len(rows)), dtype=np.bool_)
     read[row_at[listed]], same[row_at[listed]] = was_read[listed], alike[listed]

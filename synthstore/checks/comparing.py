@@ -17,7 +17,7 @@ from synthstore.checks.parting import Usual
 from synthstore.checks.sound import rows_in
 from synthstore.checks.standing import standing
 from synthstore.checks.standing_files import StandingFiles
-from synthstore.model.columns import Bools, column_of, equal_to, picked
+from synthstore.model.columns import column_of, embedded, equal_to, picked
 from synthstore.model.embedding import EmbeddingState, FloatMatrix
 from synthstore.model.facts import FileStatus
 from synthstore.model.ids import EntityRef
@@ -76,14 +76,8 @@ def deserving(inventory: Inventory) -> StandingFiles:
     """
     dim, valid = inventory.dimension, EmbeddingState.VALID
     return judged(inventory).only(
-        embedded(inventory, dim), lambda _, f: f.embedding is valid and f.dim == dim
+        embedded(inventory.files, dim), lambda _, f: f.embedding is valid and f.dim == dim
     )
-
-
-def embedded(inventory: Inventory, dim: int | None) -> Bools:
-    """Which files hold a valid embedding of dimension ``dim``: shape (files,)."""
-    valid = equal_to(inventory.files, "embedding", EmbeddingState.VALID)
-    return valid & equal_to(inventory.files, "dim", dim)
 
 
 @once

@@ -8,11 +8,12 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 import numpy.typing as npt
 
-from synthstore.checks.comparing import UNIT_NORM_TOLERANCE, embedded, judged, judged_column
+from synthstore.checks.comparing import UNIT_NORM_TOLERANCE, judged, judged_column
 from synthstore.checks.finding import Finding, Severity
 from synthstore.checks.found import finding, once
 from synthstore.checks.ownership import owners
 from synthstore.checks.structure import STORE
+from synthstore.model.columns import embedded
 from synthstore.model.embedding import EmbeddingState
 from synthstore.model.facts import EntityFile
 from synthstore.model.ids import EntityRef
@@ -28,7 +29,7 @@ SHOWN = 10
 def _odd(inventory: Inventory) -> Mapping[EntityRef, EntityFile]:
     """Of these, all but the usual: a valid embedding of the store's dimension."""
     usual, dim = EmbeddingState.VALID, inventory.dimension
-    found = judged(inventory).those(~embedded(inventory, dim))
+    found = judged(inventory).those(~embedded(inventory.files, dim))
     return {r: f for r, f in found if f.embedding is not usual or f.dim != dim}
 
 

@@ -7,8 +7,6 @@ from contextlib import suppress
 from graphlib import CycleError, TopologicalSorter
 from itertools import chain
 
-import numpy as np
-
 from synthstore.checks.agreement import agreeing
 from synthstore.checks.composites import Composite, unlike
 from synthstore.checks.finding import Finding
@@ -30,7 +28,7 @@ def _assemblies(inventory: Inventory) -> tuple[tuple[EntityRef, EntityFile, Reco
     if not are.any():
         return ()
     if agreeing(inventory):
-        files = some_of(inventory.files, np.flatnonzero(are).tolist())
+        files = some_of(inventory.files, are)
         read = ((file.ref, file, file.record) for file in files)
         return tuple((ref, file, rec) for ref, file, rec in read if ref and rec)
     stand = standing(inventory)

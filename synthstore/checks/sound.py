@@ -18,8 +18,9 @@ from synthstore.checks import blocks
 from synthstore.checks.blocks import Positions
 from synthstore.checks.found import once
 from synthstore.checks.pairing import Pairs, pairs_of
-from synthstore.model.columns import Bools, column_of, equal_to, picked
-from synthstore.model.embedding import EmbeddingState, IdArray
+from synthstore.model import columns
+from synthstore.model.columns import Bools, column_of, picked
+from synthstore.model.embedding import IdArray
 from synthstore.model.entries import columns_of
 from synthstore.model.facts import MappingFacts, PartStatus
 from synthstore.model.ids import id_problem, vector_name
@@ -69,7 +70,7 @@ def _problems(pairs: Pairs, *, native: bool) -> Iterator[str | None]:
 def embedded(inventory: Inventory) -> bool:
     """Whether each file of a pair has a valid embedding of the store's dimension."""
     pairs = pairs_of(inventory)
-    return pairs is not None and bool(_usual(pairs, inventory.dimension).all())
+    return pairs is not None and bool(columns.embedded(pairs.files, inventory.dimension).all())
 
 
 @once
@@ -149,7 +150,7 @@ def _vectors(inventory: Inventory) -> _Vectors | None:
     if at is None or len(set(names)) < len(names):
         return None
     have = at >= 0
-    if not inventory.quick and not np.array_equal(have, _usual(pairs, index.dim)):
+    if not inventory.quick and not np.array_equal(have, columns.embedded(pairs.files, index.dim)):
         return None
     if have.all():
         return _Vectors(names, numbers, at, have)
@@ -172,9 +173,3 @@ def _positions(numbers: IdArray, ids: IdArray) -> Positions | None:
     at[order[found]] = np.arange(len(ids))
     several = int((at >= 0).sum()) < len(ids) or stands_twice(ascending)
     return None if several else at
-
-
-def _usual(pairs: Pairs, dim: int | None) -> Bools:
-    """Which files have a valid embedding of dimension ``dim``."""
-    valid = equal_to(pairs.files, "embedding", EmbeddingState.VALID)
-    return valid & equal_to(pairs.files, "dim", dim)

@@ -7,8 +7,6 @@ from heapq import merge
 from itertools import chain
 from operator import itemgetter
 
-import numpy as np
-
 from synthstore.checks.parting import Usual
 from synthstore.model.columns import Bools, some_of
 from synthstore.model.facts import EntityFile
@@ -72,7 +70,7 @@ class StandingFiles(FilesBesideUsual):
     def those(self, wanted: Bools) -> Iterator[tuple[EntityRef, EntityFile]]:
         """The usual ones among the ``wanted`` of all files, and all that are not usual."""
         usual = self.usual.only(wanted)
-        files = some_of(usual.files, np.flatnonzero(usual.are).tolist())
+        files = some_of(usual.files, usual.are)
         return chain(zip(usual.refs(), files, strict=True), self.others.items())
 
     def only(self, wanted: Bools, other: Callable[[EntityRef, EntityFile], bool]) -> StandingFiles:

@@ -20,6 +20,7 @@ import numpy.typing as npt
 
 from synthstore.model.digests import are_digests
 from synthstore.model.facts import EntityFile, Record, Stat
+from synthstore.model.states import EmbeddingState
 
 Bools = npt.NDArray[np.bool_]
 
@@ -361,13 +362,19 @@ def _equal_to(run: FileRun, name: str, wanted: AbstractSet[object]) -> Bools:
     return np.array([own in wanted for own in run.column(name)], dtype=np.bool_)
 
 
+def embedded(files: Sequence[EntityFile], dim: int | None) -> Bools:
+    """Which ``files`` hold a valid embedding of dimension ``dim``: shape (files,)."""
+    return equal_to(files, "embedding", EmbeddingState.VALID) & equal_to(files, "dim", dim)
+
+
 def runs_of(files: Sequence[EntityFile]) -> Sequence[FileRun]:
     """The columns that they are kept as, run by run; none where they are kept as objects."""
     return files.runs if isinstance(files, FileTable) and not files.is_made else ()
 
 
-def some_of(files: Sequence[EntityFile], places: Iterable[int]) -> Iterator[EntityFile]:
-    """The files at ``places``, which ascend."""
+def some_of(files: Sequence[EntityFile], which: Bools) -> Iterator[EntityFile]:
+    """Those of the ``files`` that are meant."""
+    places = np.flatnonzero(which).tolist()
     if isinstance(files, FileTable):
         return files.some(places)
     return map(files.__getitem__, places)

@@ -102,8 +102,13 @@ def _lost(report: RepairReport) -> Iterator[Line]:
             if action.kind == "drop-row" and action.because == because
         ]
         if lost:
-            more = f" and {number(len(lost) - SHOWN)} more" if len(lost) > SHOWN else ""
-            yield Line(f"{story}: {', '.join(lost[:SHOWN])}{more}", "warning")
+            yield Line(f"{story}: {_names(lost)}", "warning")
+
+
+def _names(ids: Sequence[str]) -> str:
+    """The first of them, and how many more there are."""
+    more = f" and {number(len(ids) - SHOWN)} more" if len(ids) > SHOWN else ""
+    return ", ".join(ids[:SHOWN]) + more
 
 
 def _recovered(report: RepairReport) -> Line:
@@ -167,8 +172,7 @@ def _repairs(code: str, found: Sequence[Finding]) -> Iterator[Line]:
         of.setdefault(finding.repair, []).append(finding.subject.id)
     for repair, ids in of.items():
         if repair not in ("", "left"):
-            more = f" and {number(len(ids) - SHOWN)} more" if len(ids) > SHOWN else ""
-            whose = f" of {', '.join(ids[:SHOWN])}{more}" if len(of) > 1 else ""
+            whose = f" of {_names(ids)}" if len(of) > 1 else ""
             yield Line(f"{code}: repair{whose}: {repair}", "dim")
 
 

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from synthstore.checks.comparing import embedded
 from synthstore.checks.sound import rows_in
 from synthstore.model.chosen import Order
+from synthstore.model.columns import embedded
 from synthstore.model.embedding import EmbeddingState
 from synthstore.model.ids import EntityRef
 from synthstore.repair.state import Entities
@@ -20,7 +20,7 @@ class Embedded:
 
     def __init__(self, inventory: Inventory, entities: Entities, dim: int) -> None:
         self._inventory, self._entities, self._dim = inventory, entities, dim
-        self.usual = entities.files.usual.only(embedded(inventory, dim))
+        self.usual = entities.files.usual.only(embedded(inventory.files, dim))
         """The usual ones among them."""
 
     def has(self, ref: EntityRef) -> bool:

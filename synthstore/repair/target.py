@@ -6,13 +6,9 @@ written depends on nothing but the store's own bytes: no clock, no chance.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-import numpy as np
-
 from synthstore.checks.standing import lost_folders
 from synthstore.model.columns import Bools, each_of, equal_to, some_of
-from synthstore.model.facts import EntityFile, FileStatus
+from synthstore.model.facts import FileStatus
 from synthstore.model.ids import EntityRef
 from synthstore.model.paths import folder_of
 from synthstore.repair.cataloguing import aim_catalog
@@ -42,7 +38,7 @@ def needs(basis: Basis) -> frozenset[EntityRef]:
     wanted = {c.ref for c in standing.claims if c.ref not in standing.standing_file}
     wanted |= set(basis.frozen_paths.values())
     wanted |= standing.hurt.keys()
-    lacking = _files(basis.inventory, _whole_lacking(basis.inventory, "E003"))
+    lacking = some_of(basis.inventory.files, _whole_lacking(basis.inventory, "E003"))
     refs = (file.ref for file in lacking)
     wanted |= {ref for ref in refs if ref is not None}
     if basis.wishes.select:
@@ -58,15 +54,11 @@ def _whole_lacking(inventory: Inventory, *codes: str) -> Bools:
     return whole & equal_to(inventory.files, "embedding", *states)
 
 
-def _files(inventory: Inventory, which: Bools) -> Iterator[EntityFile]:
-    return some_of(inventory.files, np.flatnonzero(which).tolist())
-
-
 def hurt_paths(inventory: Inventory) -> frozenset[str]:
     """Files whose bytes the target is computed from."""
     hurt = equal_to(inventory.files, "status", FileStatus.TORN, FileStatus.INCOMPLETE)
     lacking = _whole_lacking(inventory, *LACKING.values())
-    return frozenset(file.path for file in _files(inventory, hurt | lacking))
+    return frozenset(file.path for file in some_of(inventory.files, hurt | lacking))
 
 
 def _refusal(
