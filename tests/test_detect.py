@@ -128,7 +128,7 @@ def test_real_stores(folder: str, name: str) -> None:
 def test_at_most_fifty_files_are_looked_into(name: Name, tmp_path: Path) -> None:
     built = build(name, tmp_path / "store", memories=120, dim=2)
     evidence = gather(built.root)
-    assert 25 < len(evidence.samples) <= SAMPLE_SIZE
+    assert 25 < len(tuple(evidence.samples)) <= SAMPLE_SIZE
     assert detect(evidence).name == name
 
 
@@ -376,7 +376,8 @@ def test_links_and_devices_are_no_evidence(tmp_path: Path) -> None:
     os.mkfifo(root / "mem_000000000001.json")
     os.mkfifo(root / "faiss_index.bin.mapping.json")
     evidence = gather(root)
-    assert (evidence.catalog, evidence.samples, evidence.folders) == (None, (), frozenset())
+    samples = tuple(evidence.samples)
+    assert (evidence.catalog, samples, evidence.folders) == (None, (), frozenset())
     assert (evidence.catalog_problem or "").startswith("is unreadable")
 
 
