@@ -6,8 +6,9 @@ import json
 import os
 import shutil
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Never
 
 import pytest
 
@@ -130,6 +131,27 @@ def test_at_most_fifty_files_are_looked_into(name: Name, tmp_path: Path) -> None
     evidence = gather(built.root)
     assert 25 < len(tuple(evidence.samples)) <= SAMPLE_SIZE
     assert detect(evidence).name == name
+
+
+class Unasked(Sequence[Sample]):
+    """Samples that a test does not expect anybody to read."""
+
+    def __len__(self) -> int:
+        raise AssertionError
+
+    def __getitem__(self, at: object) -> Never:
+        raise AssertionError
+
+
+def test_files_are_not_read_where_catalog_and_vectors_agree() -> None:
+    catalog = {"memories": {}, "metadata": {"memory_count": 0}}
+    vectors = frozenset({"vector_index/mapping.json"})
+    told = Evidence("here", catalog=catalog, vectors=vectors, samples=Unasked())
+    assert detect(told).name == "native"
+    with pytest.raises(AssertionError):
+        detect(told, "native")
+    with pytest.raises(AssertionError):
+        detect(Evidence("here", catalog=catalog, samples=Unasked()))
 
 
 @pytest.mark.parametrize("count", [0, 1, 49, 50, 51, 99, 100, 101, 1000])
