@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
@@ -77,8 +77,7 @@ class Known:
         Then nothing is known any more: whoever waits for the look holds this, and must not hold the
         facts twice by it.
         """
-        asked = {candidate.path for candidate in candidates}
-        same = [path for path in self._unmoved(root) if path in asked]
+        same = list(_listed(self._unmoved(root), candidates))
         files, tables = self._files, self._tables
         fresh: list[Candidate] = []
         if not len(same) == len(files) == len(candidates):
@@ -102,6 +101,17 @@ class Known:
                 continue
             stats = {file.path: file.stat for file in run}
             yield from (path for path, status in found.items() if stats[path] == stat_of(status))
+
+
+def _listed(paths: Iterable[str], candidates: Iterable[Candidate]) -> Iterator[str]:
+    """Those of the ``paths`` that are a candidate's; both are sorted, and may be millions."""
+    left = iter(candidates)
+    one = next(left, None)
+    for path in paths:
+        while one is not None and one.path < path:
+            one = next(left, None)
+        if one is not None and one.path == path:
+            yield path
 
 
 NOTHING = Known()
