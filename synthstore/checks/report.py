@@ -9,9 +9,15 @@ from typing import Literal
 
 from synthstore.checks.finding import Finding, Severity, Subject
 
-LOST = "its file is gone, and no copy of it survives"
+NO_COPY = "no copy of it survives"
+"""So ends why a row is dropped whose entity is lost for good."""
+
+GIVEN_AWAY = "the file it names bears another's id, and was accepted as it is"
+"""Why another is lost."""
+
+LOST = f"its file is gone, and {NO_COPY}"
 NO_FILE = "no file holds it; repair looks for other copies, rebuild-index does not"
-"""Why a row is dropped whose entity is lost for good."""
+"""Why a row is dropped by what does not look for copies."""
 
 ActionStatus = Literal["planned", "done", "skipped", "failed"]
 
