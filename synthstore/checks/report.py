@@ -57,7 +57,7 @@ class Report:
     layout: str
     quick: bool
     complete: bool
-    """False where the look was cut short (a subset, a file that could not be read)."""
+    """False where not all was looked at: only a subset was asked for, or some was unreadable."""
     started_at: str
     """ISO 8601 with microseconds and ``Z``."""
     elapsed_seconds: float
@@ -69,6 +69,8 @@ class Report:
     """The exact next command; None where none is needed."""
     counts: Counts
     findings: tuple[Finding, ...]
+    unread: bool = False
+    """Whether some of what was to be looked at could not be."""
 
     @property
     def by_severity(self) -> Mapping[str, int]:
@@ -83,10 +85,10 @@ class Report:
 
     @property
     def exit_code(self) -> int:
-        """0, 1 for findings at or above the threshold, else 3 if the look was cut short."""
+        """0, 1 for findings at or above the threshold, else 3 if something could not be read."""
         if not self.clean:
             return 1
-        return 0 if self.complete else 3
+        return 3 if self.unread else 0
 
 
 @dataclass(frozen=True, kw_only=True)
