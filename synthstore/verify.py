@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from synthstore.checks.catalogue import CATALOGUE
+from synthstore.checks.catalogue import CATALOGUE, IN_FILES, IN_REPOSITORIES
 from synthstore.checks.finding import Finding, Severity
 from synthstore.checks.registry import check, speaks_of
 from synthstore.checks.report import Counts, Report
@@ -115,6 +115,7 @@ async def examine(
     command: str, store: Path, options: LookOptions, progress: Progress | None = None
 ) -> Examined:
     """As ``verify``, for a ``command`` that tells more of what was seen than its findings."""
+    require_visible(options)
     clock = Clock()
     root = find_root(store)
     layout = await asyncio.to_thread(recognise, root, options.layout)
@@ -137,6 +138,23 @@ async def examine(
         findings=shown,
     )
     return Examined(root, seen.inventory, report)
+
+
+def require_visible(options: LookOptions) -> None:
+    """Raise UsageError for a choice of which the look finds nothing, whatever the store is like."""
+    hidden = IN_REPOSITORIES | (IN_FILES if options.quick else frozenset())
+    for prefix in options.select:
+        meant = {code for code in CATALOGUE if code.startswith(prefix)}
+        if meant <= IN_REPOSITORIES:
+            raise UsageError(
+                f"{prefix} is about a repository, not about a store",
+                hint="'synthstore snapshots check --repo REPO' looks for it",
+            )
+        if meant <= hidden:
+            raise UsageError(
+                f"a quick look reads no files, so it cannot find {prefix}",
+                hint="leave out --quick, or choose other codes",
+            )
 
 
 def require_known(seen: Look, ids: frozenset[str]) -> None:

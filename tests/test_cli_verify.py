@@ -170,6 +170,29 @@ def test_a_code_that_does_not_exist(cli: Program, store: Built) -> None:
     assert "'X9'" in result.document["error"]["message"]
 
 
+@pytest.mark.parametrize("code", ["M004", "E", "M003,C004", "A02"])
+def test_a_quick_look_does_not_call_clean_what_it_cannot_see(
+    cli: Program, store: Built, code: str
+) -> None:
+    for stores in ([store.root], [store.root, store.root]):
+        result = cli("verify", *stores, "--quick", "--select", code, "--json")
+        assert result.code == 2
+        assert code.split(",", maxsplit=1)[0] in result.document["error"]["message"]
+    assert cli("verify", store.root, "--select", code).code == 0
+
+
+def test_a_quick_look_for_what_it_sees(cli: Program, store: Built) -> None:
+    assert cli("verify", store.root, "--quick", "--select", "M,V004,S").code == 0
+
+
+def test_what_is_about_repositories_is_not_looked_for_in_a_store(
+    cli: Program, store: Built
+) -> None:
+    result = cli("verify", store.root, "--select", "K001")
+    assert result.code == 2
+    assert "snapshots check" in result.err
+
+
 @pytest.mark.parametrize("text", ["3", "0/7", "8/7", "a/b", "3/7/9"])
 def test_a_subset_that_names_no_part(cli: Program, store: Built, text: str) -> None:
     assert cli("verify", store.root, "--subset", text).code == 2
