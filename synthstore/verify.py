@@ -30,6 +30,7 @@ from synthstore.store.opening import Clock, find_root
 
 if TYPE_CHECKING:
     from synthstore.repository.place import Place
+    from synthstore.rot import Newest
 
 LOOKS = 3
 """How often a store that moves is looked at before its findings are believed."""
@@ -67,10 +68,13 @@ class LookOptions:
     caps: Caps = DEFAULT_CAPS
     held: bool = False
     """As ``ScanOptions`` has it."""
-    repositories: tuple[Place, ...] = ()
-    """Where the newest snapshots are that files are held against."""
-    despite_losses: bool = False
-    """Whether a repository whose newest list of files is lost gainsays nothing, and is no error."""
+    against: Newest | None = None
+    """The newest snapshots, that files are held against."""
+
+    @property
+    def repositories(self) -> tuple[Place, ...]:
+        """Where these are."""
+        return () if self.against is None else self.against.places
 
     @property
     def scan(self) -> ScanOptions:
@@ -208,8 +212,9 @@ async def _look_once(
     known: Known = NOTHING,
 ) -> Look:
     inventory = await scan(root, layout, options.scan, progress, known)
-    if options.repositories:
-        inventory = await asyncio.to_thread(_held_against, root, inventory, options)
+    if options.against is not None:
+        gainsaid = await asyncio.to_thread(options.against.gainsaid, root, inventory)
+        inventory = replace(inventory, gainsaid=gainsaid)
     findings = await asyncio.to_thread(
         check,
         inventory,
@@ -219,13 +224,6 @@ async def _look_once(
         severities=options.severities,
     )
     return Look(inventory, tuple(findings))
-
-
-def _held_against(root: Path, inventory: Inventory, options: LookOptions) -> Inventory:
-    from synthstore.rot import gainsaid, newest  # noqa: PLC0415 - most looks need no repository
-
-    references = newest(root, options.repositories, despite_losses=options.despite_losses)
-    return replace(inventory, gainsaid=gainsaid(inventory, references))
 
 
 def _in_both(first: Sequence[Finding], second: Sequence[Finding]) -> tuple[Finding, ...]:

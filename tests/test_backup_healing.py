@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 
 from synthstore.model.ids import EntityRef
+from synthstore.repository.manifest import Snapshot, Tree
+from synthstore.repository.vault import Repository
 from synthstore.scan.scanner import scan
 from synthstore.store.changes import LOG, Deed, Logged, spell
 from synthstore.store.evidence import recognise
@@ -21,7 +23,7 @@ from synthstore.testing.stores import Built
 from tests.operate import codes, look
 from tests.program import Program, Result, validate
 from tests.trees import sha_tree
-from tests.vaults import back_up, place_at, settle
+from tests.vaults import back_up, opened, place_at, settle
 
 LAYOUTS: tuple[Name, ...] = ("native", "core-4", "core-3")
 
@@ -231,3 +233,31 @@ def test_what_the_log_says_was_deleted_stays_so(cli: Program, tmp_path: Path) ->
     orphan(built, memory)
     assert cli("repair", built.root, "--repo", repo, "--yes").code == 0
     assert not built.file(memory).exists()
+
+
+def test_a_list_of_files_is_read_once_a_command(
+    cli: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    built, repo = stores.build("native", tmp_path / "store"), tmp_path / "repo"
+    settle(built.root)
+    back_up(built.root, place_at(repo))
+    older = built.memories[0]
+    raw = built.raw(older)
+    built.file(older).unlink()
+    back_up(built.root, place_at(repo))
+    rot(built, built.memories[1])
+    read: list[str] = []
+    tree = Repository.tree
+
+    def counted(self: Repository, snapshot: Snapshot) -> Tree:
+        read.append(snapshot.id)
+        return tree(self, snapshot)
+
+    monkeypatch.setattr(Repository, "tree", counted)
+    assert cli("repair", built.root, "--repo", repo, "--yes").code == 0
+    assert built.raw(older) == raw
+    assert sorted(read) == sorted(one.id for one in opened(place_at(repo)).snapshots())
+    read.clear()
+    others = stores.build("core-4", tmp_path / "others")
+    assert cli("verify", built.root, others.root, "--repo", repo).code == 0
+    assert len(read) == 2

@@ -114,7 +114,7 @@ async def verify(
             jobs=common.jobs,
             cluster=options.cluster(executor),
             severities=options.severities(common.config, CATALOGUE),
-            repositories=tuple(vault.places([repo] if repo else None)),
+            against=vault.newest([repo] if repo else None),
         )
         require_visible(look)
         reports, errors = await _look_at(paths, look, common, meter)

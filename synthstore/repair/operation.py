@@ -42,7 +42,7 @@ from synthstore.verify import (
 )
 
 if TYPE_CHECKING:
-    from synthstore.repository.place import Place as Storage
+    from synthstore.rot import Newest
 
 Confirm = Callable[[RepairReport], bool]
 
@@ -72,8 +72,8 @@ class RepairOptions:
     layout: str | None = None
     sources: tuple[Source, ...] = ()
     """Where to look for copies beside the store itself: repositories."""
-    repositories: tuple[Storage, ...] = ()
-    """Whose newest snapshots the files are held against."""
+    against: Newest | None = None
+    """The newest snapshots, that files are held against."""
     copies: Copies = DEFAULT_COPIES
     """The index backups that are taken before the catalog is replaced."""
 
@@ -85,8 +85,7 @@ class RepairOptions:
             jobs=self.jobs,
             severities=self.severities,
             layout=self.layout,
-            repositories=self.repositories,
-            despite_losses=True,
+            against=self.against,
         )
 
     @property
