@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 from collections.abc import Callable
@@ -12,8 +13,10 @@ import pytest
 from synthstore.testing import harm
 from synthstore.testing.damages import contents
 from synthstore.testing.stores import Built, build
+from synthstore.verify import LookOptions, verify
 from tests.program import Program
 from tests.trees import sha_tree, stamps
+from tests.users import as_nobody, common_folder
 
 
 @pytest.fixture
@@ -209,6 +212,18 @@ def test_damage_is_found_in_its_subset_alone(cli: Program, store: Built) -> None
     harm.hurt_part(store.file(store.memories[0]), harm.nulled)
     parts = [cli("verify", store.root, "--subset", f"{n}/3").code for n in (1, 2, 3)]
     assert sorted(parts) == [0, 0, 1]
+
+
+def test_what_could_not_be_read_is_partial_though_nothing_is_told() -> None:
+    with common_folder() as folder, as_nobody():
+        built = build("native", folder / "store")
+        closed = built.file(built.memories[0])
+        closed.chmod(0)
+        options = (LookOptions(jobs=1, fail_on=None), LookOptions(jobs=1, select=("C",)))
+        looks = [asyncio.run(verify(built.root, one)) for one in options]
+        closed.chmod(0o600)
+    assert [report.exit_code for report in looks] == [3, 3]
+    assert not any(report.complete for report in looks)
 
 
 def test_known_findings_are_silent_and_counted(cli: Program, store: Built, tmp_path: Path) -> None:
