@@ -220,7 +220,13 @@ _VECTORS = (
         "rebuild it; the bad file is kept",
     ),
     Entry("V003", "memory-without-vector", _ERROR, "valid embedding, no vector", "add the vector"),
-    Entry("V004", "orphan-vector", _ERROR, "vector that no live entity owns", "remove the vector"),
+    Entry(
+        "V004",
+        "orphan-vector",
+        _ERROR,
+        "vector that no live entity owns",
+        "bring its memory back from a snapshot, with --repo, else remove the vector",
+    ),
     Entry(
         "V005",
         "stale-vector",

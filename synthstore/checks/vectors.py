@@ -14,8 +14,6 @@ from synthstore.model.facts import PartStatus
 from synthstore.model.ids import numeric_id, vector_id
 from synthstore.scan.inventory import Inventory
 
-_FROM_SNAPSHOT = "with --repo bring it back from a snapshot that holds it, else remove the vector"
-
 
 def _index(inventory: Inventory) -> Subject:
     return Subject("index", inventory.index.path)
@@ -103,7 +101,6 @@ def orphan_vectors(inventory: Inventory) -> Iterator[Finding]:
             else f"the vector of {name}, which has neither file nor row: a search finds what is "
             "not there",
             evidence={} if name is None else {"vector_id": name},
-            repair=None if name is None else _FROM_SNAPSHOT,
         )
 
 
