@@ -220,7 +220,13 @@ _VECTORS = (
         "rebuild it; the bad file is kept",
     ),
     Entry("V003", "memory-without-vector", _ERROR, "valid embedding, no vector", "add the vector"),
-    Entry("V004", "orphan-vector", _ERROR, "vector that no live entity owns", "remove the vector"),
+    Entry(
+        "V004",
+        "orphan-vector",
+        _ERROR,
+        "vector that no live entity owns",
+        "bring its memory back from a snapshot, with --repo, else remove the vector",
+    ),
     Entry(
         "V005",
         "stale-vector",
@@ -302,3 +308,14 @@ CATALOGUE: Mapping[str, Entry] = {
     )
 }
 """Every code that a finding can carry."""
+
+_BODIES = tuple(f"{kind}{number:03}" for kind in "MA" for number in range(3, 12))
+
+IN_FILES = frozenset(
+    {"C008", *_BODIES, "A020", "A021", "A022", "A023"}
+    | {"E001", "E002", "E003", "E004", "E005", "E006", "V003", "V005", "V009", "V011"}
+)
+"""What only a look into the entity files, or at the vectors themselves, can find."""
+
+IN_REPOSITORIES = frozenset({"K001"})
+"""What no look at a store finds."""

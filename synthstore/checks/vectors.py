@@ -89,7 +89,7 @@ def orphan_vectors(inventory: Inventory) -> Iterator[Finding]:
     if not _comparable(inventory):
         return
     unknown = owners(inventory).unknown
-    named = _mapped_names(inventory) if unknown else {}
+    named = mapped_names(inventory) if unknown else {}
     for number in unknown:
         name = named.get(number)
         yield finding(
@@ -104,7 +104,7 @@ def orphan_vectors(inventory: Inventory) -> Iterator[Finding]:
         )
 
 
-def _mapped_names(inventory: Inventory) -> Mapping[int, str]:
+def mapped_names(inventory: Inventory) -> Mapping[int, str]:
     """The first name that any mapping gives each number."""
     named: dict[int, str] = {}
     for mapping in inventory.mappings:
