@@ -131,8 +131,7 @@ async def examine(
         store=str(store),
         layout=layout.name,
         quick=options.quick,
-        complete=not (is_unread(seen.inventory) or options.subset),
-        unread=is_unread(seen.inventory),
+        complete=is_complete(seen.inventory, options),
         started_at=clock.started_at,
         elapsed_seconds=clock.elapsed(),
         clean=is_clean(shown, options.fail_on),
@@ -262,9 +261,10 @@ def is_clean(findings: Sequence[Finding], fail_on: Severity | None) -> bool:
     return fail_on is None or all(finding.severity < fail_on for finding in findings)
 
 
-def is_unread(inventory: Inventory) -> bool:
-    """Whether something could not be read that was meant to be."""
-    return bool(inventory.access) or FileStatus.UNREADABLE in column_of(inventory.files, "status")
+def is_complete(inventory: Inventory, options: LookOptions) -> bool:
+    """Whether every part was looked at that was meant to be."""
+    unread = FileStatus.UNREADABLE in column_of(inventory.files, "status")
+    return not (unread or inventory.access or options.subset)
 
 
 def counts_of(inventory: Inventory) -> Counts:

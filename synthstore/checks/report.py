@@ -57,7 +57,7 @@ class Report:
     layout: str
     quick: bool
     complete: bool
-    """False where not all was looked at: only a subset was asked for, or some was unreadable."""
+    """False where the look was cut short (a subset, a file that could not be read)."""
     started_at: str
     """ISO 8601 with microseconds and ``Z``."""
     elapsed_seconds: float
@@ -69,8 +69,6 @@ class Report:
     """The exact next command; None where none is needed."""
     counts: Counts
     findings: tuple[Finding, ...]
-    unread: bool = False
-    """Whether some of what was to be looked at could not be."""
 
     @property
     def by_severity(self) -> Mapping[str, int]:
@@ -85,10 +83,10 @@ class Report:
 
     @property
     def exit_code(self) -> int:
-        """0, 1 for findings at or above the threshold, else 3 if something could not be read."""
+        """0, 1 for findings at or above the threshold, else 3 if the look was cut short."""
         if not self.clean:
             return 1
-        return 3 if self.unread else 0
+        return 0 if self.complete else 3
 
 
 @dataclass(frozen=True, kw_only=True)
