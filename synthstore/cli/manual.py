@@ -12,7 +12,7 @@ EXIT_CODES = {
     0: "done; verify and repair: nothing left at or above --fail-on",
     1: "findings at or above --fail-on",
     2: "wrong usage",
-    3: "partial: some input could not be read; all the rest was done",
+    3: "partial: some input not read, or the look cut short; all else done",
     4: "failed; the store is as it was, or the next repair completes it",
     10: "not a storage directory, an unclear layout, or a newer format",
     11: "locked by another process",
