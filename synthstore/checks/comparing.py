@@ -17,6 +17,7 @@ from synthstore.checks.parting import Usual
 from synthstore.checks.sound import rows_in
 from synthstore.checks.standing import standing
 from synthstore.checks.standing_files import StandingFiles
+from synthstore.model.chosen import Vectors
 from synthstore.model.columns import column_of, embedded, equal_to, picked
 from synthstore.model.embedding import EmbeddingState, FloatMatrix
 from synthstore.model.facts import FileStatus
@@ -44,7 +45,7 @@ class _Pairs(NamedTuple):
     ref: Callable[[int], EntityRef]
     """Whose each is."""
     norms: npt.NDArray[np.float64]
-    columns: tuple[FloatMatrix, Positions, FloatMatrix, Positions]
+    columns: tuple[Vectors, Positions, FloatMatrix, Positions]
     """All vectors, the positions meant, all embeddings, the rows meant."""
 
 

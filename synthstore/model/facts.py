@@ -12,7 +12,8 @@ from synthstore.model.ids import EntityRef, Kind
 from synthstore.model.states import EmbeddingState
 
 if TYPE_CHECKING:
-    from synthstore.model.embedding import FloatMatrix, IdArray
+    from synthstore.model.chosen import Vectors
+    from synthstore.model.embedding import IdArray
 
 
 class FileStatus(StrEnum):
@@ -193,8 +194,9 @@ class IndexFacts:
     """False for a bare index, whose ids are positions (V010)."""
     ids: IdArray | None = None
     """int64, shape (ntotal,); positions where has_ids is False."""
-    vectors: FloatMatrix | None = None
-    """float32, shape (ntotal, dim); None in a quick look."""
+    vectors: Vectors | None = None
+    """float32, shape (ntotal, dim); None in a quick look. Of many, those that are embeddings may be
+    the rows of these."""
     exact: bool = True
     """False where the index stores vectors lossily, so they cannot equal the embeddings."""
 

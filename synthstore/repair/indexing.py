@@ -14,7 +14,7 @@ from synthstore.checks.comparing import compare, is_normalised
 from synthstore.checks.finding import Subject
 from synthstore.checks.ownership import SEQUENTIAL_BELOW
 from synthstore.checks.report import Action
-from synthstore.model.chosen import ChosenRows, Order, Vectors
+from synthstore.model.chosen import Order, Vectors, chosen
 from synthstore.model.embedding import EmbeddingState, FloatMatrix, FloatVector, IdArray
 from synthstore.model.facts import IndexFacts, PartStatus
 from synthstore.model.ids import EntityRef, in_order, numeric_id, vector_id
@@ -236,7 +236,7 @@ class _Indexer:
             self._note("replace-vector", kept.owners[row], int(kept.positions[row]), why)
         return stale
 
-    def _stale(self, kept: Kept, old: FloatMatrix) -> dict[int, FloatVector]:
+    def _stale(self, kept: Kept, old: Vectors) -> dict[int, FloatVector]:
         """Rows of ``kept`` to replace, and with what."""
         if self._foreign(kept):
             return {}
@@ -326,7 +326,7 @@ class _Indexer:
         rows += len(old)
         order = np.concatenate([kept.positions, rows[len(renewed) :]])
         order[list(renewed)] = rows[: len(renewed)]
-        return ChosenRows(old, fresh, order)
+        return chosen(old, fresh, order)
 
     def _fresh(
         self, renewed: Mapping[int, FloatVector], added: list[EntityRef]

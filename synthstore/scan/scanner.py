@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import time
 import zlib
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass
+from functools import partial
 from heapq import merge
 from itertools import islice
 from operator import attrgetter, le
@@ -70,6 +71,15 @@ class ScanOptions:
             return True
         part, parts = self.subset
         return zlib.crc32(path.encode("utf-8", "surrogateescape")) % parts == part - 1
+
+
+@dataclass(frozen=True, slots=True)
+class _Begun:
+    """What is read of the parts while the entities are."""
+
+    claims: Claims
+    index: IndexFacts | None
+    """None: it is read once the embeddings are there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,12 +145,13 @@ async def _read(
     progress: Progress | None,
 ) -> tuple[list[ShardFacts], dict[int, EmbeddingTable], _Parts]:
     """The entities, by workers, and the store's parts meanwhile."""
+    # Vectors that are embeddings take no room, if these are there first: of many that counts.
+    beside = options.quick or len(todo.read) < SHARING_PAYS_FROM
     with ExitStack() as stack:
         executor = stack.enter_context(executor_for(len(todo.read), options.jobs, options.cluster))
         shared = stack.enter_context(_arena_for(executor, options))
-        parts = asyncio.create_task(
-            asyncio.to_thread(_read_parts, root, layout, todo, quick=options.quick)
-        )
+        reader = partial(_index, root, layout, todo, options) if beside else None
+        parts = asyncio.create_task(asyncio.to_thread(_read_parts, root, layout, todo, reader))
         reading = Reading(
             executor=executor,
             arena=shared,
@@ -162,10 +173,11 @@ async def _read(
             # Left alone it would go on submitting to an executor that is shut down.
             entities.cancel()
             await asyncio.gather(parts, entities, return_exceptions=True)
-        return facts, join_tables(facts, shared), parts.result()
+        tables = join_tables(facts, shared)
+    return facts, tables, await asyncio.to_thread(_parts, root, layout, parts.result(), tables)
 
 
-def _rows_of(parts: asyncio.Task[_Parts]) -> Callable[[], Awaitable[Sequence[Row]]]:
+def _rows_of(parts: asyncio.Task[_Begun]) -> Callable[[], Awaitable[Sequence[Row]]]:
     async def rows() -> Sequence[Row]:
         # Who gives up waiting does not keep the others from the parts.
         catalog = (await asyncio.shield(parts)).claims.catalog.catalog
@@ -204,14 +216,28 @@ def _twins(todo: _Todo) -> Twins:
     return {dim: table.matrix for dim, table in tables}
 
 
-def _read_parts(root: Path, layout: Layout, todo: _Todo, *, quick: bool) -> _Parts:
+def _read_parts(
+    root: Path, layout: Layout, todo: _Todo, index: Callable[[], IndexFacts] | None
+) -> _Begun:
+    """Catalog and mappings, and the ``index`` by what reads it."""
     claims = todo.claims
     with ThreadPoolExecutor(1, thread_name_prefix="synthstore-index") as beside:
         # To read and to hash it needs no interpreter.
-        reading = beside.submit(_index, root, layout, todo, with_vectors=not quick)
+        reading = None if index is None else beside.submit(index)
         if claims is None or not claims.stand(root):
             claims = read_claims(root, layout)
-    index, mappings = reading.result(), _relevant(claims.mappings)
+    return _Begun(claims, None if reading is None else reading.result())
+
+
+def _parts(
+    root: Path, layout: Layout, begun: _Begun, tables: Mapping[int, EmbeddingTable]
+) -> _Parts:
+    """All that is to be known of the parts, the index held against the embeddings if it is left."""
+    claims, index = begun.claims, begun.index
+    if index is None:
+        twins = {dim: table.matrix for dim, table in tables.items()}
+        index = read_index_of(root, layout, twins)
+    mappings = _relevant(claims.mappings)
     unfinished = tuple(
         UnfinishedRun(run.run, run.command, run.owner_alive) for run in unfinished_runs(root)
     )
@@ -219,13 +245,13 @@ def _read_parts(root: Path, layout: Layout, todo: _Todo, *, quick: bool) -> _Par
     return _Parts(claims, index, unfinished, access)
 
 
-def _index(root: Path, layout: Layout, todo: _Todo, *, with_vectors: bool) -> IndexFacts:
+def _index(root: Path, layout: Layout, todo: _Todo, options: ScanOptions) -> IndexFacts:
     """The index, as it was read before if it still is as it was."""
     if todo.claims is not None and todo.reading is not None:
         index = todo.reading.result()
         if todo.claims.stands(root, index):
             return index
-    return read_index_of(root, layout, _twins(todo), with_vectors=with_vectors)
+    return read_index_of(root, layout, _twins(todo), with_vectors=not options.quick)
 
 
 def _closed(
