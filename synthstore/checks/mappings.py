@@ -72,7 +72,7 @@ def _against_index(inventory: Inventory, mapping: MappingFacts) -> dict[str, lis
     absent = at == NOBODY
     # A number that no entity owns may have any name: V004 says it.
     owner_at = np.where(absent, NOBODY, owned.owner_at[at] if len(owned.ids) else at)
-    each = zip(entries, map(owned.name, owner_at.tolist()), strict=True)
+    each = zip(entries, map(owned.name, owner_at.data), strict=True)
     misnamed = (name for name, own in each if own is not None and own != name)
     unmapped = np.flatnonzero(~np.isin(owned.ids, numbers))
     # Of a number that stands twice each is the owner's.

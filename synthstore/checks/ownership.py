@@ -71,7 +71,7 @@ class Ownership:
 
     def each(self) -> Iterator[EntityRef | None]:
         """The owner of each position, made anew."""
-        return map(self.entity, self.owner_at.tolist())
+        return map(self.entity, self.owner_at.data)
 
     @property
     def owners(self) -> tuple[EntityRef | None, ...]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import replace
-from itertools import count
 from operator import attrgetter
 from pathlib import Path
 from types import MappingProxyType
@@ -14,6 +13,7 @@ from synthstore.files.walk import stat_of, statuses
 from synthstore.model.catalog import Row, column
 from synthstore.model.columns import FileTable, column_of, each_of, spent
 from synthstore.model.facts import EntityFile, FileStatus, Stat
+from synthstore.model.text_places import TextPlaces
 from synthstore.scan.growing import closed_up
 from synthstore.scan.inventory import EmbeddingTable, Inventory
 from synthstore.scan.shard import Candidate, ShardFacts
@@ -121,26 +121,33 @@ class Shared:
 
     def __init__(self, rows: Sequence[Row]) -> None:
         self._rows = rows
-        self._place_of = dict(zip(column(rows, "id"), count()))
+        self._places = TextPlaces(column(rows, "id"))
 
     def facts(self, facts: ShardFacts) -> ShardFacts:
         """The same facts, whose files are spent by it; what they held twice can go."""
         files = FileTable.of(_shared(file, self._row_of(file)) for file in spent(facts.files))
-        own = {path: path for path in column_of(files, "path")}
-        blocks = {dim: (_own(own, paths), rest) for dim, (paths, rest) in facts.blocks.items()}
-        placed = {dim: (_own(own, paths), rest) for dim, (paths, rest) in facts.placed.items()}
-        tables = {d: replace(t, paths=_own(own, t.paths)) for d, t in facts.tables.items()}
+        own = _Own(column_of(files, "path"))
+        blocks = {dim: (own.of(paths), rest) for dim, (paths, rest) in facts.blocks.items()}
+        placed = {dim: (own.of(paths), rest) for dim, (paths, rest) in facts.placed.items()}
+        tables = {d: replace(t, paths=own.of(t.paths)) for d, t in facts.tables.items()}
         return ShardFacts(files, blocks, placed, tables)
 
     def _row_of(self, file: EntityFile) -> Row | None:
         """The row that names the file, if it is that of its id as well."""
-        place = None if file.id is None else self._place_of.get(file.id)
+        place = None if file.id is None else self._places.get(file.id)
         row = None if place is None else self._rows[place]
         return row if row is not None and row.path == file.path else None
 
 
-def _own(own: Mapping[str, str], paths: Sequence[str]) -> tuple[str, ...]:
-    return tuple(map(own.__getitem__, paths))
+class _Own:
+    """Texts, to be held instead of others like them."""
+
+    def __init__(self, texts: Sequence[str]) -> None:
+        self._texts, self._places = texts, TextPlaces(texts)
+
+    def of(self, others: Sequence[str]) -> tuple[str, ...]:
+        """The very texts for ``others``, which are all among them."""
+        return tuple(map(self._texts.__getitem__, self._places.of(others).tolist()))
 
 
 def _shared(file: EntityFile, row: Row | None) -> EntityFile:
