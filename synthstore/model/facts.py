@@ -201,6 +201,17 @@ class IndexFacts:
     """False where the index stores vectors lossily, so they cannot equal the embeddings."""
 
 
+class Spelling(NamedTuple):
+    """What shows how a long file may be spelt, when its bytes are gone."""
+
+    head: bytes
+    """Its first bytes."""
+    newline: bool
+    """Whether it ends with a line feed."""
+    is_ascii: bool
+    """Whether all its bytes are ASCII."""
+
+
 @dataclass(frozen=True, slots=True)
 class MappingFacts:
     """One mapping file (vector id → numeric id) as found."""
@@ -218,5 +229,7 @@ class MappingFacts:
     those that are 64-bit integers all the same."""
     raw: bytes | None = None
     """The bytes as they are: how they are spelt is kept when the file is written again."""
+    looks: Spelling | None = None
+    """Instead of ``raw`` where the file is long, and ``entries`` are all that it says."""
     encoding: str | None = None
     """What parts them from plain UTF-8, though they could be read."""
