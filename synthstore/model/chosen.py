@@ -56,26 +56,43 @@ class ChosenRows:
 Vectors: TypeAlias = FloatMatrix | ChosenRows
 
 
-def chosen(vectors: Vectors, more: FloatMatrix, order: Order) -> ChosenRows:
-    """Rows of ``vectors``, and behind them those of ``more``, in any order.
+def chosen(one: Vectors, other: Vectors, order: Order) -> ChosenRows:
+    """Rows of ``one``, and behind them those of ``other``, in any order.
 
-    Nothing is chosen twice: whatever ``vectors`` are, their rows are gathered in one go.
+    Nothing is chosen twice: whatever the two are, the rows are gathered in one go.
     """
-    if not isinstance(vectors, ChosenRows):
-        return ChosenRows(vectors, more, order)
-    late = order >= len(vectors)
-    numbers = order - len(vectors)
-    numbers[~late] = vectors.order[order[~late]]
-    if vectors.are_of(more) and len(more) == len(vectors.first):
-        return ChosenRows(vectors.first, vectors.second, numbers)
-    numbers[late] += len(vectors.first) + len(vectors.second)
-    return ChosenRows(vectors.first, np.concatenate([vectors.second, more]), numbers)
+    both = _both(_as_chosen(one), _as_chosen(other))
+    return ChosenRows(both.first, both.second, both.order[order])
+
+
+def _as_chosen(vectors: Vectors) -> ChosenRows:
+    if isinstance(vectors, ChosenRows):
+        return vectors
+    return ChosenRows(vectors, vectors[:0], np.arange(len(vectors), dtype=np.intp))
+
+
+def _both(one: ChosenRows, other: ChosenRows) -> ChosenRows:
+    """All rows of the one, then all of the other."""
+    if not (len(one) and len(other)):
+        return one if len(one) else other
+    if not one.are_of(other.first):
+        other = _as_chosen(other[:])
+        other = ChosenRows(one.first[:0], other.first, other.order)
+    first = max(one.first, other.first, key=len)
+    early, late = len(first), len(first) + len(one.second)
+    orders = (_renumbered(one, early), _renumbered(other, late))
+    return ChosenRows(first, np.concatenate([one.second, other.second]), np.concatenate(orders))
+
+
+def _renumbered(rows: ChosenRows, start: int) -> Order:
+    """Their order, once the second matrix begins at ``start``."""
+    count = len(rows.first)
+    return np.where(rows.order < count, rows.order, rows.order - count + start)
 
 
 def detached(vectors: Vectors, matrix: FloatMatrix, rows: Sequence[int]) -> Vectors:
     """The same vectors, though these ``rows`` of a ``matrix`` are about to change."""
-    everything = np.arange(len(vectors), dtype=np.intp)
-    found = vectors if isinstance(vectors, ChosenRows) else chosen(vectors, vectors[:0], everything)
+    found = _as_chosen(vectors)
     if not found.are_of(matrix):
         return vectors
     at = np.flatnonzero(np.isin(found.order, rows) & (found.order < len(found.first)))
