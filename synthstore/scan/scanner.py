@@ -10,7 +10,6 @@ from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass
 from functools import partial
-from heapq import merge
 from itertools import islice
 from operator import attrgetter, le
 from pathlib import Path
@@ -31,6 +30,7 @@ from synthstore.model.facts import (
     PartStatus,
     Stat,
 )
+from synthstore.model.merging import merged
 from synthstore.progress import Progress, SilentProgress
 from synthstore.scan.claims import Claims, read_claims, read_index_of
 from synthstore.scan.inventory import AccessProblem, EmbeddingTable, Inventory, UnfinishedRun
@@ -295,7 +295,7 @@ def _join_files(facts: Iterable[ShardFacts], unread: Sequence[EntityFile]) -> Fi
     if all(map(le, paths, islice(paths, 1, None))):
         return files
     # Each of them is in order, so that few files need to be objects at a time.
-    return FileTable.of(merge(*tables, key=attrgetter("path")))
+    return merged(tables)
 
 
 def _entity_folders(layout: Layout, listing: Listing) -> dict[str, bool]:
