@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import orjson
 import pytest
@@ -18,7 +20,7 @@ from synthstore.store.mapping_file import MappingContent
 
 NAMES = st.text(st.characters(codec="utf-8"), max_size=5)
 ENTRIES = st.dictionaries(NAMES, st.integers(0, 2**63 - 1), min_size=3, max_size=12)
-SPELLINGS = {
+SPELLINGS: dict[str, Callable[[Any], bytes]] = {
     "core": lambda value: json.dumps(value).encode(),
     "indented": lambda value: json.dumps(value, indent=4).encode(),
     "tabs": lambda value: json.dumps(value, indent="\t").encode(),
