@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator, Sequence
 from heapq import merge
-from operator import attrgetter
+from itertools import islice
+from operator import attrgetter, le
 
-from synthstore.model.columns import FileRun, FileTable
+from synthstore.model.columns import FileRun, FileTable, column_of
 from synthstore.model.facts import EntityFile
 
 _PATH = attrgetter("path")
@@ -18,8 +19,10 @@ def merged(tables: Sequence[Sequence[EntityFile]]) -> FileTable:
 
     Runs of the longest stay as they are where no file of another falls between theirs.
     """
-    if not tables:
-        return FileTable(())
+    joined = FileTable.joined(tables)
+    paths = column_of(joined, "path")
+    if all(map(le, paths, islice(paths, 1, None))):
+        return joined
     longest = max(tables, key=len)
     others = merge(*(table for table in tables if table is not longest), key=_PATH)
     table = longest if isinstance(longest, FileTable) else FileTable.of(longest)

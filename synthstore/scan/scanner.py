@@ -10,8 +10,7 @@ from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass
 from functools import partial
-from itertools import islice
-from operator import attrgetter, le
+from operator import attrgetter
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,7 +19,7 @@ from synthstore.files.memory import give_back
 from synthstore.files.walk import look, stat_of, statuses
 from synthstore.layout.base import Layout
 from synthstore.model.catalog import Row
-from synthstore.model.columns import FileTable, column_of
+from synthstore.model.columns import FileTable
 from synthstore.model.facts import (
     CatalogFacts,
     EntityFile,
@@ -113,7 +112,7 @@ async def scan(
     # Millions of names and facts are not kept twice while the rest is made of them.
     listing.candidates.clear()
     facts, tables, parts = await _read(root, layout, options, todo, progress)
-    files = _join_files(facts, unread)
+    files = merged([*(shard.files for shard in facts), unread])
     facts.clear()
     if len(files) >= SHARING_PAYS_FROM:
         give_back()
@@ -286,16 +285,6 @@ def _unread(
     else:
         looked_at = ((candidate, candidate.stat) for candidate in candidates)
     return (EntityFile(one.kind, one.path, FileStatus.UNREAD, stat) for one, stat in looked_at)
-
-
-def _join_files(facts: Iterable[ShardFacts], unread: Sequence[EntityFile]) -> FileTable:
-    tables = [*(shard.files for shard in facts), unread]
-    files = FileTable.joined(tables)
-    paths = column_of(files, "path")
-    if all(map(le, paths, islice(paths, 1, None))):
-        return files
-    # Each of them is in order, so that few files need to be objects at a time.
-    return merged(tables)
 
 
 def _entity_folders(layout: Layout, listing: Listing) -> dict[str, bool]:
