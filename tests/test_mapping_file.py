@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -75,6 +76,13 @@ def test_a_name_that_is_no_text_is_escaped_in_the_whole_file() -> None:
     entries = {"é": 1, "b": 2, "c": 3, "\ud800": 4}
     found = mapping_file.mapping_file(entries, None, default="native")
     assert found == mapping_content(entries, None, default="native")
+
+
+def test_what_it_is_to_say_is_not_what_proves_its_spelling(tmp_path: Path) -> None:
+    (tmp_path / "mapping.json").write_bytes(b'{"a":1,"b":2,"c":3}')
+    facts = replace(read_mapping(tmp_path, "mapping.json"), entries={"b": 2})
+    found = mapping_file.mapping_file({"b": 2, "d": 4}, facts, default="native")
+    assert written(found) == b'{"b":2,"d":4}'
 
 
 @pytest.mark.parametrize(

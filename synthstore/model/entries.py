@@ -29,8 +29,7 @@ class Entries(Mapping[str, int]):
     def share(self, texts: Iterable[str]) -> None:
         """Hold the very objects of ``texts`` for the names that are among them."""
         own = list(texts)
-        places = TextPlaces(own).of(self._names).tolist()
-        each = zip(self._names, places, strict=True)
+        each = zip(self._names, TextPlaces(own).of(self._names).data, strict=True)
         self._names = [name if at == NOWHERE else own[at] for name, at in each]
 
     @property

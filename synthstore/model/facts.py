@@ -210,6 +210,8 @@ class Spelling(NamedTuple):
     """Whether it ends with a line feed."""
     is_ascii: bool
     """Whether all its bytes are ASCII."""
+    entries: Mapping[str, int]
+    """All that it says: spelt rightly, they have its hash."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,6 +232,6 @@ class MappingFacts:
     raw: bytes | None = None
     """The bytes as they are: how they are spelt is kept when the file is written again."""
     looks: Spelling | None = None
-    """Instead of ``raw`` where the file is long, and ``entries`` are all that it says."""
+    """Instead of ``raw`` where the file is long, and its entries are all that it says."""
     encoding: str | None = None
     """What parts them from plain UTF-8, though they could be read."""

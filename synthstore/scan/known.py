@@ -13,7 +13,7 @@ from synthstore.files.walk import stat_of, statuses
 from synthstore.model.catalog import Row, column
 from synthstore.model.columns import FileTable, column_of, each_of, spent
 from synthstore.model.facts import EntityFile, FileStatus, Stat
-from synthstore.model.text_places import TextPlaces
+from synthstore.model.text_places import NOWHERE, TextPlaces
 from synthstore.scan.growing import closed_up
 from synthstore.scan.inventory import EmbeddingTable, Inventory
 from synthstore.scan.shard import Candidate, ShardFacts
@@ -146,8 +146,9 @@ class _Own:
         self._texts, self._places = texts, TextPlaces(texts)
 
     def of(self, others: Sequence[str]) -> tuple[str, ...]:
-        """The very texts for ``others``, which are all among them."""
-        return tuple(map(self._texts.__getitem__, self._places.of(others).tolist()))
+        """The ``others``, each the very text that there is like it."""
+        each = zip(others, self._places.of(others).data, strict=True)
+        return tuple(other if at == NOWHERE else self._texts[at] for other, at in each)
 
 
 def _shared(file: EntityFile, row: Row | None) -> EntityFile:

@@ -55,16 +55,15 @@ def _understand(path: str, raw: bytes, stat: Stat) -> MappingFacts:
     bad = tuple(key for key in parsed.value if entries.get(key, -1) < 0)
     if bad and not entries:
         return replace(found, problem="none of its values is a number that an index could hold")
-    sound = not (bad or parsed.rigid or parsed.encoding)
-    if sound and len(entries) >= LONG:
-        # What was read of it is all that it says, and its hash can prove how that is spelt.
-        looks = Spelling(raw[:_HEAD], raw.endswith(b"\n"), raw.isascii())
+    columns = Entries(entries)
+    if len(columns) >= LONG and not (bad or parsed.rigid or parsed.encoding):
+        looks = Spelling(raw[:_HEAD], raw.endswith(b"\n"), raw.isascii(), columns)
         found = replace(found, raw=None, looks=looks)
     return replace(
         found,
         status=PartStatus.OK,
         problem=f"{len(bad)} of its values are no numbers that FAISS ids can be" if bad else None,
-        entries=Entries(entries),
+        entries=columns,
         duplicate_keys=_duplicates(raw) if parsed.rigid else (),
         bad_entries=bad,
         encoding=parsed.encoding,

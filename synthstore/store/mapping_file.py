@@ -36,17 +36,19 @@ def mapping_file(
     entries: Mapping[str, int], like: MappingFacts | None, *, default: MappingStyle
 ) -> bytes | MappingContent:
     """A mapping file of ``entries``, spelt as ``like`` is; else in the ``default`` way."""
-    known = None if like is None else like.entries
-    if like is not None and like.looks is not None and known is not None:
-        head, newline, is_ascii = like.looks
-        looks = Looks(head, newline, lambda: is_ascii)
-        style = first_proven(looks, lambda style: _sha256(known, style) == like.sha256)
-    elif len(entries) < LONG or (like is not None and like.raw is not None):
-        raw = None if like is None else like.raw
-        return mapping_content(entries, raw, default=default, known=known)
-    else:
-        style = Style()
+    if like is not None and like.raw is not None:
+        return mapping_content(entries, like.raw, default=default, known=like.entries)
+    style = Style() if like is None else _style(like)
     return _spelt(entries, style if style.proven else STYLES[default])
+
+
+def _style(like: MappingFacts) -> Style:
+    """How a file is spelt whose bytes are gone; not proven where nothing tells."""
+    if like.looks is None:
+        return Style()
+    head, newline, is_ascii, known = like.looks
+    looks = Looks(head, newline, lambda: is_ascii)
+    return first_proven(looks, lambda style: _sha256(known, style) == like.sha256)
 
 
 def _spelt(entries: Mapping[str, int], style: Style) -> bytes | MappingContent:
