@@ -205,10 +205,17 @@ class NativeRows(RowColumns):
 
     def packed(self, name: str, places: Places) -> bytes | None:
         """A field of the rows at ``places``, integers of shape (rows,), as the bytes of all."""
+        at = self._in_columns(places) if self._odd else places
         own = len(self._own.ids)
-        if self._odd or not own or (places >= own).any():
-            return None
-        return self._own.packed(name, places)
+        return None if at is None or not own or (at >= own).any() else self._own.packed(name, at)
+
+    def _in_columns(self, places: Places) -> Places | None:
+        """Where in the columns the rows at ``places`` are; None if one of them is odd."""
+        import numpy as np  # noqa: PLC0415 - as in ``_Columns.packed``
+
+        odd = np.array(self._places_of_odd)
+        before, upto = (np.searchsorted(odd, places, side=side) for side in ("left", "right"))
+        return places - before if np.array_equal(before, upto) else None
 
     def places(self, paths: Iterable[str]) -> array[int]:
         """Where among the rows that of each path stands, -1 for that of none."""

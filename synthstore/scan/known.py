@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import replace
-from operator import attrgetter
+from operator import attrgetter, eq
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, TypeVar
 
 from synthstore.files.walk import stat_of, statuses
-from synthstore.model.catalog import Row, column
-from synthstore.model.columns import FileTable, column_of, each_of, spent
+from synthstore.model.catalog import Row, RowColumns, column
+from synthstore.model.columns import FileRun, FileTable, column_of, each_of, spent
 from synthstore.model.facts import EntityFile, FileStatus, Stat
 from synthstore.model.text_places import NOWHERE, TextPlaces
 from synthstore.scan.growing import closed_up
@@ -121,16 +121,39 @@ class Shared:
 
     def __init__(self, rows: Sequence[Row]) -> None:
         self._rows = rows
-        self._places = TextPlaces(column(rows, "id"))
+        self._ids: Sequence[str] = column(rows, "id")
+        self._places = TextPlaces(self._ids)
 
     def facts(self, facts: ShardFacts) -> ShardFacts:
         """The same facts, whose files are spent by it; what they held twice can go."""
-        files = FileTable.of(_shared(file, self._row_of(file)) for file in spent(facts.files))
+        files = FileTable(map(self._run, spent(facts.files)))
         own = _Own(column_of(files, "path"))
         blocks = {dim: (own.of(paths), rest) for dim, (paths, rest) in facts.blocks.items()}
         placed = {dim: (own.of(paths), rest) for dim, (paths, rest) in facts.placed.items()}
         tables = {d: replace(t, paths=own.of(t.paths)) for d, t in facts.tables.items()}
         return ShardFacts(files, blocks, placed, tables)
+
+    def _run(self, run: FileRun) -> FileRun:
+        shared = self._alike(run)
+        if shared is None:
+            return FileRun.of([_shared(file, self._row_of(file)) for file in run])
+        return shared
+
+    def _alike(self, run: FileRun) -> FileRun | None:
+        """The same by whole columns, if each file has a row of its own bytes that is a column's.
+
+        Such rows hold no paths, and their hashes have no texts.
+        """
+        if not (isinstance(self._rows, RowColumns) and run.all_read):
+            return None
+        ids = [text or "" for text in run.column("record.id")]
+        places = self._places.of(ids)
+        if NOWHERE in places or self._rows.packed("content_hash", places) != run.packed("sha256"):
+            return None
+        if not all(map(eq, self._rows.at("path", places.data), run.column("path"))):
+            return None
+        own = tuple(map(self._ids.__getitem__, places.data))
+        return run.with_field("id", own).with_field("content_sha256", (None,) * run.count)
 
     def _row_of(self, file: EntityFile) -> Row | None:
         """The row that names the file, if it is that of its id as well."""
