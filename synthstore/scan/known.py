@@ -50,6 +50,8 @@ class Known:
         """The index, its vectors held against ``tables``, if one began to read it after that."""
         self._files = files
         self._tables = dict(tables)
+        self._partly = False
+        """Whether the tables may have more than is known of the files."""
 
     @classmethod
     def of(cls, inventory: Inventory, without: Container[str] = ()) -> Known:
@@ -64,7 +66,9 @@ class Known:
             status is FileStatus.WHOLE and mtime_ns < before and path not in without
             for status, mtime_ns, path in zip(*columns, strict=True)
         ]
-        return cls(FileTable.chosen(inventory.files, wanted), inventory.tables)
+        known = cls(FileTable.chosen(inventory.files, wanted), inventory.tables)
+        known._partly = not all(wanted)
+        return known
 
     def __len__(self) -> int:
         """How many files are known."""
@@ -81,7 +85,7 @@ class Known:
         same = list(self._unmoved(root, candidates))
         files, tables = self._files, self._tables
         fresh: list[Candidate] = []
-        if not len(same) == len(files) == len(candidates):
+        if self._partly or not len(same) == len(files) == len(candidates):
             kept = set(same)
             # Its vectors may be those rows that are about to move.
             self.index = None
