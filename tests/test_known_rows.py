@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import json
 from io import BytesIO
 from pathlib import Path
 
@@ -14,11 +15,13 @@ from synthstore.checks.blocks import equal, not_finite
 from synthstore.checks.registry import check
 from synthstore.model.chosen import ChosenRows, Vectors, chosen, detached
 from synthstore.model.embedding import FloatMatrix
+from synthstore.repair.placing import Placed, plan_around
 from synthstore.scan import scanner
 from synthstore.scan.scanner import ScanOptions, scan
+from synthstore.scan.shard import facts_of
 from synthstore.store import flat_index
 from synthstore.store.evidence import recognise
-from synthstore.store.flat_index import flat_content, read_flat
+from synthstore.store.flat_index import FlatContent, flat_content, read_flat
 from synthstore.store.flat_source import BLOCK
 from synthstore.testing.damages import DAMAGES
 from synthstore.testing.stores import build
@@ -122,6 +125,25 @@ def test_detached_vectors_stay_as_they_are(matrix: FloatMatrix, *, shared: bool)
     apart = detached(vectors, matrix, [5, 9])
     matrix[[5, 9]] = 0
     assert np.array_equal(apart[:], before)
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_a_vector_follows_its_file_though_it_was_its_embedding(count: int, tmp_path: Path) -> None:
+    built = build("native", tmp_path / "store")
+    inventory = asyncio.run(scan(built.root, recognise(built.root), ScanOptions(jobs=1)))
+    assert isinstance(inventory.index.vectors, ChosenRows)
+    placed, wanted = Placed(), built.vectors().vectors.copy()
+    for path in sorted((built.root / "memories").iterdir())[:count]:
+        document = json.loads(path.read_bytes())
+        document["embedding"] = document["embedding"][::-1]
+        wanted[built.position(path.stem)] = document["embedding"]
+        raw, name = json.dumps(document).encode(), f"memories/{path.name}"
+        placed.add(*facts_of(inventory.layout, "memory", name, raw, inventory.by_path[name].stat))
+    planned = plan_around(built.root, inventory, placed)
+    (index,) = (change for change in planned.changes if change.path == inventory.index.path)
+    assert isinstance(index.content, FlatContent)
+    assert index.content.vectors[:].tobytes() == wanted.tobytes()
+    assert len(planned.actions) > count
 
 
 @pytest.mark.parametrize("damage", ["vector-bit-flipped", "nan-in-index", "orphan-vector"])
