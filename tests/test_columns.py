@@ -24,6 +24,7 @@ from synthstore.model.columns import (
 )
 from synthstore.model.embedding import EmbeddingState
 from synthstore.model.facts import EntityFile, FileStatus, Record, Stat
+from synthstore.model.ids import Kind
 from synthstore.model.lookup import FilesByPath
 from synthstore.scan.shard import ShardFacts
 
@@ -77,6 +78,21 @@ def test_files_by_columns_are_the_files(run: list[EntityFile]) -> None:
     assert spelt(found) == spelt(run)
     assert all(type(file.stat) is Stat for file in found)
     assert [type(file.record) for file in found] == [type(file.record) for file in run]
+
+
+@given(st.lists(st.tuples(kinds, st.text(max_size=3), st.tuples(*[numbers] * 7)), min_size=1))
+def test_files_that_nobody_read_are_columns_at_once(
+    each: list[tuple[Kind, str, tuple[int, ...]]],
+) -> None:
+    kinds_of, paths, stats = zip(*each, strict=True)
+    columns = list(zip(*stats, strict=True))
+    run = FileRun.unread(kinds_of, paths, columns)
+    made = [EntityFile(k, p, FileStatus.UNREAD, Stat._make(s)) for k, p, s in each]
+    assert list(run) == made
+    assert [run.file(at) for at in range(len(made))] == made
+    assert run.has_stats(columns)
+    other = [tuple(value + 1 for value in columns[0]), *columns[1:]]
+    assert not run.has_stats(other)
 
 
 @given(parts=st.lists(many_files, max_size=4))

@@ -6,8 +6,9 @@ import json
 import os
 import shutil
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Never
 
 import pytest
 
@@ -128,8 +129,29 @@ def test_real_stores(folder: str, name: str) -> None:
 def test_at_most_fifty_files_are_looked_into(name: Name, tmp_path: Path) -> None:
     built = build(name, tmp_path / "store", memories=120, dim=2)
     evidence = gather(built.root)
-    assert 25 < len(evidence.samples) <= SAMPLE_SIZE
+    assert 25 < len(tuple(evidence.samples)) <= SAMPLE_SIZE
     assert detect(evidence).name == name
+
+
+class Unasked(Sequence[Sample]):
+    """Samples that a test does not expect anybody to read."""
+
+    def __len__(self) -> int:
+        raise AssertionError
+
+    def __getitem__(self, at: object) -> Never:
+        raise AssertionError
+
+
+def test_files_are_not_read_where_catalog_and_vectors_agree() -> None:
+    catalog = {"memories": {}, "metadata": {"memory_count": 0}}
+    vectors = frozenset({"vector_index/mapping.json"})
+    told = Evidence("here", catalog=catalog, vectors=vectors, samples=Unasked())
+    assert detect(told).name == "native"
+    with pytest.raises(AssertionError):
+        detect(told, "native")
+    with pytest.raises(AssertionError):
+        detect(Evidence("here", catalog=catalog, samples=Unasked()))
 
 
 @pytest.mark.parametrize("count", [0, 1, 49, 50, 51, 99, 100, 101, 1000])
@@ -376,7 +398,8 @@ def test_links_and_devices_are_no_evidence(tmp_path: Path) -> None:
     os.mkfifo(root / "mem_000000000001.json")
     os.mkfifo(root / "faiss_index.bin.mapping.json")
     evidence = gather(root)
-    assert (evidence.catalog, evidence.samples, evidence.folders) == (None, (), frozenset())
+    samples = tuple(evidence.samples)
+    assert (evidence.catalog, samples, evidence.folders) == (None, (), frozenset())
     assert (evidence.catalog_problem or "").startswith("is unreadable")
 
 

@@ -47,14 +47,15 @@ def test_rows_are_the_old_ones_kept_and_the_new_ones(
     assert list(section) == list(listed)
     assert len(section) == len(listed)
     assert all(section[entity_id] == raw for entity_id, raw in listed.items())
-    groups = [(place, list(rows)) for place, rows in relisted.cut(3)]
-    assert [row for _, rows in groups for row in rows] == list(told.items())
+    groups = [(place, list(rows)) for place, rows in section.cut(3)]
+    assert [row for _, rows in groups for row in rows] == list(listed.items())
     places = [place for place, _ in groups if place is not None]
     whole_groups = [at for at in range(0, len(old), 3) if set(fates[at : at + 3]) == {"k"}]
     assert places == whole_groups
     for place, rows in groups:
         if place is not None:
-            assert rows == [(one.ref, one.raw) for one in old[place : place + 3]]
+            kept = old[place : place + 3]
+            assert rows == [(one.id, one.raw) for one in kept if one.kind == "memory"]
 
 
 def test_a_section_is_spelt_as_the_dict_of_it() -> None:

@@ -85,6 +85,25 @@ def test_the_files_alone_are_those_of_the_listing(folder: str, tree: Path) -> No
     assert len(files) == {"": 1, "memories": 5}.get(folder, 0)
 
 
+@pytest.mark.parametrize("folder", ["", "memories", "away", "nowhere"])
+def test_names_and_what_else_stands_there_are_the_listing(folder: str, tree: Path) -> None:
+    for name in ("b.json", "B.json", "\udcff.json"):
+        (tree / "memories" / name).write_bytes(b"")
+    entries = walk.list_folder(tree, folder)
+    names, others = walk.list_names(tree, folder)
+    prefix = folder + "/" if folder else ""
+    assert [prefix + name for name in names] == [e.path for e in entries if e.kind == "file"]
+    assert others == [e for e in entries if e.kind != "file"]
+
+
+def test_statuses_are_those_of_regular_files(tree: Path) -> None:
+    paths = ["gone/x.json", "memories/a.json", "memories/gone.json", "memories/link.json"]
+    found = dict(walk.statuses(tree, paths))
+    assert list(found) == ["memories/a.json"]
+    columns = walk.stat_columns(found.values())
+    assert list(zip(*columns, strict=True)) == [walk.stat_of((tree / "memories/a.json").stat())]
+
+
 def test_a_folder_is_listed_once(tree: Path) -> None:
     names = walk.FileNames(tree)
     assert (names.of("memories"), names.of("nowhere")) == (["a.json"], [])

@@ -116,7 +116,7 @@ def stand(root: Path) -> Standing:
 
 def _seen(root: Path, paths: Iterable[str], take: Callable[[Table], None]) -> Iterator[str]:
     """Those of ``paths`` where a file stands; ``take`` has their STATUS."""
-    each = statuses(root, paths, str)
+    each = statuses(root, paths)
     while some := list(islice(each, RUN)):
         take(np.array([_row(status) for _, status in some], STATUS))
         yield from (path for path, _ in some)

@@ -59,7 +59,7 @@ def _is_unrelated(root: Path, layout: Layout, rows: Iterable[FileRow]) -> bool:
     """Whether a store has memories, and a snapshot of ``rows`` others."""
     memories = [row.path for row in rows if kind_at(layout, row.path) == "memory"]
     # The first of them tells, as a rule; only a store that lacks all of them is listed.
-    if not memories or next(statuses(root, memories, str), None) is not None:
+    if not memories or next(statuses(root, memories), None) is not None:
         return False
     return any(kind_at(layout, path) == "memory" for path in list_tree(root).files)
 

@@ -8,7 +8,7 @@ import stat
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from itertools import groupby
-from operator import itemgetter
+from operator import attrgetter, itemgetter
 from pathlib import Path
 from typing import Literal, NamedTuple, TypeVar
 
@@ -33,6 +33,9 @@ _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 # What a path that does not lead to a real folder gives: a link, a file in the way, a long name.
 _NO_SUCH_FOLDER = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG})
 _TRIES = 3
+_STAT_FIELDS = attrgetter(
+    "st_size", "st_mtime_ns", "st_mode", "st_uid", "st_gid", "st_nlink", "st_ino"
+)
 
 T = TypeVar("T")
 
@@ -143,6 +146,28 @@ def list_folder(root: Path, folder: str, *, names_only: bool = False) -> list[En
     return sorted(_scanned(root, folder, take), key=itemgetter(0))
 
 
+def list_names(root: Path, folder: str) -> tuple[list[str], list[Entry]]:
+    """The names of the regular files in ``folder``, and what else stands there; both sorted.
+
+    Nothing where it is missing. Raises PermissionDeniedError where this user may not list it, or
+    where names are all that can be had.
+    """
+    prefix = folder + "/" if folder else ""
+    others: list[Entry] = []
+
+    def take(fd: int, entries: Iterable[os.DirEntry[str]]) -> list[str]:
+        items = list(entries)
+        names = [item.name for item in items if item.is_file(follow_symlinks=False)]
+        if len(names) < len(items):
+            rest = (item for item in items if not item.is_file(follow_symlinks=False))
+            others.extend(entry for item in rest if (entry := _entry(prefix, item)) is not None)
+        for name in names[:1]:
+            _require_access(fd, name)
+        return names
+
+    return sorted(_scanned(root, folder, take)), sorted(others, key=itemgetter(0))
+
+
 class FileNames:
     """Names of the regular files in folders below a root, at a third of the cost of entries.
 
@@ -226,29 +251,30 @@ def look(root: Path, path: str) -> Entry | None:
         raise failure(error, root / path, "read") from error
 
 
-def statuses(
-    root: Path, items: Iterable[T], path: Callable[[T], str]
-) -> Iterator[tuple[T, os.stat_result]]:
-    """Those of ``items`` at whose ``path`` below ``root`` a regular file stands, and its status.
+def statuses(root: Path, paths: Iterable[str]) -> Iterator[tuple[str, os.stat_result]]:
+    """Those of the ``paths`` below ``root`` at which a regular file stands, and its status.
 
     Each folder is opened once where those in it stand together. What is gone is left out. Raises
     PermissionDeniedError or OperationError.
     """
-    for folder, group in groupby(items, key=lambda item: folder_of(path(item))):
+    for folder, group in groupby(paths, key=folder_of):
+        start = len(folder) + 1 if folder else 0
         with suppress(FileNotFoundError), open_folder(root, folder) as fd:
-            for item in group:
-                status = _status(fd, path(item))
-                if status is not None and stat.S_ISREG(status.st_mode):
-                    yield item, status
+            for path in group:
+                try:
+                    status = os.stat(path[start:], dir_fd=fd, follow_symlinks=False)
+                except FileNotFoundError:
+                    continue
+                except OSError as error:
+                    raise failure(error, path, "read") from error
+                if stat.S_ISREG(status.st_mode):
+                    yield path, status
 
 
-def _status(fd: int, path: str) -> os.stat_result | None:
-    try:
-        return os.stat(path[path.rfind("/") + 1 :], dir_fd=fd, follow_symlinks=False)
-    except FileNotFoundError:
-        return None
-    except OSError as error:
-        raise failure(error, path, "read") from error
+def stat_columns(found: Iterable[os.stat_result]) -> Sequence[Sequence[int]]:
+    """Each field of the ``stat_of`` of all of them; at least one."""
+    sizes, times, modes, *others = zip(*map(_STAT_FIELDS, found), strict=True)
+    return sizes, times, tuple(map(stat.S_IMODE, modes)), *others
 
 
 def stat_at(fd: int, name: str) -> Stat | None:

@@ -30,6 +30,7 @@ SUPPORTED: Mapping[str, type[Layout]] = {
 
 _CORE_NAME = re.compile(r"(mem_|asm[-_])[0-9a-f]{12}\.json")
 _CORE_CONTENT = frozenset({"content", "embedding", "quickrecal_score", "composite_embedding"})
+_WEIGHT_OF_KEYS = 2
 _POSITIONAL_MAPPING = "id_to_index_mapping.json"
 _HINT = f"check the path, or say what it is with --layout {', '.join(SUPPORTED)}"
 _ONLY_RECORDS_HINT = (
@@ -48,7 +49,7 @@ def detect(evidence: Evidence, forced: str | None = None) -> Layout:
     if forced is not None and forced not in SUPPORTED:
         hint = f"--layout takes one of {', '.join(SUPPORTED)}"
         raise UsageError(f"no layout is called {forced!r}", hint=hint)
-    votes = _votes(evidence)
+    votes = _votes(evidence, all_of_them=forced is not None)
     if _is_typed(evidence, votes):
         raise NotAStoreError(
             f"{evidence.where}: layout {TYPED} is not supported",
@@ -120,16 +121,21 @@ _WRITERS: Mapping[Family, str] = {
 }
 
 
-def _votes(evidence: Evidence) -> Counter[Family]:
+def _votes(evidence: Evidence, *, all_of_them: bool) -> Counter[Family]:
+    """The weight of each family; unless ``all_of_them`` are asked for, as soon as one has won."""
     votes: Counter[Family] = Counter()
-    for weight, family in (
-        (2, _by_catalog(evidence)),
-        (2, _by_keys(evidence)),
-        (1, _by_vectors(evidence)),
-    ):
-        if family is not None:
-            votes[family] += weight
+    _vote(votes, 2, _by_catalog(evidence))
+    _vote(votes, 1, _by_vectors(evidence))
+    settled = len(votes) == 1 and votes.total() > _WEIGHT_OF_KEYS
+    if all_of_them or not settled:
+        # Files are listed and read for it.
+        _vote(votes, _WEIGHT_OF_KEYS, _by_keys(evidence))
     return votes
+
+
+def _vote(votes: Counter[Family], weight: int, family: Family | None) -> None:
+    if family is not None:
+        votes[family] += weight
 
 
 def _by_catalog(evidence: Evidence) -> Family | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -74,9 +74,11 @@ class Evidence:
     """How often TELLING_KEYS and IN_MEMORIES occur in a catalog that does not parse."""
     folders: frozenset[str] = frozenset()
     """Names of the directories in the root."""
-    files: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    files: Mapping[str, Sequence[str]] = field(default_factory=dict)
     """Names of the files that may be entities, by the folder of ENTITY_FOLDERS, sorted."""
-    samples: tuple[Sample, ...] = ()
+    samples: Iterable[Sample] = ()
+    """Who gathers these and ``files`` may do so only as they are asked for: most stores tell what
+    they are by their catalog and the names of their vectors."""
     vectors: frozenset[str] = frozenset()
     """Those of VECTOR_PATHS that exist."""
     bare_index: bool = False
@@ -100,7 +102,7 @@ class Evidence:
         """At most ROWS_LOOKED_AT of ``rows``, evenly spread."""
         return spread(self.rows, ROWS_LOOKED_AT)
 
-    def names(self, folder: str) -> tuple[str, ...]:
+    def names(self, folder: str) -> Sequence[str]:
         """Names of the files in ``folder`` that may be entities."""
         return self.files.get(folder, ())
 

@@ -1,8 +1,4 @@
-"""Facts of many files as columns: objects for a million of them take most of a gigabyte.
-
-A column is as small as its values allow: one value where all are the same, an array of numbers, the
-bytes of digests, or the values as they are.
-"""
+"""Facts of many files as columns: objects for a million of them take most of a gigabyte."""
 
 from __future__ import annotations
 
@@ -13,13 +9,23 @@ from collections.abc import Set as AbstractSet
 from functools import partial
 from itertools import accumulate, chain, compress, groupby, islice, repeat
 from operator import attrgetter
-from typing import Any, NamedTuple, TypeAlias, overload
+from typing import Any, overload
 
 import numpy as np
 import numpy.typing as npt
 
-from synthstore.model.digests import are_digests
-from synthstore.model.facts import EntityFile, Record, Stat
+from synthstore.model.facts import EntityFile, FileStatus, Record, Stat
+from synthstore.model.ids import Kind
+from synthstore.model.squeezed import (
+    Column,
+    Digests,
+    Same,
+    Times,
+    squeezed,
+    squeezed_field,
+    value_at,
+    values_of,
+)
 from synthstore.model.states import EmbeddingState
 
 Bools = npt.NDArray[np.bool_]
@@ -29,82 +35,6 @@ RUN = 250
 
 _STAT = EntityFile._fields.index("stat")
 _RECORD = EntityFile._fields.index("record")
-_TIMES = frozenset({"created_at", "updated_at"})
-
-
-class _Same(NamedTuple):
-    """One value, so many times."""
-
-    value: object
-    times: int
-
-
-class _Digests(NamedTuple):
-    """Hex digits of digests, all of one length."""
-
-    digests: bytes
-    size: int
-
-
-class _Times(NamedTuple):
-    """Texts of ASCII characters, all of one length."""
-
-    joined: bytes
-    size: int
-
-
-_Column: TypeAlias = "_Same | _Digests | _Times | array[Any] | tuple[Any, ...]"
-
-
-def _squeezed(values: tuple[Any, ...]) -> _Column:
-    kinds = set(map(type, values))
-    if kinds == {float}:
-        # Zero has two signs, and what is no number equals nothing: no two floats count as the same.
-        return array("d", values)
-    if len(kinds) == 1 and values.count(values[0]) == len(values):
-        return _Same(values[0], len(values))
-    if kinds == {int}:
-        try:
-            return array("q", values)
-        except OverflowError:
-            return values
-    if kinds == {str} and are_digests(values):
-        return _Digests(bytes.fromhex("".join(values)), len(values[0]) // 2)
-    return values
-
-
-def _squeezed_field(name: str, values: tuple[Any, ...]) -> _Column:
-    """A field of records. Times go by their characters; others share the texts that rows have."""
-    column = _squeezed(values)
-    if name not in _TIMES or column is not values or {str} != set(map(type, values)):
-        return column
-    joined, size = "".join(values), len(values[0])
-    if not (joined.isascii() and {size}.issuperset(map(len, values))):
-        return column
-    return _Times(joined.encode("ascii"), size)
-
-
-def _value(column: _Column, at: int) -> Any:
-    """What ``_values`` gives at a place."""
-    if isinstance(column, _Same):
-        return column.value
-    if isinstance(column, _Times):
-        return column.joined[at * column.size : (at + 1) * column.size].decode("ascii")
-    if isinstance(column, _Digests):
-        return column.digests[at * column.size : (at + 1) * column.size].hex()
-    return column[at]
-
-
-def _values(column: _Column) -> Iterable[Any]:
-    if isinstance(column, _Same):
-        return repeat(column.value, column.times)
-    if isinstance(column, _Times):
-        joined, size = column
-        return (joined[at : at + size].decode("ascii") for at in range(0, len(joined), size))
-    if isinstance(column, _Digests):
-        digests, size = column
-        return (digests[at : at + size].hex() for at in range(0, len(digests), size))
-    return column
 
 
 class FileRun:
@@ -115,9 +45,9 @@ class FileRun:
     def __init__(
         self,
         count: int,
-        files: tuple[_Column, ...],
-        stats: tuple[_Column, ...],
-        records: tuple[_Column, ...],
+        files: tuple[Column, ...],
+        stats: tuple[Column, ...],
+        records: tuple[Column, ...],
     ) -> None:
         self.count = count
         self._files, self._stats, self._records = files, stats, records
@@ -133,10 +63,31 @@ class FileRun:
         there = [record for record in records if record is not None]
         return cls(
             len(files),
-            tuple(map(_squeezed, columns)),
-            tuple(map(_squeezed, zip(*stats, strict=True))),
-            tuple(map(_squeezed_field, Record._fields, zip(*there, strict=True))),
+            tuple(map(squeezed, columns)),
+            _stat_columns(list(zip(*stats, strict=True))),
+            tuple(map(squeezed_field, Record._fields, zip(*there, strict=True))),
         )
+
+    @classmethod
+    def unread(
+        cls, kinds: Sequence[Kind], paths: Sequence[str], stats: Sequence[Sequence[int]]
+    ) -> FileRun:
+        """The columns of files that nobody looked into, at least one.
+
+        ``stats``: each field of their statuses, in the order that ``Stat`` has.
+        """
+        count = len(paths)
+        given: dict[str, Column] = {
+            "kind": squeezed(tuple(kinds)),
+            "path": squeezed(tuple(paths)),
+            "status": Same(FileStatus.UNREAD, count),
+            "stat": Same(None, count),
+            "record": Same(value=False, times=count),
+        }
+        others = {name: Same(value, count) for name, value in EntityFile._field_defaults.items()}
+        columns = {**others, **given}
+        files = tuple(columns[name] for name in EntityFile._fields)
+        return cls(count, files, _stat_columns(stats), ())
 
     def __reduce__(self) -> tuple[object, ...]:
         """What a pickle makes of it."""
@@ -144,33 +95,33 @@ class FileRun:
 
     def __iter__(self) -> Iterator[EntityFile]:
         """Each file, made anew."""
-        columns = list(map(_values, self._files))
-        stats = zip(*map(_values, self._stats), strict=True)
+        columns = list(map(values_of, self._files))
+        stats = zip(*map(values_of, self._stats), strict=True)
         columns[_STAT] = map(Stat._make, stats)
         columns[_RECORD] = self._with_gaps(self._each_record())
         return map(EntityFile._make, zip(*columns, strict=True))
 
     def file(self, at: int) -> EntityFile:
         """One of them, made anew."""
-        values = [_value(column, at) for column in self._files]
-        values[_STAT] = Stat._make(_value(column, at) for column in self._stats)
+        values = [value_at(column, at) for column in self._files]
+        values[_STAT] = Stat._make(value_at(column, at) for column in self._stats)
         values[_RECORD] = self._record(at) if values[_RECORD] else None
         return EntityFile._make(values)
 
     def _record(self, at: int) -> Record:
         there = self._files[_RECORD]
-        place = at if isinstance(there, _Same) else sum(map(there.__getitem__, range(at)))
-        return Record._make(_value(column, place) for column in self._records)
+        place = at if isinstance(there, Same) else sum(map(there.__getitem__, range(at)))
+        return Record._make(value_at(column, place) for column in self._records)
 
     def column(self, name: str) -> Iterable[Any]:
         """As ``column_of``."""
         part, _, field = name.rpartition(".")
         if part == "stat":
-            return _values(self._stats[Stat._fields.index(field)])
+            return values_of(self._stats[Stat._fields.index(field)])
         if part == "record":
             at = Record._fields.index(field)
-            return self._with_gaps(_values(self._records[at]) if self._records else ())
-        return _values(self._files[EntityFile._fields.index(field)])
+            return self._with_gaps(values_of(self._records[at]) if self._records else ())
+        return values_of(self._files[EntityFile._fields.index(field)])
 
     def packed(self, name: str) -> bytes | None:
         """A column of digests, times or doubles as the bytes of all values; None for any other.
@@ -182,39 +133,47 @@ class FileRun:
             return None
         fields, columns = (Record, self._records) if part else (EntityFile, self._files)
         column = columns[fields._fields.index(field)]
-        if isinstance(column, _Digests):
+        if isinstance(column, Digests):
             return column.digests
-        if isinstance(column, _Times):
+        if isinstance(column, Times):
             return column.joined
         return column.tobytes() if isinstance(column, array) and column.typecode == "d" else None
 
     def with_field(self, name: str, values: tuple[Any, ...]) -> FileRun:
         """The same files, all of which have records, with other values in a field of these."""
         records, at = list(self._records), Record._fields.index(name)
-        records[at] = _squeezed_field(name, values)
+        records[at] = squeezed_field(name, values)
         return FileRun(self.count, self._files, self._stats, tuple(records))
 
     @property
     def all_read(self) -> bool:
         """Whether each of them has a record."""
         there = self._files[_RECORD]
-        return isinstance(there, _Same) and bool(there.value)
+        return isinstance(there, Same) and bool(there.value)
+
+    def has_stats(self, stats: Sequence[Sequence[int]]) -> bool:
+        """Whether these are the fields of all statuses, as ``unread`` takes them."""
+        return _stat_columns(stats) == self._stats
 
     def same(self, name: str) -> Any:
         """The one value that all have in a field of files; None where they differ."""
         column = self._files[EntityFile._fields.index(name)]
-        return column.value if isinstance(column, _Same) else None
+        return column.value if isinstance(column, Same) else None
 
     def _each_record(self) -> Iterable[Record]:
-        return map(Record._make, zip(*map(_values, self._records), strict=True))
+        return map(Record._make, zip(*map(values_of, self._records), strict=True))
 
     def _with_gaps(self, values: Iterable[Any]) -> Iterable[Any]:
         """What the files have of their records, None where there is none."""
         there = self._files[_RECORD]
-        if isinstance(there, _Same):
+        if isinstance(there, Same):
             return values if there.value else repeat(None, self.count)
         each = iter(values)
         return (next(each) if has else None for has in there)
+
+
+def _stat_columns(stats: Sequence[Sequence[int]]) -> tuple[Column, ...]:
+    return tuple(squeezed(tuple(field)) for field in stats)
 
 
 class FileTable(Sequence[EntityFile]):

@@ -39,20 +39,37 @@ class Relisted(Mapping[EntityRef, RawRow]):
         """All rows; the old ones are made on the way."""
         return chain.from_iterable(map(self._rows, self._parts))
 
+    def each_of(self, kind: Kind) -> Iterator[tuple[str, RawRow]]:
+        """Those of one kind with their ids; no others are made."""
+        return chain.from_iterable(self._rows_of(kind, part) for part in self._parts)
+
     def _rows(self, part: range | tuple[EntityRef, RawRow]) -> Iterator[tuple[EntityRef, RawRow]]:
         if not isinstance(part, range):
             return iter((part,))
         kinds, ids, raws = (column_at(self.old, name, part) for name in ("kind", "id", "raw"))
         return zip(map(EntityRef, kinds, ids), raws, strict=True)
 
-    def cut(self, size: int) -> Iterator[tuple[int | None, Iterator[tuple[EntityRef, RawRow]]]]:
-        """All rows in groups: old ones as they stood, from one multiple of ``size`` to the next.
+    def _rows_of(
+        self, kind: Kind, part: range | tuple[EntityRef, RawRow]
+    ) -> Iterator[tuple[str, RawRow]]:
+        if not isinstance(part, range):
+            ref, raw = part
+            return iter(((ref.id, raw),) if ref.kind == kind else ())
+        kinds = column_at(self.old, "kind", part)
+        places = [place for place, own in zip(part, kinds, strict=True) if own == kind]
+        ids, raws = (column_at(self.old, name, places) for name in ("id", "raw"))
+        return zip(ids, raws, strict=True)
+
+    def cut(
+        self, size: int, kind: Kind
+    ) -> Iterator[tuple[int | None, Iterator[tuple[str, RawRow]]]]:
+        """``each_of`` in groups: old ones as they stood, from one multiple of ``size`` to the next.
 
         With each of these comes the place of its first row; with what is between them, None.
         """
         parts = chain.from_iterable(_aligned(part, size) for part in self._parts)
         for place, group in groupby(parts, partial(self._place, size)):
-            yield place, chain.from_iterable(map(self._rows, group))
+            yield place, chain.from_iterable(self._rows_of(kind, part) for part in group)
 
     def _place(self, size: int, part: range | tuple[EntityRef, RawRow]) -> int | None:
         if not isinstance(part, range) or part.start % size:
@@ -119,13 +136,12 @@ class Section(Mapping[str, RawRow]):
         return self._rows.old
 
     def cut(self, size: int) -> Iterator[tuple[int | None, Iterator[tuple[str, RawRow]]]]:
-        """As ``Relisted.cut``, for those of the kind."""
-        for place, rows in self._rows.cut(size):
-            yield place, ((ref.id, raw) for ref, raw in rows if ref.kind == self._kind)
+        """As ``Relisted.cut``."""
+        return self._rows.cut(size, self._kind)
 
     def each(self) -> Iterator[tuple[str, RawRow]]:
         """All of them."""
-        return ((ref.id, raw) for ref, raw in self._rows.each() if ref.kind == self._kind)
+        return self._rows.each_of(self._kind)
 
     def items(self) -> ItemsView[str, RawRow]:
         """Each with its id."""
@@ -141,7 +157,7 @@ class Section(Mapping[str, RawRow]):
 
     def __iter__(self) -> Iterator[str]:
         """Their ids."""
-        return (entity_id for entity_id, _ in self.each())
+        return (ref.id for ref in self._rows if ref.kind == self._kind)
 
     def __getitem__(self, entity_id: str) -> RawRow:
         """The row of an id."""

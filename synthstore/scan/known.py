@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from operator import attrgetter, eq
+from operator import eq
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, TypeVar
 
-from synthstore.files.walk import stat_of, statuses
+from synthstore.files.walk import stat_columns, stat_of, statuses
 from synthstore.model.catalog import Row, RowColumns, column
 from synthstore.model.columns import FileRun, FileTable, column_of, each_of, spent
-from synthstore.model.facts import EntityFile, FileStatus, Stat
+from synthstore.model.facts import EntityFile, FileStatus
 from synthstore.model.text_places import NOWHERE, TextPlaces
 from synthstore.scan.growing import closed_up
 from synthstore.scan.inventory import EmbeddingTable, Inventory
@@ -82,7 +82,7 @@ class Known:
         Then nothing is known any more: whoever waits for the look holds this, and must not hold the
         facts twice by it.
         """
-        same = list(self._unmoved(root, candidates))
+        same = list(_listed(self._unmoved(root), candidates))
         files, tables = self._files, self._tables
         fresh: list[Candidate] = []
         if self._partly or not len(same) == len(files) == len(candidates):
@@ -96,22 +96,28 @@ class Known:
         tables = {dim: table for dim, table in tables.items() if table.paths}
         return fresh, ShardFacts(files, tables=tables)
 
-    def _unmoved(self, root: Path, candidates: Sequence[Candidate]) -> Iterator[str]:
+    def _unmoved(self, root: Path) -> Iterator[str]:
         """The paths of files that are as they were; few statuses stand at a time."""
-        known = self._paths_and_stats()
-        path, stat = next(known, _NONE)
-        for candidate, status in statuses(root, candidates, attrgetter("path")):
-            while path is not None and path < candidate.path:
-                path, stat = next(known, _NONE)
-            if path == candidate.path and stat == stat_of(status):
-                yield path
-
-    def _paths_and_stats(self) -> Iterator[tuple[str, tuple[object, ...]]]:
-        columns = (each_of(self._files, f"stat.{name}") for name in Stat._fields)
-        return zip(each_of(self._files, "path"), zip(*columns, strict=True), strict=True)
+        for run in FileTable.joined([self._files]).runs:
+            paths = list(run.column("path"))
+            found = dict(statuses(root, paths))
+            if len(found) == len(paths) and run.has_stats(stat_columns(found.values())):
+                yield from paths
+                continue
+            stats = {file.path: file.stat for file in run}
+            yield from (path for path, status in found.items() if stats[path] == stat_of(status))
 
 
-_NONE = None, ()
+def _listed(paths: Iterable[str], candidates: Iterable[Candidate]) -> Iterator[str]:
+    """Those of the ``paths`` that are a candidate's; both are sorted, and may be millions."""
+    left = iter(candidates)
+    one = next(left, None)
+    for path in paths:
+        while one is not None and one.path < path:
+            one = next(left, None)
+        if one is not None and one.path == path:
+            yield path
+
 
 NOTHING = Known()
 

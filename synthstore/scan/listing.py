@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import repeat
 from operator import itemgetter
 from pathlib import Path
 
 from synthstore.errors import PermissionDeniedError
 from synthstore.files.failure import access_remedy, owner_name
-from synthstore.files.walk import NOT_LOOKED_AT, Entry, list_folder, look
+from synthstore.files.walk import NOT_LOOKED_AT, Entry, list_folder, list_names, look
 from synthstore.layout.base import CATALOG_NAME, KIND_OF_PLACE, Layout, Place
-from synthstore.layout.names import is_plain_name
+from synthstore.layout.names import are_plain_names, is_plain_name
 from synthstore.model.facts import Stray, StrayKind
 from synthstore.model.ids import Kind
 from synthstore.scan.inventory import AccessProblem
@@ -51,13 +52,8 @@ def list_store(root: Path, layout: Layout, *, names_only: bool = False) -> Listi
             listing.folders[folder] = _is_folder(root, folder, layout, listing)
             if not listing.folders[folder]:
                 continue
-        kind = layout.plain_kinds.get(folder)
-        for entry in _entries(root, folder, listing, names_only=names_only):
-            path, what, stat = entry
-            if kind is not None and what == "file" and is_plain_name(path[len(folder) + 1 :]):
-                listing.candidates.append(Candidate(path, kind, stat))
-            else:
-                _sort_out(root, layout, entry, listing)
+        for entry in _entries(root, folder, layout, listing, names_only=names_only):
+            _sort_out(root, layout, entry, listing)
     listing.candidates.sort(key=itemgetter(0))
     listing.strays.sort(key=lambda stray: stray.path)
     return listing
@@ -76,14 +72,38 @@ def _is_folder(root: Path, folder: str, layout: Layout, listing: Listing) -> boo
     return entry.kind == "dir"
 
 
-def _entries(root: Path, folder: str, listing: Listing, *, names_only: bool) -> Iterator[Entry]:
+def _entries(
+    root: Path, folder: str, layout: Layout, listing: Listing, *, names_only: bool
+) -> Iterator[Entry]:
+    """What needs a closer look of all that stands in a folder; plain files are candidates."""
+    kind = layout.plain_kinds.get(folder)
     try:
-        yield from list_folder(root, folder, names_only=names_only)
+        if kind is not None and names_only:
+            yield from _named(root, folder, kind, listing)
+            return
+        for entry in list_folder(root, folder, names_only=names_only):
+            path, what, stat = entry
+            if kind is not None and what == "file" and is_plain_name(path[len(folder) + 1 :]):
+                listing.candidates.append(Candidate(path, kind, stat))
+            else:
+                yield entry
     except PermissionDeniedError as error:
         where = look(root, folder) if folder else None
         if where is None:
             raise
         listing.access.append(access_problem(root, where, error.message))
+
+
+def _named(root: Path, folder: str, kind: Kind, listing: Listing) -> Iterator[Entry]:
+    """As ``_entries``, at half the cost, for who asks for names only."""
+    names, others = list_names(root, folder)
+    plain = names if are_plain_names(names) else list(filter(is_plain_name, names))
+    paths = [f"{folder}/{name}" for name in plain]
+    listing.candidates += map(Candidate, paths, repeat(kind), repeat(NOT_LOOKED_AT))
+    yield from others
+    if len(plain) < len(names):
+        odd = (name for name in names if not is_plain_name(name))
+        yield from (Entry(f"{folder}/{name}", "file", NOT_LOOKED_AT) for name in odd)
 
 
 def _sort_out(root: Path, layout: Layout, entry: Entry, listing: Listing) -> None:

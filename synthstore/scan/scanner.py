@@ -10,16 +10,16 @@ from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass
 from functools import partial
-from operator import attrgetter
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
 from synthstore.files.arena import Arena, open_arena
 from synthstore.files.memory import give_back
-from synthstore.files.walk import look, stat_of, statuses
+from synthstore.files.walk import look, stat_columns, statuses
 from synthstore.layout.base import Layout
 from synthstore.model.catalog import Row
-from synthstore.model.columns import FileTable
+from synthstore.model.columns import RUN, FileRun, FileTable
 from synthstore.model.facts import (
     CatalogFacts,
     EntityFile,
@@ -27,7 +27,6 @@ from synthstore.model.facts import (
     IndexFacts,
     MappingFacts,
     PartStatus,
-    Stat,
 )
 from synthstore.model.merging import merged
 from synthstore.progress import Progress, SilentProgress
@@ -107,7 +106,7 @@ async def scan(
     names_only = options.subset is None
     listing = await asyncio.to_thread(list_store, root, layout, names_only=names_only)
     left = (c for c in listing.candidates if not options.parses(c.path))
-    unread = await asyncio.to_thread(FileTable.of, _unread(root, left, names_only=names_only))
+    unread = await asyncio.to_thread(_unread, root, left, names_only=names_only)
     todo = await asyncio.to_thread(_todo, root, listing, options, known)
     # Millions of names and facts are not kept twice while the rest is made of them.
     listing.candidates.clear()
@@ -274,17 +273,22 @@ def _relevant(mappings: Sequence[MappingFacts]) -> tuple[MappingFacts, ...]:
     return present or tuple(mappings[:1])
 
 
-def _unread(
-    root: Path, candidates: Iterable[Candidate], *, names_only: bool
-) -> Iterator[EntityFile]:
+def _unread(root: Path, candidates: Iterable[Candidate], *, names_only: bool) -> FileTable:
     """What is known of files that are not read; one that vanished since is no file."""
-    looked_at: Iterable[tuple[Candidate, Stat]]
     if names_only:
-        each = statuses(root, candidates, attrgetter("path"))
-        looked_at = ((candidate, stat_of(status)) for candidate, status in each)
-    else:
-        looked_at = ((candidate, candidate.stat) for candidate in candidates)
-    return (EntityFile(one.kind, one.path, FileStatus.UNREAD, stat) for one, stat in looked_at)
+        return FileTable(_looked_at(root, candidates))
+    files = (EntityFile(one.kind, one.path, FileStatus.UNREAD, one.stat) for one in candidates)
+    return FileTable.of(files)
+
+
+def _looked_at(root: Path, candidates: Iterable[Candidate]) -> Iterator[FileRun]:
+    """Columns of those that stand, a run at a time."""
+    left = iter(candidates)
+    while kind_of := {one.path: one.kind for one in islice(left, RUN)}:
+        found = dict(statuses(root, kind_of))
+        if found:
+            kinds = [kind_of[path] for path in found]
+            yield FileRun.unread(kinds, list(found), stat_columns(found.values()))
 
 
 def _entity_folders(layout: Layout, listing: Listing) -> dict[str, bool]:

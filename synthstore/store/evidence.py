@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from itertools import chain, repeat
 from pathlib import Path
@@ -94,7 +94,7 @@ def gather(root: Path, first: FirstLook | None = None) -> Evidence:
     folders, beside = _top(root)
     first = first or FirstLook(root)
     loaded, listed = first.catalog, first.files
-    names = {"": beside} | {f: tuple(_names(listed, f)) for f in ENTITY_FOLDERS if f}
+    names = _Names(beside, listed)
     return Evidence(
         where=str(root),
         catalog=loaded.document,
@@ -102,10 +102,42 @@ def gather(root: Path, first: FirstLook | None = None) -> Evidence:
         catalog_keys=_torn_keys(loaded.raw or b"") if loaded.document is None else {},
         folders=folders,
         files=names,
-        samples=tuple(_samples(root, names)),
+        samples=_Samples(root, names),
         vectors=frozenset(path for path in VECTOR_PATHS if _kind(root, path) is not None),
         bare_index=_is_bare(root),
     )
+
+
+class _Names(Mapping[str, Sequence[str]]):
+    """Names of the files that may be entities, by folder; each is listed when it is asked for."""
+
+    def __init__(self, in_root: Sequence[str], listed: FileNames) -> None:
+        self._in_root, self._listed = in_root, listed
+
+    def __getitem__(self, folder: str) -> Sequence[str]:
+        if folder not in ENTITY_FOLDERS:
+            raise KeyError(folder)
+        return _names(self._listed, folder) if folder else self._in_root
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(ENTITY_FOLDERS)
+
+    def __len__(self) -> int:
+        return len(ENTITY_FOLDERS)
+
+
+class _Samples(Iterable[Sample]):
+    """Keys of files spread evenly over all folders, read by whoever goes through them."""
+
+    def __init__(self, root: Path, names: Mapping[str, Sequence[str]]) -> None:
+        self._root, self._names = root, names
+
+    def __iter__(self) -> Iterator[Sample]:
+        return iter(self._read)
+
+    @cached_property
+    def _read(self) -> Sequence[Sample]:
+        return tuple(_samples(self._root, self._names))
 
 
 def _problem(loaded: LoadedCatalog) -> str | None:
@@ -143,8 +175,8 @@ def _scan(root: Path, folder: str) -> Iterator[os.DirEntry[str]]:
             raise failure(error, root / folder, "read") from error
 
 
-def _samples(root: Path, names: Mapping[str, tuple[str, ...]]) -> Iterator[Sample]:
-    """Keys of files spread evenly over all folders; those that cannot be read are passed over."""
+def _samples(root: Path, names: Mapping[str, Sequence[str]]) -> Iterator[Sample]:
+    """The samples; files that cannot be read are passed over."""
     every = [*chain.from_iterable(zip(repeat(folder), names[folder]) for folder in names)]
     for folder, name in spread(every, SAMPLE_SIZE):
         path = f"{folder}/{name}".lstrip("/")
