@@ -85,6 +85,15 @@ def test_what_is_left_out_is_not_known(root: Path) -> None:
     assert not known
 
 
+def test_a_file_that_was_not_known_and_is_gone_leaves_no_embedding(root: Path) -> None:
+    first, *others = candidates(root)
+    (root / first.path).touch()
+    known = Known.of(seen(root).inventory)
+    fresh, facts = known.take(root, others)
+    assert not fresh
+    assert list(facts.tables[DIM].paths) == [candidate.path for candidate in others]
+
+
 def grow(path: Path) -> None:
     path.write_bytes(path.read_bytes() + b"\n")
     os.utime(path, ns=(10**18, 10**18))

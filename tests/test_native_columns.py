@@ -125,9 +125,14 @@ def require_the_same(found: Catalog, raw: bytes) -> None:
 def require_packed(rows: RowColumns, name: str) -> None:
     """The bytes of a column, where it has such, are those of its values, in whatever order."""
     own = [at for at, row in enumerate(rows) if row.kind == "memory"][::-1]
+    # Those of which one is in no column have none.
+    packs = {at: rows.packed(name, np.array([at])) is not None for at in own}
+    if not all(packs.values()):
+        assert rows.packed(name, np.array(own, dtype=np.intp)) is None
+    own = [at for at in own if packs[at]]
     packed = rows.packed(name, np.array(own, dtype=np.intp))
     values = [getattr(rows[at], name) for at in own]
-    if packed is None:
+    if packed is None or not own:
         return
     if name == "score":
         assert packed == np.array(values, dtype=np.float64).tobytes()

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 import numpy as np
 import numpy.typing as npt
 
-from synthstore.model.embedding import FloatMatrix
+from synthstore.model.chosen import ChosenRows, Vectors, rows_of
+from synthstore.model.embedding import FloatMatrix, bits
 
 Positions = npt.NDArray[np.intp]
 Verdicts = npt.NDArray[np.bool_]
@@ -22,36 +23,35 @@ LIKENESS = 0.9
 """The cosine that a vector which is stored lossily must reach."""
 
 
-def equal(vectors: FloatMatrix, at: Positions, matrix: FloatMatrix, rows: Positions) -> Verdicts:
+def equal(vectors: Vectors, at: Positions, matrix: FloatMatrix, rows: Positions) -> Verdicts:
     """Whether ``vectors[at]`` and ``matrix[rows]`` are the same bits, row by row."""
-    if vectors is matrix and np.array_equal(at, rows):
-        return np.ones(len(at), dtype=np.bool_)
-    same = np.empty(len(at), dtype=np.bool_)
+    same = _same_rows(vectors, at, matrix, rows)
+    left = np.flatnonzero(~same)
     # In the vectors' own order, so that at least these need not be gathered.
-    order = np.argsort(at)
-    for block in _parts(len(at)):
+    order = left[np.argsort(at[left])]
+    for block in _parts(len(order)):
         part = order[block]
-        one, other = _rows(vectors, at[part]), _rows(matrix, rows[part])
-        same[part] = (_bits(one) == _bits(other)).all(axis=1)
+        one, other = _gathered(vectors, at[part]), rows_of(matrix, rows[part])
+        same[part] = (bits(one) == bits(other)).all(axis=1)
     return same
 
 
-def _bits(rows: FloatMatrix) -> npt.NDArray[np.signedinteger]:
-    """The same bits, as few and large integers as there can be."""
-    return rows.view(np.int32 if rows.shape[1] % 2 else np.int64)
+def _same_rows(vectors: Vectors, at: Positions, matrix: FloatMatrix, rows: Positions) -> Verdicts:
+    """Where ``vectors[at]`` are the very ``rows`` of the matrix, as far as places tell."""
+    same: Verdicts = np.zeros(len(at), dtype=np.bool_)
+    if isinstance(vectors, ChosenRows) and vectors.are_of(matrix):
+        # What stands behind the first rows there and here are two things.
+        same = (vectors.order[at] == rows) & (rows < len(vectors.first))
+    elif vectors is matrix:
+        same = at == rows
+    return same
 
 
-def _rows(matrix: FloatMatrix, rows: Positions) -> FloatMatrix:
-    """The ``rows`` of a matrix; where they follow each other, as in most stores, no copy."""
-    first, length = int(rows[0]), len(rows)
-    if (rows == np.arange(first, first + length)).all():
-        return matrix[first : first + length]
-    return matrix[rows]
+def _gathered(vectors: Vectors, at: Positions) -> FloatMatrix:
+    return vectors[at] if isinstance(vectors, ChosenRows) else rows_of(vectors, at)
 
 
-def unit_equal(
-    vectors: FloatMatrix, at: Positions, matrix: FloatMatrix, rows: Positions
-) -> Verdicts:
+def unit_equal(vectors: Vectors, at: Positions, matrix: FloatMatrix, rows: Positions) -> Verdicts:
     """Whether ``vectors[at]`` are the rows of ``matrix`` scaled to length 1, up to rounding."""
     same = np.empty(len(at), dtype=np.bool_)
     for part in _parts(len(at)):
@@ -61,7 +61,7 @@ def unit_equal(
     return same
 
 
-def alike(vectors: FloatMatrix, at: Positions, matrix: FloatMatrix, rows: Positions) -> Verdicts:
+def alike(vectors: Vectors, at: Positions, matrix: FloatMatrix, rows: Positions) -> Verdicts:
     """Whether the cosines of ``vectors[at]`` and ``matrix[rows]`` reach ``LIKENESS``."""
     like = np.empty(len(at), dtype=np.bool_)
     for part in _parts(len(at)):
@@ -70,11 +70,13 @@ def alike(vectors: FloatMatrix, at: Positions, matrix: FloatMatrix, rows: Positi
     return like
 
 
-def not_finite(vectors: FloatMatrix) -> Positions:
+def not_finite(vectors: Vectors) -> Positions:
     """Positions of the vectors that hold NaN or infinity."""
+    sums = np.empty(len(vectors), dtype=np.float32)
     with np.errstate(all="ignore"):
         # A product runs at the speed of memory; what overflows in it is looked at for itself.
-        sums = vectors @ np.ones(vectors.shape[1], dtype=np.float32)
+        for part in _parts(len(vectors)):
+            sums[part] = vectors[part] @ np.ones(vectors.shape[1], dtype=np.float32)
     suspects = np.flatnonzero(~np.isfinite(sums))
     return suspects[~np.isfinite(vectors[suspects]).all(axis=1)]
 

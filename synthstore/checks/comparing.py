@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from itertools import chain
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,6 +18,7 @@ from synthstore.checks.parting import Usual
 from synthstore.checks.sound import rows_in
 from synthstore.checks.standing import standing
 from synthstore.checks.standing_files import StandingFiles
+from synthstore.model.chosen import Vectors
 from synthstore.model.columns import column_of, embedded, equal_to, picked
 from synthstore.model.embedding import EmbeddingState, FloatMatrix
 from synthstore.model.facts import FileStatus
@@ -44,7 +46,7 @@ class _Pairs(NamedTuple):
     ref: Callable[[int], EntityRef]
     """Whose each is."""
     norms: npt.NDArray[np.float64]
-    columns: tuple[FloatMatrix, Positions, FloatMatrix, Positions]
+    columns: tuple[Vectors, Positions, FloatMatrix, Positions]
     """All vectors, the positions meant, all embeddings, the rows meant."""
 
 
@@ -132,17 +134,17 @@ def _pairs(inventory: Inventory) -> _Pairs | None:
     in_question = np.append(~out, [False])
     first = owned.first[: len(inventory.files)]
     have = files.usual.are & in_question[first]
-    norms = list(picked(inventory.files, "norm", have))
-    at, rows = list(first[have]), list(rows_in(table, inventory, have))
     others = [(ref, f, owned.position(ref)) for ref, f in files.others.items()]
     others = [(ref, file, p) for ref, file, p in others if p is not None and in_question[p]]
-    norms += [file.norm for _, file, _ in others]
-    at += [position for _, _, position in others]
-    rows += [table.row_of[file.path] for _, file, _ in others]
+    norms = chain(picked(inventory.files, "norm", have), (file.norm for _, file, _ in others))
+    behind = np.array([position for _, _, position in others], dtype=np.intp)
+    beyond = np.array([table.row_of[file.path] for _, file, _ in others], dtype=np.intp)
+    at = np.concatenate([first[have], behind])
+    rows = np.concatenate([rows_in(table, inventory, have), beyond])
     return _Pairs(
         partial(_nth, files.usual, np.flatnonzero(have), [ref for ref, *_ in others]),
-        np.array(norms, np.float64),
-        (vectors, np.array(at, np.intp), table.matrix, np.array(rows, np.intp)),
+        np.fromiter(norms, np.float64, len(at)),
+        (vectors, at, table.matrix, rows),
     )
 
 

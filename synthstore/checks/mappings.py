@@ -13,6 +13,7 @@ from synthstore.checks.finding import Finding, Subject
 from synthstore.checks.found import finding, out_of_reach
 from synthstore.checks.ownership import NOBODY, owners
 from synthstore.checks.standing import standing
+from synthstore.model.embedding import IdArray, Places
 from synthstore.model.entries import columns_of
 from synthstore.model.facts import MappingFacts, PartStatus
 from synthstore.model.ids import vector_id
@@ -72,10 +73,10 @@ def _against_index(inventory: Inventory, mapping: MappingFacts) -> dict[str, lis
     absent = at == NOBODY
     # A number that no entity owns may have any name: V004 says it.
     owner_at = np.where(absent, NOBODY, owned.owner_at[at] if len(owned.ids) else at)
-    each = zip(entries, map(owned.name, owner_at.tolist()), strict=True)
+    each = zip(entries, map(owned.name, owner_at.data), strict=True)
     misnamed = (name for name, own in each if own is not None and own != name)
-    unmapped = np.flatnonzero(~np.isin(owned.ids, numbers))
     # Of a number that stands twice each is the owner's.
+    unmapped = _unmapped(owned.ids, at[~absent], numbers)
     found = {int(owned.ids[n]): owned.name(int(owned.owner_at[n])) for n in unmapped}
     names = [str(number) if name is None else name for number, name in found.items()]
     return {
@@ -84,6 +85,16 @@ def _against_index(inventory: Inventory, mapping: MappingFacts) -> dict[str, lis
         "ids in the index are not in it": [name for name in names if name not in shared],
         "of its numbers are no ids": list(mapping.bad_entries),
     }
+
+
+def _unmapped(ids: IdArray, at: Places, numbers: IdArray) -> Places:
+    """Positions of the ``ids`` that are none of the ``numbers``, which were found ``at`` some."""
+    left = np.ones(len(ids), dtype=np.bool_)
+    left[at] = False
+    places = np.flatnonzero(left)
+    # Of a number that stands twice only one position was found. Few are left most times.
+    again = numbers[np.isin(numbers, ids[places])] if len(places) else numbers[:0]
+    return places[~np.isin(ids[places], again)]
 
 
 def _against_entities(inventory: Inventory, mapping: MappingFacts) -> dict[str, list[str]]:

@@ -32,6 +32,9 @@ SEQUENTIAL_BELOW = 2**32
 
 NOBODY = -1
 
+_AT_ONCE = 1 << 16
+"""Numbers that are looked up together: few enough that what is needed for it takes no room."""
+
 
 @dataclass(frozen=True)
 class Ownership:
@@ -71,7 +74,7 @@ class Ownership:
 
     def each(self) -> Iterator[EntityRef | None]:
         """The owner of each position, made anew."""
-        return map(self.entity, self.owner_at.tolist())
+        return map(self.entity, self.owner_at.data)
 
     @property
     def owners(self) -> tuple[EntityRef | None, ...]:
@@ -197,10 +200,12 @@ def _by_number(stand: Standing, ids: IdArray) -> Places | None:
 
 def found_in(ascending: IdArray, places: Places, wanted: IdArray) -> Places:
     """The place of each number that is ``wanted`` among the ``ascending`` ones, else NOBODY."""
-    if not len(ascending):
-        return np.full(len(wanted), NOBODY, dtype=np.intp)
-    at = np.minimum(np.searchsorted(ascending, wanted), len(ascending) - 1)
-    return np.where(ascending[at] == wanted, places[at], NOBODY)
+    found = np.full(len(wanted), NOBODY, dtype=np.intp)
+    for start in range(0, len(wanted) if len(ascending) else 0, _AT_ONCE):
+        part = wanted[start : start + _AT_ONCE]
+        at = np.minimum(np.searchsorted(ascending, part), len(ascending) - 1)
+        found[start : start + _AT_ONCE] = np.where(ascending[at] == part, places[at], NOBODY)
+    return found
 
 
 def _closely(

@@ -6,7 +6,6 @@ which names it, or none at all. What is found out of all others is the same with
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -21,6 +20,7 @@ from synthstore.model.embedding import Places
 from synthstore.model.facts import EntityFile, FileStatus
 from synthstore.model.ids import EntityRef, Kind
 from synthstore.model.paths import confined
+from synthstore.model.text_places import TextPlaces, standing_twice
 from synthstore.scan.inventory import Inventory
 
 NO_ROW = -1
@@ -38,10 +38,13 @@ class Usual:
     """The id of each usual file; None for the others."""
     row_at: Places
     """Where in the catalog the row of each usual file is; NO_ROW for all others."""
+    whole: Usual | None = None
+    """All usual entities, where these are some of them."""
 
     @cached_property
-    def _place_of(self) -> Mapping[str, int]:
-        return {i: place for place, i in enumerate(self.ids) if i is not None}
+    def by_id(self) -> TextPlaces:
+        """The places of their files, by their ids."""
+        return TextPlaces(self.ids)
 
     @cached_property
     def count(self) -> int:
@@ -62,8 +65,10 @@ class Usual:
 
     def place(self, ref: EntityRef) -> int | None:
         """Where the file of a usual entity stands."""
-        place = self._place_of.get(ref.id)
-        return place if place is not None and self.kinds[place] == ref.kind else None
+        place = (self.whole or self).by_id.get(ref.id)
+        if place is None or self.ids[place] is None or self.kinds[place] != ref.kind:
+            return None
+        return place
 
     def has(self, ref: object) -> bool:
         """Whether it is the ref of one of them."""
@@ -75,7 +80,7 @@ class Usual:
             return self
         each = zip(wanted.tolist(), self.ids, strict=True)
         ids = [entity_id if is_wanted else None for is_wanted, entity_id in each]
-        return Usual(self.files, self.kinds, ids, self.row_at)
+        return Usual(self.files, self.kinds, ids, self.row_at, self.whole or self)
 
     def refs(self) -> Iterator[EntityRef]:
         """The entities, made anew, in the order of their files."""
@@ -105,7 +110,7 @@ def parted(inventory: Inventory) -> Parted:
     paths, kinds = column_of(files, "path"), column_of(files, "kind")
     row_at = np.array(places_of(rows, paths), dtype=np.intp)
     ids = _ids(inventory, kinds, row_at)
-    _leave_out(ids, {i for i, times in Counter(ids).items() if times > 1} | _deleted(inventory))
+    _leave_out(ids, standing_twice(ids) | _deleted(inventory))
     ids = _undisputed(inventory, paths, ids, row_at)
     row_at[[entity_id is None for entity_id in ids]] = NO_ROW
     return Parted(
@@ -125,7 +130,7 @@ def _ids(inventory: Inventory, kinds: Sequence[Kind], row_at: Places) -> list[st
     listed = iter(_listed(rows, row_at))
     found: list[str | None] = []
     columns = (column_of(files, name) for name in ("status", "rigid", "record.id"))
-    for kind, place, status, rigid, borne in zip(kinds, row_at.tolist(), *columns, strict=True):
+    for kind, place, status, rigid, borne in zip(kinds, row_at.data, *columns, strict=True):
         row = next(listed) if place != NO_ROW else (kind, borne)
         entity_id = borne if status is FileStatus.WHOLE else None
         if status is FileStatus.UNREAD and row is not None:
@@ -136,7 +141,7 @@ def _ids(inventory: Inventory, kinds: Sequence[Kind], row_at: Places) -> list[st
 
 def _listed(rows: Sequence[Row], row_at: Places) -> Iterator[tuple[Kind, str] | None]:
     """Kind and id of the rows at these places, None for one that is malformed or about to go."""
-    places = row_at[row_at != NO_ROW].tolist()
+    places = row_at[row_at != NO_ROW].data
     names = ("kind", "id", "deleted_at", "problems")
     columns = (column_at(rows, name, places) for name in names)
     for kind, entity_id, deleted_at, problems in zip(*columns, strict=True):

@@ -25,6 +25,7 @@ from synthstore.model.entries import columns_of
 from synthstore.model.facts import MappingFacts, PartStatus
 from synthstore.model.ids import id_problem, vector_name
 from synthstore.model.numbers import numeric_ids, stands_twice
+from synthstore.model.text_places import NOWHERE, TextPlaces
 from synthstore.scan.inventory import EmbeddingTable, Inventory
 
 PLAIN_ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,199}")
@@ -101,11 +102,11 @@ def rows_in(table: EmbeddingTable, inventory: Inventory, have: Bools) -> Positio
     # Both are in the order of paths most times: then nothing needs to be looked up.
     left = enumerate(table.paths)
     paths = picked(inventory.files, "path", have)
-    found = [next((row for row, own in left if own == path), None) for path in paths]
-    if None in found:
-        paths = picked(inventory.files, "path", have)
-        found = [table.row_of[path] for path in paths]
-    return np.array(found, dtype=np.intp)
+    each = (next((row for row, own in left if own == path), NOWHERE) for path in paths)
+    found = np.fromiter(each, np.intp, count)
+    if NOWHERE in found:
+        found = TextPlaces(table.paths).of(picked(inventory.files, "path", have))
+    return found
 
 
 @once

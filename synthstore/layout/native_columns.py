@@ -205,37 +205,39 @@ class NativeRows(RowColumns):
 
     def packed(self, name: str, places: Places) -> bytes | None:
         """A field of the rows at ``places``, integers of shape (rows,), as the bytes of all."""
+        at = self._in_columns(places) if self._odd else places
         own = len(self._own.ids)
-        if self._odd or not own or (places >= own).any():
-            return None
-        return self._own.packed(name, places)
+        return None if at is None or not own or (at >= own).any() else self._own.packed(name, at)
+
+    def _in_columns(self, places: Places) -> Places | None:
+        """Where in the columns the rows at ``places`` are; None if one of them is odd."""
+        import numpy as np  # noqa: PLC0415 - as in ``_Columns.packed``
+
+        odd = np.array(self._places_of_odd)
+        before, upto = (np.searchsorted(odd, places, side=side) for side in ("left", "right"))
+        return places - before if np.array_equal(before, upto) else None
 
     def places(self, paths: Iterable[str]) -> array[int]:
         """Where among the rows that of each path stands, -1 for that of none."""
-        # By ids, which there are already: as many paths more would take as much room again.
-        ids = self._own.ids
-        apart = {row.path: place for place, row in zip(self._places_of_odd, self._odd, strict=True)}
-        behind = len(ids) + len(self._odd)
-        apart |= {row.path: place for place, row in enumerate(self.others, behind)}
-        place_of = {i: place for path, place in apart.items() if path and (i := _id(path))}
-        place_of |= zip(ids, self._own_places(), strict=True)
-        start, end = len(_FOLDER), -len(SUFFIX)
-        # As ``_id`` has it: to call it for each file takes as long as all the rest.
-        return array(
-            "q",
-            (
-                place_of.get(path[start:end], -1)
-                if path[:start] == _FOLDER and path[end:] == SUFFIX
-                else apart.get(path, -1)
-                for path in paths
-            ),
-        )
+        import numpy as np  # noqa: PLC0415 - as in ``_Columns.packed``
 
-    def _own_places(self) -> Iterator[int]:
-        """The place of each row that is in the columns."""
-        odd = set(self._places_of_odd)
-        places = range(len(self._own.ids) + len(odd))
-        return (place for place in places if place not in odd) if odd else iter(places)
+        from synthstore.model.text_places import NOWHERE, TextPlaces  # noqa: PLC0415
+
+        # By ids, which there are already: as many paths more would take as much room again.
+        paths = list(paths)
+        start, end = len(_FOLDER), -len(SUFFIX)
+        found = TextPlaces(self._own.ids).of(
+            path[start:end] if path[:start] == _FOLDER and path[end:] == SUFFIX else ""
+            for path in paths
+        )
+        own = np.delete(np.arange(len(self) - len(self.others)), self._places_of_odd)
+        found[found != NOWHERE] = own[found[found != NOWHERE]]
+        behind = len(own) + len(self._odd)
+        apart = {row.path: place for place, row in zip(self._places_of_odd, self._odd, strict=True)}
+        apart |= {row.path: place for place, row in enumerate(self.others, behind)}
+        for at in np.flatnonzero(found == NOWHERE).tolist() if apart else ():
+            found[at] = apart.get(paths[at], NOWHERE)
+        return array("q", found.astype(np.int64).tobytes())
 
 
 def _is_object(raw: object) -> bool:
@@ -261,9 +263,3 @@ def _usual_columns(
 
 def _path(entity_id: str) -> str:
     return f"{_FOLDER}{entity_id}{SUFFIX}"
-
-
-def _id(path: str) -> str:
-    """The id of which ``_path`` makes this; empty where it makes it of none."""
-    usual = path.startswith(_FOLDER) and path.endswith(SUFFIX)
-    return path[len(_FOLDER) : -len(SUFFIX)] if usual else ""

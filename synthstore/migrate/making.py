@@ -162,7 +162,8 @@ class Converting:
 
     def _mappings(self) -> Iterator[Parcel]:
         for path, content in self.parts.mappings().items():
-            yield Parcel(path, content, len(content), self.typical)
+            size = len(content) if isinstance(content, bytes) else content.size
+            yield Parcel(path, content, size, self.typical)
 
     def _catalog(self) -> Parcel:
         attire = self.inventory.catalog.stat or self.typical

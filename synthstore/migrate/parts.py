@@ -24,7 +24,9 @@ from synthstore.model.facts import EntityFile, PartStatus
 from synthstore.model.ids import EntityRef, numeric_id, vector_id
 from synthstore.scan.inventory import Inventory
 from synthstore.store.flat_index import DESCRIPTIONS
-from synthstore.store.vectors import mapping_content, rebuild_content
+from synthstore.store.mapping import MappingStyle
+from synthstore.store.mapping_file import MappingContent
+from synthstore.store.vectors import mapping_file, rebuild_content
 
 _ROW_BYTES = 400
 _MAPPINGS = 2
@@ -136,7 +138,7 @@ class Parts:
         found = self.vectors
         return int(found.matrix.nbytes + found.ids.nbytes) + 256
 
-    def mappings(self) -> Mapping[str, bytes]:
+    def mappings(self) -> Mapping[str, bytes | MappingContent]:
         """Every mapping file that the new store is to have, by path.
 
         Of a store without entities only they tell that it is a Memory Core's.
@@ -145,12 +147,11 @@ class Parts:
             return {}
         old = {m.path: m for m in self.inventory.mappings}
         entries = owners(self.inventory).entries if self.keeps_index else self.vectors.entries
-        style = "native" if self.target.name == "native" else "core"
-        found = {}
-        for path in self.mapping_paths:
-            like = old[path].raw if path in old else None
-            found[path] = mapping_content(entries, like, default=style)  # type: ignore[arg-type]
-        return found
+        default: MappingStyle = "native" if self.target.name == "native" else "core"
+        return {
+            path: mapping_file(entries, old.get(path), default=default)
+            for path in self.mapping_paths
+        }
 
     @property
     def mapping_paths(self) -> Sequence[str]:

@@ -139,6 +139,12 @@ class FileRun:
             return column.joined
         return column.tobytes() if isinstance(column, array) and column.typecode == "d" else None
 
+    def with_field(self, name: str, values: tuple[Any, ...]) -> FileRun:
+        """The same files, all of which have records, with other values in a field of these."""
+        records, at = list(self._records), Record._fields.index(name)
+        records[at] = squeezed_field(name, values)
+        return FileRun(self.count, self._files, self._stats, tuple(records))
+
     @property
     def all_read(self) -> bool:
         """Whether each of them has a record."""
@@ -237,12 +243,12 @@ class FileTable(Sequence[EntityFile]):
             self._made = tuple(made)
         return self._made
 
-    def spent(self) -> Iterator[EntityFile]:
-        """Each in turn, for the last time: columns go as soon as they are through."""
+    def spent(self) -> Iterator[FileRun]:
+        """The columns, run by run, for the last time: each goes as soon as it is through."""
         left = list(self.runs)[::-1]
         self._runs, self._ends, self._made = [], [], None
         while left:
-            yield from left.pop()
+            yield left.pop()
 
     def each(self, name: str) -> Iterator[Any]:
         """As ``each_of``."""
@@ -339,9 +345,9 @@ def some_of(files: Sequence[EntityFile], which: Bools) -> Iterator[EntityFile]:
     return map(files.__getitem__, places)
 
 
-def spent(files: Sequence[EntityFile]) -> Iterator[EntityFile]:
+def spent(files: Sequence[EntityFile]) -> Iterator[FileRun]:
     """As ``FileTable.spent``, for files however they are kept."""
-    return files.spent() if isinstance(files, FileTable) else iter(files)
+    return (files if isinstance(files, FileTable) else FileTable.of(files)).spent()
 
 
 def kept(files: Sequence[EntityFile]) -> Sequence[EntityFile]:

@@ -19,6 +19,7 @@ __all__ = [
     "IdArray",
     "Judged",
     "Places",
+    "bits",
     "judge",
 ]
 
@@ -28,6 +29,11 @@ IdArray = npt.NDArray[np.int64]
 Doubles = npt.NDArray[np.float64]
 Places = npt.NDArray[np.intp]
 """Which of some things are meant, as integers."""
+
+
+def bits(rows: FloatMatrix) -> npt.NDArray[np.signedinteger]:
+    """The same bits of ``rows`` (n, dim), as few and large integers as there can be."""
+    return rows.view(np.int32 if rows.shape[1] % 2 else np.int64)
 
 
 class Judged(NamedTuple):

@@ -8,6 +8,7 @@ from collections.abc import ItemsView, Iterable, Iterator, Mapping, Sequence
 import numpy as np
 
 from synthstore.model.embedding import IdArray
+from synthstore.model.text_places import NOWHERE, TextPlaces
 
 
 class Entries(Mapping[str, int]):
@@ -18,10 +19,18 @@ class Entries(Mapping[str, int]):
         self._numbers = array("q", entries.values())
         self._made: dict[str, int] | None = None
 
+    @classmethod
+    def of(cls, names: Sequence[str], numbers: IdArray) -> Entries:
+        """Entries of columns; no two of the ``names`` are alike."""
+        found = cls({})
+        found._names, found._numbers = names, array("q", numbers.tobytes())
+        return found
+
     def share(self, texts: Iterable[str]) -> None:
         """Hold the very objects of ``texts`` for the names that are among them."""
-        own = {text: text for text in texts}
-        self._names = [own.get(name, name) for name in self._names]
+        own = list(texts)
+        each = zip(self._names, TextPlaces(own).of(self._names).data, strict=True)
+        self._names = [name if at == NOWHERE else own[at] for name, at in each]
 
     @property
     def columns(self) -> tuple[Sequence[str], array[int]]:
@@ -58,7 +67,10 @@ class Entries(Mapping[str, int]):
         if not isinstance(other, Mapping) or len(other) != len(self):
             return False
         if isinstance(other, Entries):
-            other = other._dict()
+            if self.columns == other.columns:
+                return True
+            # A dict that is only needed now takes much room for good.
+            other = dict(zip(*other.columns, strict=True))
         each = zip(self._names, self._numbers, strict=True)
         return all(other.get(name) == number for name, number in each)
 

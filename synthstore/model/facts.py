@@ -12,7 +12,8 @@ from synthstore.model.ids import EntityRef, Kind
 from synthstore.model.states import EmbeddingState
 
 if TYPE_CHECKING:
-    from synthstore.model.embedding import FloatMatrix, IdArray
+    from synthstore.model.chosen import Vectors
+    from synthstore.model.embedding import IdArray
 
 
 class FileStatus(StrEnum):
@@ -193,10 +194,24 @@ class IndexFacts:
     """False for a bare index, whose ids are positions (V010)."""
     ids: IdArray | None = None
     """int64, shape (ntotal,); positions where has_ids is False."""
-    vectors: FloatMatrix | None = None
-    """float32, shape (ntotal, dim); None in a quick look."""
+    vectors: Vectors | None = None
+    """float32, shape (ntotal, dim); None in a quick look. Of many, those that are embeddings may be
+    the rows of these."""
     exact: bool = True
     """False where the index stores vectors lossily, so they cannot equal the embeddings."""
+
+
+class Spelling(NamedTuple):
+    """What shows how a long file may be spelt, when its bytes are gone."""
+
+    head: bytes
+    """Its first bytes."""
+    newline: bool
+    """Whether it ends with a line feed."""
+    is_ascii: bool
+    """Whether all its bytes are ASCII."""
+    entries: Mapping[str, int]
+    """All that it says: spelt rightly, they have its hash."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,5 +231,7 @@ class MappingFacts:
     those that are 64-bit integers all the same."""
     raw: bytes | None = None
     """The bytes as they are: how they are spelt is kept when the file is written again."""
+    looks: Spelling | None = None
+    """Instead of ``raw`` where the file is long, and its entries are all that it says."""
     encoding: str | None = None
     """What parts them from plain UTF-8, though they could be read."""

@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain
 
 import numpy as np
-import numpy.typing as npt
 
-from synthstore.checks.comparing import compare, is_normalised
+from synthstore.checks.comparing import compare
 from synthstore.checks.finding import Subject
-from synthstore.checks.ownership import SEQUENTIAL_BELOW
+from synthstore.checks.ownership import NOBODY, SEQUENTIAL_BELOW
 from synthstore.checks.report import Action
-from synthstore.model.chosen import ChosenRows, Order, Vectors
-from synthstore.model.embedding import EmbeddingState, FloatMatrix, FloatVector, IdArray
+from synthstore.model.chosen import Vectors, chosen
+from synthstore.model.columns import Bools
+from synthstore.model.embedding import EmbeddingState, IdArray, Places
 from synthstore.model.facts import IndexFacts, PartStatus
-from synthstore.model.ids import EntityRef, in_order, numeric_id, vector_id
+from synthstore.model.ids import EntityRef, numeric_id, vector_id
 from synthstore.repair.embedded import Embedded
 from synthstore.repair.mapping import entries_of, stale_mappings
 from synthstore.repair.numbering import numbers_for
+from synthstore.repair.roll import Roll
 from synthstore.repair.state import Basis, Entities, IndexTarget
 
 INDEX = "index"
@@ -35,12 +36,16 @@ def aim_index(basis: Basis, entities: Entities) -> IndexTarget:
     return _Indexer(basis, entities).aim()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Kept:
-    """What stays of the old index: positions, and the entity that owns each."""
+    """What stays of the old index: positions, and by number the entity that owns each."""
 
-    positions: npt.NDArray[np.intp]
-    owners: tuple[EntityRef | None, ...]
+    positions: Places
+    owners: Places
+    """NOBODY for a vector that no entity owns."""
+
+
+NOTHING = Kept(NOWHERE, NOWHERE)
 
 
 class _Indexer:
@@ -49,8 +54,8 @@ class _Indexer:
         self.inventory, self.wishes = basis.inventory, basis.wishes
         self.index: IndexFacts = basis.inventory.index
         self.dim = self._dimension()
-        self.embedded = Embedded(basis.inventory, entities, self.dim)
-        self.normalised = is_normalised(basis.inventory)
+        self.roll = Roll(basis.ownership)
+        self.embedded = Embedded(basis.inventory, entities, self.dim, self.roll)
         self.actions: list[Action] = []
         self.gone = 0
         self.sole = 0
@@ -84,9 +89,10 @@ class _Indexer:
             self._count_lost(kept)
         renewed = self._renewed(kept)
         added = self._missing(kept, rebuild)
-        old, vectors = self._numbers(kept, added), self._vectors(kept, renewed, added)
+        names = self.roll.names(np.concatenate([kept.owners, added]))
+        old, vectors = self._numbers(kept, names), self._vectors(kept, renewed, added)
         ids = np.arange(len(old), dtype=np.int64) if self._positional else old
-        entries = entries_of([*kept.owners, *added], old, ids, self.basis.ownership.entries)
+        entries = entries_of(names, old, ids, self.basis.ownership.entries)
         write = self._must_write(rebuild, kept, vectors, len(ids))
         blind = self._absent and rebuild is None
         mappings = () if blind else stale_mappings(self.basis, entries, index_written=write)
@@ -121,11 +127,16 @@ class _Indexer:
 
     def _count_lost(self, kept: Kept) -> None:
         """Count what a new index drops though no file holds it as an embedding."""
-        stays = set(kept.positions.tolist())
-        for position, owner in enumerate(self.basis.ownership.each()):
-            lives = owner in self.entities.files or owner in self.entities.held
-            if position in stays or not self._finite(position):
+        ownership = self.basis.ownership
+        # Of vectors whose entity has an embedding nothing is lost.
+        owned = np.append(self.embedded.usual.are, np.zeros(len(ownership.stand.others) + 1, bool))
+        left = ~owned[ownership.owner_at]
+        left[kept.positions] = False
+        for position in np.flatnonzero(left).tolist():
+            owner = ownership.owner(position)
+            if not self._finite(position):
                 continue
+            lives = owner in self.entities.files or owner in self.entities.held
             if owner is None or not lives:
                 self.gone += 1
                 continue
@@ -137,30 +148,41 @@ class _Indexer:
 
     def _keep(self) -> Kept:
         if self._absent:
-            return Kept(NOWHERE, ())
-        positions, owners = [], []
+            return NOTHING
+        owners = self.basis.ownership.owner_at.copy()
+        stays = np.ones(len(owners), dtype=np.bool_)
         duplicates = self._worse_duplicates()
-        for position, known in enumerate(self.basis.ownership.each()):
+        for position in self._in_question(duplicates):
+            known = self.basis.ownership.owner(position)
             owner = known or self.returning.pop(self._id_at(position), None)
             if position in duplicates:
                 self._note("remove-vector", owner, position, "its id stands twice in the index")
+                stays[position] = False
             elif self._goes(position, owner):
                 self.gone += 1
-            else:
-                positions.append(position)
-                owners.append(owner)
-        return Kept(np.array(positions, dtype=np.intp), tuple(owners))
+                stays[position] = False
+            elif owner is not None:
+                owners[position] = self.roll.number(owner)
+        return Kept(np.flatnonzero(stays), owners[stays])
+
+    def _in_question(self, duplicates: frozenset[int]) -> list[int]:
+        """Positions that do not simply stay."""
+        owner_at = self.basis.ownership.owner_at
+        asked = owner_at == NOBODY
+        asked |= np.isin(owner_at, self.roll.numbers(self.entities.dropped))
+        asked[[*duplicates, *self.basis.ownership.not_finite]] = True
+        found: list[int] = np.flatnonzero(asked).tolist()
+        return found
 
     def _keep_held(self) -> Kept:
         """A new index still carries the vectors of entities whose file proves nothing."""
         if self._absent or self.index.dim != self.dim:
-            return Kept(NOWHERE, ())
-        held = {
-            owner: position
-            for position, owner in enumerate(self.basis.ownership.each())
-            if owner in self.entities.held
-        }
-        return Kept(np.array(list(held.values()), dtype=np.intp), tuple(held))
+            return NOTHING
+        owner_at = self.basis.ownership.owner_at
+        at = np.flatnonzero(np.isin(owner_at, self.roll.numbers(self.entities.held))).tolist()
+        held = {int(owner_at[position]): position for position in at}
+        positions = np.array(list(held.values()), dtype=np.intp)
+        return Kept(positions, np.array(list(held), dtype=np.intp))
 
     def _worse_duplicates(self) -> frozenset[int]:
         if not self.wishes.wants("V008", INDEX, self.index.path):
@@ -180,7 +202,7 @@ class _Indexer:
             return True
         if self._finite(position) or owner in self.entities.held:
             return False
-        if self._embedding(owner) is not None or not self.wishes.wants("V011", owner.id):
+        if self.embedded.vector(owner) is not None or not self.wishes.wants("V011", owner.id):
             return False
         self._note(
             "remove-vector", owner, position, "NaN or infinity, and no embedding to renew it"
@@ -233,37 +255,33 @@ class _Indexer:
 
     # What is renewed
 
-    def _renewed(self, kept: Kept) -> dict[int, FloatVector]:
-        """What takes the place of vectors that differ, by row of ``kept``."""
+    def _renewed(self, kept: Kept) -> Places:
+        """Rows of ``kept`` whose vectors differ from the embeddings that take their place."""
         old = self.index.vectors
-        stale = {} if old is None or not len(kept.positions) else self._stale(kept, old)
+        stale = [] if old is None or self._foreign(kept) else list(self._stale(kept, old))
         for row in stale:
             why = "it differs from the embedding in the file"
-            self._note("replace-vector", kept.owners[row], int(kept.positions[row]), why)
-        return stale
+            owner = self.roll.ref(int(kept.owners[row]))
+            self._note("replace-vector", owner, int(kept.positions[row]), why)
+        return np.array(stale, dtype=np.intp)
 
-    def _stale(self, kept: Kept, old: FloatMatrix) -> dict[int, FloatVector]:
-        """Rows of ``kept`` to replace, and with what."""
-        if self._foreign(kept):
-            return {}
-        differing = {position for _, position in compare(self.inventory).stale}
-        fresh: dict[int, FloatVector] = {}
-        for row, owner in enumerate(kept.owners):
-            position = int(kept.positions[row])
-            if owner is None or not (position in differing or self._unsure(owner, position)):
+    def _stale(self, kept: Kept, old: Vectors) -> Iterator[int]:
+        for row in np.flatnonzero(self._suspect(kept)).tolist():
+            position, owner = int(kept.positions[row]), self.roll.ref(int(kept.owners[row]))
+            if owner is None or not self._may_renew(owner, position):
                 continue
-            embedding = self._embedding(owner)
-            if embedding is None or not self._may_renew(owner, position):
-                continue
-            wanted = self._scaled(embedding)
-            if wanted.tobytes() != old[position].tobytes():
-                fresh[row] = wanted
-        return fresh
+            wanted = self.embedded.vector(owner)
+            if wanted is not None and wanted.tobytes() != old[position].tobytes():
+                yield row
 
-    def _unsure(self, owner: EntityRef, position: int) -> bool:
-        """Whether the checks did not compare this vector with what its entity holds now."""
-        twice = owner in self.basis.ownership.several
-        return twice or self._mended(owner) or not self._finite(position)
+    def _suspect(self, kept: Kept) -> Bools:
+        """Which vectors differ, or were not compared with what their entities hold now."""
+        twice = (ref for ref in self.basis.ownership.several if ref is not None)
+        mended = filter(self._mended, {*self.entities.files.others, *self.heirs, *self.frozen})
+        differing = (position for _, position in compare(self.inventory).stale)
+        asked = [*differing, *self.basis.ownership.not_finite]
+        suspect = np.isin(kept.owners, self.roll.numbers(chain(twice, mended)))
+        return np.asarray(suspect | np.isin(kept.positions, asked))
 
     def _may_renew(self, owner: EntityRef, position: int) -> bool:
         code = "V005" if self._finite(position) else "V011"
@@ -276,79 +294,61 @@ class _Indexer:
         rewritten = own is not None and own.path in self.entities.contents
         return rewritten or ref in self.heirs or (ref in self.frozen and ref in files)
 
-    def _embedding(self, ref: EntityRef) -> FloatVector | None:
-        """The embedding that the entity's vector should hold, if it may have one."""
-        file = self.entities.files.get(ref)
-        if file is None or file.embedding is not EmbeddingState.VALID or file.dim != self.dim:
-            return None
-        healed = self.entities.vectors.get(file.path)
-        return healed if healed is not None else self.inventory.vector_of(file.path)
-
-    def _scaled(self, embedding: FloatVector) -> FloatVector:
-        if not self.normalised:
-            return embedding
-        return np.asarray(embedding / np.linalg.norm(embedding), dtype=np.float32)
-
     # What is added
 
-    def _missing(self, kept: Kept, rebuild: str | None) -> list[EntityRef]:
+    def _missing(self, kept: Kept, rebuild: str | None) -> Places:
+        """The entities that are to get a vector."""
         if (self._absent and rebuild is None) or self._foreign(kept):
-            return []
-        have = set(kept.owners)
-        missing = []
-        # A new index keeps the order of the old one, so that the same vectors are the same bytes.
-        place = {ref: n for n, ref in enumerate(self.basis.ownership.each()) if rebuild}
-        last = len(place)
+            return NOWHERE
         own = filter(self.embedded.has, self.entities.files.others)
-        refs = in_order(ref for ref in chain(self.embedded.usual.refs(), own) if ref not in have)
-        if place:
-            refs.sort(key=lambda ref: place.get(ref, last))
-        for ref in refs:
-            if rebuild or self.wishes.wants("V003", ref.id) or self._mended(ref):
-                missing.append(ref)
-                if rebuild is None:
-                    self._act("add-vector", Subject(ref.kind, ref.id), "it had none")
-        return missing
+        usual = np.flatnonzero(self.embedded.usual.are)
+        lacking = np.concatenate([usual, self.roll.numbers(own)])
+        lacking = self.roll.sorted(lacking[~np.isin(lacking, kept.owners)])
+        if rebuild is not None:
+            return self._as_they_stood(lacking)
+        return np.array(list(filter(self._is_added, lacking.data)), dtype=np.intp)
 
-    def _numbers(self, kept: Kept, added: list[EntityRef]) -> IdArray:
-        """The number of each vector that stays, then of those ``added``."""
+    def _is_added(self, number: int) -> bool:
+        ref = self.roll.ref(number)
+        if ref is None or not (self.wishes.wants("V003", ref.id) or self._mended(ref)):
+            return False
+        self._act("add-vector", Subject(ref.kind, ref.id), "it had none")
+        return True
+
+    def _as_they_stood(self, numbers: Places) -> Places:
+        """The order of the old index, so that the same vectors are the same bytes."""
+        owner_at = self.basis.ownership.owner_at
+        if not len(owner_at):
+            return numbers
+        ordered = np.sort(owner_at)
+        last = 1 + int((ordered[1:] != ordered[:-1]).sum())
+        place = np.full(max(numbers.max(initial=0), owner_at.max()) + 2, last)
+        # An orphan's is the last of all, and nobody's that is asked for.
+        place[owner_at] = np.arange(len(owner_at))
+        return numbers[np.argsort(place[numbers], kind="stable")]
+
+    def _numbers(self, kept: Kept, names: Sequence[str | None]) -> IdArray:
+        """The number of each vector that stays, then of the added ones; ``names`` are of all."""
         old = self.index.ids
         ids = old[kept.positions] if old is not None and len(kept.positions) else EMPTY
+        added = [name for name in names[len(ids) :] if name is not None]
         if not added:
             return ids
         entries = {} if self._absent else self.basis.ownership.entries
         return np.concatenate([ids, numbers_for(added, entries, ids)])
 
-    def _vectors(
-        self, kept: Kept, renewed: Mapping[int, FloatVector], added: list[EntityRef]
-    ) -> Vectors:
+    def _vectors(self, kept: Kept, renewed: Places, added: Places) -> Vectors:
         """What stays of the old vectors, with ``renewed`` ones in place, then those ``added``."""
         old = self.index.vectors
         if old is None or not len(kept.positions):
             old = np.zeros((0, self.dim), dtype=np.float32)
-        if not renewed and not added and len(kept.positions) == len(old):
+        if not len(renewed) and not len(added) and len(kept.positions) == len(old):
             return old
-        fresh, rows = self._fresh(renewed, added)
-        rows += len(old)
-        order = np.concatenate([kept.positions, rows[len(renewed) :]])
-        order[list(renewed)] = rows[: len(renewed)]
-        return ChosenRows(old, fresh, order)
-
-    def _fresh(
-        self, renewed: Mapping[int, FloatVector], added: list[EntityRef]
-    ) -> tuple[FloatMatrix, Order]:
-        """A matrix that has the vectors ``renewed`` and those of the ``added``, and their rows."""
-        table = self.inventory.tables.get(self.dim)
-        if table is not None and not (renewed or self.normalised or self.entities.vectors):
-            return table.matrix, self.embedded.rows_of(added, table)
-        matrix = np.empty((len(renewed) + len(added), self.dim), dtype=np.float32)
-        for row, vector in enumerate(renewed.values()):
-            matrix[row] = vector
-        for row, ref in enumerate(added, len(renewed)):
-            embedding = self._embedding(ref)
-            if embedding is not None:
-                matrix[row] = self._scaled(embedding)
-        return matrix, np.arange(len(matrix), dtype=np.intp)
+        fresh = self.embedded.vectors(np.concatenate([kept.owners[renewed], added]))
+        behind = np.arange(len(old), len(old) + len(fresh))
+        order = np.concatenate([kept.positions, behind[len(renewed) :]])
+        order[renewed] = behind[: len(renewed)]
+        return chosen(old, fresh, order)
 
     # The files
 

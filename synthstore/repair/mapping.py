@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from synthstore.model.embedding import IdArray
+from synthstore.model.entries import Entries
 from synthstore.model.facts import MappingFacts, PartStatus
-from synthstore.model.ids import EntityRef, vector_id
+from synthstore.model.text_places import standing_twice
 from synthstore.repair.state import Basis
 
 
@@ -44,18 +45,21 @@ def _stale(
 
 
 def entries_of(
-    owners: Sequence[EntityRef | None],
+    names: Sequence[str | None],
     old: IdArray,
     ids: IdArray,
     believed: Mapping[str, int],
-) -> dict[str, int]:
+) -> Mapping[str, int]:
     """The mapping of vectors that had the numbers ``old`` and now have ``ids``.
 
-    ``believed`` is the one that there was.
+    ``names`` are those of their owners, ``believed`` is the mapping that there was.
     """
-    named = {vector_id(ref): n for ref, n in zip(owners, ids.tolist(), strict=True) if ref}
+    known = [name for name in names if name is not None]
+    if len(known) == len(names) and not standing_twice(known):
+        return Entries.of(known, ids)
+    named = {name: n for name, n in zip(names, ids.tolist(), strict=True) if name is not None}
     # Vectors that no entity owns but that stay keep the name that the mapping gives them.
-    alone = [at for at, ref in enumerate(owners) if ref is None]
+    alone = [at for at, name in enumerate(names) if name is None]
     orphans = dict(zip(old[alone].tolist(), ids[alone].tolist(), strict=True))
     if not orphans:
         return named

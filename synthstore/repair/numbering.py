@@ -10,26 +10,26 @@ import numpy as np
 from synthstore.checks.ownership import SEQUENTIAL_BELOW
 from synthstore.model.embedding import IdArray
 from synthstore.model.entries import columns_of
-from synthstore.model.ids import EntityRef, numeric_id, vector_id
+from synthstore.model.ids import numeric_id
 from synthstore.model.numbers import numeric_ids
 
 
-def numbers_for(added: Sequence[EntityRef], entries: Mapping[str, int], old: IdArray) -> IdArray:
-    """A number for each of ``added``: the mapping's where that is a counted one, else md5's.
+def numbers_for(added: Sequence[str], entries: Mapping[str, int], old: IdArray) -> IdArray:
+    """A number for each of the names ``added``: the mapping's if it is a counted one, else md5's.
 
     ``entries`` is the mapping that was believed, ``old`` what the index holds already.
     """
     if not entries:
-        return numeric_ids(map(vector_id, added))
+        return numeric_ids(added)
     names, mapped_to = columns_of(entries)
-    added_names = set(map(vector_id, added))
-    each = zip(names, mapped_to.tolist(), strict=True)
+    added_names = set(added)
+    each = zip(names, mapped_to.data, strict=True)
     own = {name: number for name, number in each if name in added_names}
-    claimed = np.isin(mapped_to, list(own.values()))
-    taken, claims = set(old.tolist()), Counter(mapped_to[claimed].tolist())
+    given = np.array(list(own.values()), dtype=np.int64)
+    claims = Counter(mapped_to[np.isin(mapped_to, given)].tolist())
+    taken = set(given[np.isin(given, old)].tolist())
     numbers = []
-    for ref in added:
-        name = vector_id(ref)
+    for name in added:
         mapped = own.get(name, -1)
         counted = 0 <= mapped < SEQUENTIAL_BELOW and claims[mapped] == 1
         number = mapped if counted and mapped not in taken else numeric_id(name)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from synthstore.errors import RefusedError
+from synthstore.model.chosen import Vectors, detached
 from synthstore.model.embedding import FloatVector
 from synthstore.model.facts import EntityFile
 from synthstore.model.ids import EntityRef
@@ -93,6 +94,8 @@ def _wishes(refs: frozenset[EntityRef]) -> Wishes:
 
 def _with_files(inventory: Inventory, placed: Placed) -> Inventory:
     """The inventory as it would be once these files stand in the store."""
+    # Vectors may be the embeddings that are about to be others, and they are not.
+    index = replace(inventory.index, vectors=_detached(inventory, placed))
     files = {**inventory.by_path, **placed.files}
     folders = dict(inventory.folders)
     touched = {folder_of(path) for path in placed.files}
@@ -101,8 +104,18 @@ def _with_files(inventory: Inventory, placed: Placed) -> Inventory:
         inventory,
         files=tuple(files[path] for path in sorted(files)),
         tables=dict(_tables(inventory.tables, placed)),
+        index=index,
         folders=folders,
     )
+
+
+def _detached(inventory: Inventory, placed: Placed) -> Vectors | None:
+    vectors = inventory.index.vectors
+    table = inventory.tables.get(inventory.index.dim)
+    if vectors is None or table is None:
+        return vectors
+    rows = [table.row_of[path] for path in placed.files if path in table.row_of]
+    return detached(vectors, table.matrix, rows)
 
 
 def _tables(

@@ -15,8 +15,10 @@ from synthstore.model.columns import column_of
 from synthstore.model.facts import IndexFacts, Stat
 from synthstore.repair.state import Target
 from synthstore.scan.inventory import Inventory
+from synthstore.store.mapping import MappingStyle
+from synthstore.store.mapping_file import MappingContent
 from synthstore.store.runs import CATALOG, ENTITY, INDEX, MAPPING, REMOVAL, Change, FilesChanged
-from synthstore.store.vectors import IndexContent, mapping_content, rebuild_content
+from synthstore.store.vectors import IndexContent, mapping_file, rebuild_content
 
 PRIVATE = 0o600
 
@@ -113,12 +115,8 @@ class _Planner:
         found = {mapping.path: mapping for mapping in self.inventory.mappings}
         for path in self.target.index.mappings:
             old = found.get(path)
-            content = mapping_content(
-                self.target.index.entries,
-                old.raw if old is not None else None,
-                default="native" if self.layout.name == "native" else "core",
-                known=old.entries if old is not None else None,
-            )
+            default: MappingStyle = "native" if self.layout.name == "native" else "core"
+            content = mapping_file(self.target.index.entries, old, default=default)
             yield from self._write(path, content, old, MAPPING)
 
     def _catalog(self) -> Iterator[Change]:
@@ -142,7 +140,7 @@ class _Planner:
     def _write(
         self,
         path: str,
-        content: bytes | Pieces | IndexContent,
+        content: bytes | Pieces | IndexContent | MappingContent,
         old: Found | None,
         order: int,
         *,

@@ -67,6 +67,10 @@ class Planned:
 
 def plan_repair(root: Path, inventory: Inventory, task: Task) -> Planned:
     """Plan what leads from ``inventory`` to the state that should be."""
+    many = len(inventory.files) >= SHARING_PAYS_FROM
+    if many:
+        # What the rules needed for a moment makes room for the target.
+        give_back()
     basis = Basis(
         inventory,
         standing(inventory),
@@ -86,7 +90,7 @@ def plan_repair(root: Path, inventory: Inventory, task: Task) -> Planned:
     ground = Ground(inventory, partial(_catalog, root, inventory), basis.digests)
     del basis
     forget(inventory)
-    if len(inventory.files) >= SHARING_PAYS_FROM:
+    if many:
         give_back()
     planned = plan(root, ground, target, task.wish)
     # A file that would get the very bytes it has is not written, and no action.

@@ -157,7 +157,7 @@ class IndexTarget:
     """int64, shape (n,)."""
     vectors: Vectors
     """float32, shape (n, dim)."""
-    entries: dict[str, int]
+    entries: Mapping[str, int]
     """Vector id → numeric id."""
     write_index: bool
     mappings: tuple[str, ...]

@@ -22,6 +22,7 @@ from synthstore.model.facts import (
 )
 from synthstore.model.ids import EntityRef, Kind
 from synthstore.model.lookup import FilesByPath
+from synthstore.model.text_places import TextPlaces
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,7 @@ class EmbeddingTable:
     @cached_property
     def row_of(self) -> Mapping[str, int]:
         """Row number of each path."""
-        return {path: row for row, path in enumerate(self.paths)}
+        return TextPlaces(self.paths)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from itertools import count
+from operator import eq
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, TypeVar
 
 from synthstore.files.walk import stat_columns, stat_of, statuses
-from synthstore.model.catalog import Row, column
-from synthstore.model.columns import FileTable, column_of, each_of, spent
+from synthstore.model.catalog import Row, RowColumns, column
+from synthstore.model.columns import FileRun, FileTable, column_of, each_of, spent
 from synthstore.model.facts import EntityFile, FileStatus
+from synthstore.model.text_places import NOWHERE, TextPlaces
 from synthstore.scan.growing import closed_up
 from synthstore.scan.inventory import EmbeddingTable, Inventory
 from synthstore.scan.shard import Candidate, ShardFacts
@@ -49,6 +50,8 @@ class Known:
         """The index, its vectors held against ``tables``, if one began to read it after that."""
         self._files = files
         self._tables = dict(tables)
+        self._partly = False
+        """Whether the tables may have more than is known of the files."""
 
     @classmethod
     def of(cls, inventory: Inventory, without: Container[str] = ()) -> Known:
@@ -63,7 +66,9 @@ class Known:
             status is FileStatus.WHOLE and mtime_ns < before and path not in without
             for status, mtime_ns, path in zip(*columns, strict=True)
         ]
-        return cls(FileTable.chosen(inventory.files, wanted), inventory.tables)
+        known = cls(FileTable.chosen(inventory.files, wanted), inventory.tables)
+        known._partly = not all(wanted)
+        return known
 
     def __len__(self) -> int:
         """How many files are known."""
@@ -80,7 +85,7 @@ class Known:
         same = list(_listed(self._unmoved(root), candidates))
         files, tables = self._files, self._tables
         fresh: list[Candidate] = []
-        if not len(same) == len(files) == len(candidates):
+        if self._partly or not len(same) == len(files) == len(candidates):
             kept = set(same)
             # Its vectors may be those rows that are about to move.
             self.index = None
@@ -126,26 +131,57 @@ class Shared:
 
     def __init__(self, rows: Sequence[Row]) -> None:
         self._rows = rows
-        self._place_of = dict(zip(column(rows, "id"), count()))
+        self._ids: Sequence[str] = column(rows, "id")
+        self._places = TextPlaces(self._ids)
 
     def facts(self, facts: ShardFacts) -> ShardFacts:
         """The same facts, whose files are spent by it; what they held twice can go."""
-        files = FileTable.of(_shared(file, self._row_of(file)) for file in spent(facts.files))
-        own = {path: path for path in column_of(files, "path")}
-        blocks = {dim: (_own(own, paths), rest) for dim, (paths, rest) in facts.blocks.items()}
-        placed = {dim: (_own(own, paths), rest) for dim, (paths, rest) in facts.placed.items()}
-        tables = {d: replace(t, paths=_own(own, t.paths)) for d, t in facts.tables.items()}
+        files = FileTable(map(self._run, spent(facts.files)))
+        own = _Own(column_of(files, "path"))
+        blocks = {dim: (own.of(paths), rest) for dim, (paths, rest) in facts.blocks.items()}
+        placed = {dim: (own.of(paths), rest) for dim, (paths, rest) in facts.placed.items()}
+        tables = {d: replace(t, paths=own.of(t.paths)) for d, t in facts.tables.items()}
         return ShardFacts(files, blocks, placed, tables)
+
+    def _run(self, run: FileRun) -> FileRun:
+        shared = self._alike(run)
+        if shared is None:
+            return FileRun.of([_shared(file, self._row_of(file)) for file in run])
+        return shared
+
+    def _alike(self, run: FileRun) -> FileRun | None:
+        """The same by whole columns, if each file has a row of its own bytes that is a column's.
+
+        Such rows hold no paths, and their hashes have no texts.
+        """
+        if not (isinstance(self._rows, RowColumns) and run.all_read):
+            return None
+        ids = [text or "" for text in run.column("record.id")]
+        places = self._places.of(ids)
+        if NOWHERE in places or self._rows.packed("content_hash", places) != run.packed("sha256"):
+            return None
+        if not all(map(eq, self._rows.at("path", places.data), run.column("path"))):
+            return None
+        own = tuple(map(self._ids.__getitem__, places.data))
+        return run.with_field("id", own).with_field("content_sha256", (None,) * run.count)
 
     def _row_of(self, file: EntityFile) -> Row | None:
         """The row that names the file, if it is that of its id as well."""
-        place = None if file.id is None else self._place_of.get(file.id)
+        place = None if file.id is None else self._places.get(file.id)
         row = None if place is None else self._rows[place]
         return row if row is not None and row.path == file.path else None
 
 
-def _own(own: Mapping[str, str], paths: Sequence[str]) -> tuple[str, ...]:
-    return tuple(map(own.__getitem__, paths))
+class _Own:
+    """Texts, to be held instead of others like them."""
+
+    def __init__(self, texts: Sequence[str]) -> None:
+        self._texts, self._places = texts, TextPlaces(texts)
+
+    def of(self, others: Sequence[str]) -> tuple[str, ...]:
+        """The ``others``, each the very text that there is like it."""
+        each = zip(others, self._places.of(others).data, strict=True)
+        return tuple(other if at == NOWHERE else self._texts[at] for other, at in each)
 
 
 def _shared(file: EntityFile, row: Row | None) -> EntityFile:

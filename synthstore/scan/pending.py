@@ -88,7 +88,8 @@ def _vectors(
 ) -> tuple[IndexFacts, tuple[MappingFacts, ...]]:
     index, layout = inventory.index, inventory.layout
     quick = index.vectors is None and index.status is PartStatus.OK
-    after = vectors_after(_shown(index), inventory.mappings, log, seen, _unscaled)
+    shown = _with_own_vectors(inventory, _shown(index))
+    after = vectors_after(shown, inventory.mappings, log, seen, _unscaled)
     description = index.description or layout.factory
     index = replace(
         index,
@@ -107,6 +108,15 @@ def _vectors(
     )
     unread = (m for m in inventory.mappings if m.status is PartStatus.UNREADABLE)
     return index, (*mappings, *unread)
+
+
+def _with_own_vectors(inventory: Inventory, index: IndexFacts) -> IndexFacts:
+    """The index with vectors that may change without the embeddings changing by it."""
+    if index.vectors is None:
+        return index
+    vectors, tables = index.vectors[:], inventory.tables.values()
+    shared = any(np.may_share_memory(vectors, table.matrix) for table in tables)
+    return replace(index, vectors=vectors.copy() if shared else vectors)
 
 
 def _unscaled(vector: FloatVector) -> FloatVector:

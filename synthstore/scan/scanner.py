@@ -5,13 +5,12 @@ from __future__ import annotations
 import asyncio
 import time
 import zlib
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass
-from heapq import merge
+from functools import partial
 from itertools import islice
-from operator import attrgetter, le
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,7 +19,7 @@ from synthstore.files.memory import give_back
 from synthstore.files.walk import look, stat_columns, statuses
 from synthstore.layout.base import Layout
 from synthstore.model.catalog import Row
-from synthstore.model.columns import RUN, FileRun, FileTable, column_of
+from synthstore.model.columns import RUN, FileRun, FileTable
 from synthstore.model.facts import (
     CatalogFacts,
     EntityFile,
@@ -29,6 +28,7 @@ from synthstore.model.facts import (
     MappingFacts,
     PartStatus,
 )
+from synthstore.model.merging import merged
 from synthstore.progress import Progress, SilentProgress
 from synthstore.scan.claims import Claims, read_claims, read_index_of
 from synthstore.scan.inventory import AccessProblem, EmbeddingTable, Inventory, UnfinishedRun
@@ -72,6 +72,15 @@ class ScanOptions:
 
 
 @dataclass(frozen=True, slots=True)
+class _Begun:
+    """What is read of the parts while the entities are."""
+
+    claims: Claims
+    index: IndexFacts | None
+    """None: it is read once the embeddings are there."""
+
+
+@dataclass(frozen=True, slots=True)
 class _Parts:
     claims: Claims
     index: IndexFacts
@@ -102,7 +111,7 @@ async def scan(
     # Millions of names and facts are not kept twice while the rest is made of them.
     listing.candidates.clear()
     facts, tables, parts = await _read(root, layout, options, todo, progress)
-    files = _join_files(facts, unread)
+    files = merged([*(shard.files for shard in facts), unread])
     facts.clear()
     if len(files) >= SHARING_PAYS_FROM:
         give_back()
@@ -134,12 +143,13 @@ async def _read(
     progress: Progress | None,
 ) -> tuple[list[ShardFacts], dict[int, EmbeddingTable], _Parts]:
     """The entities, by workers, and the store's parts meanwhile."""
+    # Vectors that are embeddings take no room, if these are there first: of many that counts.
+    beside = options.quick or len(todo.read) < SHARING_PAYS_FROM
     with ExitStack() as stack:
         executor = stack.enter_context(executor_for(len(todo.read), options.jobs, options.cluster))
         shared = stack.enter_context(_arena_for(executor, options))
-        parts = asyncio.create_task(
-            asyncio.to_thread(_read_parts, root, layout, todo, quick=options.quick)
-        )
+        reader = partial(_index, root, layout, todo, options) if beside else None
+        parts = asyncio.create_task(asyncio.to_thread(_read_parts, root, layout, todo, reader))
         reading = Reading(
             executor=executor,
             arena=shared,
@@ -161,10 +171,11 @@ async def _read(
             # Left alone it would go on submitting to an executor that is shut down.
             entities.cancel()
             await asyncio.gather(parts, entities, return_exceptions=True)
-        return facts, join_tables(facts, shared), parts.result()
+        tables = join_tables(facts, shared)
+    return facts, tables, await asyncio.to_thread(_parts, root, layout, parts.result(), tables)
 
 
-def _rows_of(parts: asyncio.Task[_Parts]) -> Callable[[], Awaitable[Sequence[Row]]]:
+def _rows_of(parts: asyncio.Task[_Begun]) -> Callable[[], Awaitable[Sequence[Row]]]:
     async def rows() -> Sequence[Row]:
         # Who gives up waiting does not keep the others from the parts.
         catalog = (await asyncio.shield(parts)).claims.catalog.catalog
@@ -203,14 +214,28 @@ def _twins(todo: _Todo) -> Twins:
     return {dim: table.matrix for dim, table in tables}
 
 
-def _read_parts(root: Path, layout: Layout, todo: _Todo, *, quick: bool) -> _Parts:
+def _read_parts(
+    root: Path, layout: Layout, todo: _Todo, index: Callable[[], IndexFacts] | None
+) -> _Begun:
+    """Catalog and mappings, and the ``index`` by what reads it."""
     claims = todo.claims
     with ThreadPoolExecutor(1, thread_name_prefix="synthstore-index") as beside:
         # To read and to hash it needs no interpreter.
-        reading = beside.submit(_index, root, layout, todo, with_vectors=not quick)
+        reading = None if index is None else beside.submit(index)
         if claims is None or not claims.stand(root):
             claims = read_claims(root, layout)
-    index, mappings = reading.result(), _relevant(claims.mappings)
+    return _Begun(claims, None if reading is None else reading.result())
+
+
+def _parts(
+    root: Path, layout: Layout, begun: _Begun, tables: Mapping[int, EmbeddingTable]
+) -> _Parts:
+    """All that is to be known of the parts, the index held against the embeddings if it is left."""
+    claims, index = begun.claims, begun.index
+    if index is None:
+        twins = {dim: table.matrix for dim, table in tables.items()}
+        index = read_index_of(root, layout, twins)
+    mappings = _relevant(claims.mappings)
     unfinished = tuple(
         UnfinishedRun(run.run, run.command, run.owner_alive) for run in unfinished_runs(root)
     )
@@ -218,13 +243,13 @@ def _read_parts(root: Path, layout: Layout, todo: _Todo, *, quick: bool) -> _Par
     return _Parts(claims, index, unfinished, access)
 
 
-def _index(root: Path, layout: Layout, todo: _Todo, *, with_vectors: bool) -> IndexFacts:
+def _index(root: Path, layout: Layout, todo: _Todo, options: ScanOptions) -> IndexFacts:
     """The index, as it was read before if it still is as it was."""
     if todo.claims is not None and todo.reading is not None:
         index = todo.reading.result()
         if todo.claims.stands(root, index):
             return index
-    return read_index_of(root, layout, _twins(todo), with_vectors=with_vectors)
+    return read_index_of(root, layout, _twins(todo), with_vectors=not options.quick)
 
 
 def _closed(
@@ -264,16 +289,6 @@ def _looked_at(root: Path, candidates: Iterable[Candidate]) -> Iterator[FileRun]
         if found:
             kinds = [kind_of[path] for path in found]
             yield FileRun.unread(kinds, list(found), stat_columns(found.values()))
-
-
-def _join_files(facts: Iterable[ShardFacts], unread: Sequence[EntityFile]) -> FileTable:
-    tables = [*(shard.files for shard in facts), unread]
-    files = FileTable.joined(tables)
-    paths = column_of(files, "path")
-    if all(map(le, paths, islice(paths, 1, None))):
-        return files
-    # Each of them is in order, so that few files need to be objects at a time.
-    return FileTable.of(merge(*tables, key=attrgetter("path")))
 
 
 def _entity_folders(layout: Layout, listing: Listing) -> dict[str, bool]:

@@ -127,7 +127,7 @@ class _Table:
     def __init__(self, index: IndexFacts, mappings: Iterable[MappingFacts], dim: int) -> None:
         self.dim = dim
         ids = index.ids if index.ids is not None else np.zeros(0, dtype=np.int64)
-        self._vectors = index.vectors if index.vectors is not None and len(ids) else None
+        self._vectors = index.vectors[:] if index.vectors is not None and len(ids) else None
         self._ids = ids
         self._position = {number: n for n, number in enumerate(ids.tolist())}
         self._entries = _believed(mappings, self._position)

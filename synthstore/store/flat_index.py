@@ -18,6 +18,7 @@ import numpy as np
 from synthstore.model.chosen import Vectors
 from synthstore.model.embedding import FloatMatrix, IdArray
 from synthstore.store.flat_source import BLOCK, FlatDamageError, Source
+from synthstore.store.known_rows import PAYS_FROM, known_rows
 
 HEAD_BYTES: Final = 82
 """As many bytes from the start of a file as ``measure`` may need."""
@@ -85,7 +86,7 @@ class FlatIndex(NamedTuple):
     shape: FlatShape
     ids: IdArray
     """int64, shape (ntotal,); positions for a bare file."""
-    vectors: FloatMatrix | None
+    vectors: Vectors | None
     """float32, shape (ntotal, dim); None where only ids were asked for."""
     sha256: str | None
     """Of the file, hex; None where only ids were asked for."""
@@ -178,25 +179,38 @@ def read_flat(
 ) -> FlatIndex | None:
     """Read the Flat file open as ``fd``; None if it is another type of index.
 
-    If its vectors are those of a twin, that very matrix is given, and no memory is taken for them.
-    Raises FlatDamageError, and MemoryError where the vectors do not fit into memory.
+    If its vectors are those of a twin, that very matrix is given, and no memory is taken for them;
+    many vectors may be rows of the twin, all but a few. Raises FlatDamageError, and MemoryError
+    where the vectors do not fit into memory.
     """
     shape = measure(os.pread(fd, HEAD_BYTES, 0), size)
     if shape is None:
         return None
-    source = Source(fd)
-    vectors = None
-    source.take(shape.vectors_at)
+    vectors, source = None, _at_vectors(fd, shape)
     if with_vectors:
-        vectors = twins.get(shape.dim)
-        if vectors is None or len(vectors) != shape.ntotal or not source.gives(vectors):
-            source = Source(fd)
-            source.take(shape.vectors_at)
+        vectors = _of_twin(source, shape, twins.get(shape.dim))
+        if vectors is None:
+            source = _at_vectors(fd, shape)
             vectors = np.empty((shape.ntotal, shape.dim), dtype="<f4")
             source.fill(vectors)
     source.offset = shape.ids_at
     ids = _read_ids(source, shape)
     return FlatIndex(shape, ids, vectors, source.sha256.hexdigest() if with_vectors else None)
+
+
+def _at_vectors(fd: int, shape: FlatShape) -> Source:
+    source = Source(fd)
+    source.take(shape.vectors_at)
+    return source
+
+
+def _of_twin(source: Source, shape: FlatShape, twin: FloatMatrix | None) -> Vectors | None:
+    """The vectors as those of the twin; None if they are not, though some of them are taken."""
+    if twin is None:
+        return None
+    if shape.ntotal >= PAYS_FROM:
+        return known_rows(source, shape.ntotal, twin)
+    return twin if len(twin) == shape.ntotal and source.gives(twin) else None
 
 
 def _read_ids(source: Source, shape: FlatShape) -> IdArray:

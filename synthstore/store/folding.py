@@ -34,7 +34,7 @@ from synthstore.store.evidence import recognise
 from synthstore.store.history import FOLD
 from synthstore.store.mapping import MappingStyle
 from synthstore.store.runs import CATALOG, INDEX, MAPPING, REMOVAL, Change, FilesChanged
-from synthstore.store.vectors import mapping_content, read_index, read_mapping, rebuild_content
+from synthstore.store.vectors import mapping_file, read_index, read_mapping, rebuild_content
 
 TRIES = 3
 UNIT_TOLERANCE = 1e-3
@@ -160,7 +160,7 @@ class _Fold:
             missing = mapping.status is PartStatus.MISSING
             if mapping.status is PartStatus.OK or (missing and mapping.path == primary):
                 default: MappingStyle = "native" if native else "core"
-                content = mapping_content(entries, mapping.raw, default=default)
+                content = mapping_file(entries, mapping, default=default)
                 yield Change(mapping.path, mapping.sha256, content, MAPPING)
 
     def removals(self) -> Iterator[Change]:

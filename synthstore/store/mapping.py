@@ -8,21 +8,27 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal
 
 from synthstore.errors import OperationError
 from synthstore.files.jsonio import ParseFailure, Style, dump, parse, style_of
 from synthstore.files.walk import read_file
 from synthstore.model.entries import Entries
-from synthstore.model.facts import MappingFacts, PartStatus, Stat
+from synthstore.model.facts import MappingFacts, PartStatus, Spelling, Stat
 
 MappingStyle = Literal["core", "native"]
 
-_STYLES: Mapping[MappingStyle, Style] = {
+STYLES: Mapping[MappingStyle, Style] = {
     "core": Style("json", None, ascii_only=True),
     "native": Style("orjson", 2),
 }
-_LARGEST = 2**63 - 1
+"""How each writes a mapping of its own."""
+
+LONG: Final = 100_000
+"""Entries from which on a file's bytes take more room than is worth keeping."""
+
+_HEAD: Final = 1 << 12
+_LARGEST: Final = 2**63 - 1
 
 
 def read_mapping(root: Path, path: str) -> MappingFacts:
@@ -49,11 +55,15 @@ def _understand(path: str, raw: bytes, stat: Stat) -> MappingFacts:
     bad = tuple(key for key in parsed.value if entries.get(key, -1) < 0)
     if bad and not entries:
         return replace(found, problem="none of its values is a number that an index could hold")
+    columns = Entries(entries)
+    if len(columns) >= LONG and not (bad or parsed.rigid or parsed.encoding):
+        looks = Spelling(raw[:_HEAD], raw.endswith(b"\n"), raw.isascii(), columns)
+        found = replace(found, raw=None, looks=looks)
     return replace(
         found,
         status=PartStatus.OK,
         problem=f"{len(bad)} of its values are no numbers that FAISS ids can be" if bad else None,
-        entries=Entries(entries),
+        entries=columns,
         duplicate_keys=_duplicates(raw) if parsed.rigid else (),
         bad_entries=bad,
         encoding=parsed.encoding,
@@ -95,7 +105,7 @@ def mapping_content(
     Where ``like`` is None or tells nothing: ``default``, the Memory Core's way or our own. If its
     entries are ``known``, they mostly prove its spelling, and it need not be parsed again.
     """
-    return dump(_as_dict(entries), _style(like, known) or _STYLES[default])
+    return dump(_as_dict(entries), _style(like, known) or STYLES[default])
 
 
 def _style(like: bytes | None, known: Mapping[str, int] | None) -> Style | None:

@@ -19,7 +19,7 @@ def table_of(root: Path, index: IndexFacts) -> Table:
     if index.ids is None or index.vectors is None:
         raise OperationError(f"{root / index.path} gives no vectors", hint="rebuild the index")
     if index.description in DESCRIPTIONS:
-        return FlatTable.of(index.metric, index.ids, index.vectors)
+        return FlatTable.of(index.metric, index.ids, index.vectors[:])
     return FaissTable.read(root / index.path, index)
 
 
@@ -40,7 +40,7 @@ def problems_of(folder: Path, index_name: str, mapping_name: str) -> list[str]:
         problems.append(f"{mapping.path}: {len(unnamed)} vectors have no name")
     if empty := named - set(ids):
         problems.append(f"{mapping.path}: {len(empty)} names have no vector")
-    if index.vectors is not None and not np.isfinite(index.vectors).all():
+    if index.vectors is not None and not np.isfinite(index.vectors[:]).all():
         problems.append(f"{index.path}: NaN or infinity in a vector")
     return problems
 

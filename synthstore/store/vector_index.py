@@ -24,7 +24,7 @@ from synthstore.model.ids import numeric_id
 from synthstore.store.flat_index import DESCRIPTIONS, flat_content
 from synthstore.store.vector_files import nothing, problems_of, table_of
 from synthstore.store.vector_table import FaissTable, FlatTable, Table
-from synthstore.store.vectors import mapping_content, read_index, read_mapping
+from synthstore.store.vectors import mapping_file, read_index, read_mapping
 
 Hit = tuple[str, float]
 Vector = npt.ArrayLike
@@ -256,8 +256,7 @@ class MemoryVectorIndex:
             self._write_mapping(folder, self._numbers)
 
     def _write_mapping(self, folder: Path, entries: Mapping[str, int]) -> None:
-        raw = self._mapping.raw if self._mapping is not None else None
-        content = mapping_content(entries, raw, default="native")
+        content = mapping_file(entries, self._mapping, default="native")
         atomic_write(folder / MAPPING_NAME, content, 0o600)
 
     def _content(self) -> Any:

@@ -19,11 +19,14 @@ from synthstore.layout.base import Layout
 from synthstore.layout.native import Native
 from synthstore.model.chosen import ChosenRows, Order
 from synthstore.model.embedding import FloatMatrix
+from synthstore.model.entries import Entries
 from synthstore.model.facts import PartStatus, Stat
-from synthstore.model.ids import EntityRef, numeric_id, vector_id
+from synthstore.model.ids import EntityRef, vector_id
+from synthstore.model.numbers import numeric_ids
 from synthstore.scan.inventory import Inventory
 from synthstore.store.flat_index import FlatContent, flat_content
-from synthstore.store.mapping import mapping_content
+from synthstore.store.mapping import MappingStyle
+from synthstore.store.mapping_file import mapping_file
 from synthstore.store.plan import CATALOG, INDEX, MAPPING, Change
 from synthstore.transfer.listing import Listing
 from synthstore.transfer.outcomes import Entry
@@ -93,8 +96,8 @@ def begin(layout: Layout, begun: Begun, access: Stat) -> Iterator[Sequence[Chang
         names, index = _index(layout, refs, begun.matrix(), rows[embedded])
         yield (_new(layout.faiss_path, index, INDEX, access),)
         del index
-        native = layout.name == Native.name
-        mapping = mapping_content(names, None, default="native" if native else "core")
+        default: MappingStyle = "native" if layout.name == Native.name else "core"
+        mapping = mapping_file(names, None, default=default)
         del names
         yield (_new(layout.mapping_paths[0], mapping, MAPPING, access),)
         del mapping
@@ -105,19 +108,19 @@ def begin_empty(layout: Layout, access: Stat) -> Iterator[Sequence[Change]]:
     """What tells the layout of a store that has nothing yet."""
     if layout.name != Native.name:
         # A Memory Core's empty catalog alone says nothing of its layout.
-        mapping = mapping_content({}, None, default="core")
+        mapping = mapping_file({}, None, default="core")
         yield (_new(layout.mapping_paths[0], mapping, MAPPING, access),)
     yield (_new(layout.catalog_path, _catalog(layout, Listing()), CATALOG, access),)
 
 
 def _index(
     layout: Layout, refs: Iterable[EntityRef], matrix: FloatMatrix, rows: Order
-) -> tuple[dict[str, int], FlatContent]:
+) -> tuple[Entries, FlatContent]:
     """The mapping's entries and the index, in the order of the entities."""
-    names = {name: numeric_id(name) for name in map(vector_id, refs)}
-    ids = np.fromiter(names.values(), np.int64, len(names))
+    names = list(dict.fromkeys(map(vector_id, refs)))
+    ids = numeric_ids(names)
     vectors = ChosenRows(matrix, matrix[:0], rows)
-    return names, flat_content(layout.factory, layout.metric, ids, vectors)
+    return Entries.of(names, ids), flat_content(layout.factory, layout.metric, ids, vectors)
 
 
 def _catalog(layout: Layout, listing: Listing) -> bytes | Pieces:
