@@ -86,7 +86,7 @@ def assert_holds(facts: IndexFacts, ids: IdArray, vectors: FloatMatrix) -> None:
     assert (facts.ntotal, facts.dim) == vectors.shape
     assert facts.ids is not None
     assert facts.vectors is not None
-    found = dict(zip(facts.ids.tolist(), facts.vectors, strict=True))
+    found = dict(zip(facts.ids.tolist(), facts.vectors[:], strict=True))
     assert len(found) == len(ids)
     for number, vector in zip(ids.tolist(), vectors, strict=True):
         assert np.array_equal(found[number], vector)

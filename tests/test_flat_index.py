@@ -81,8 +81,8 @@ def test_the_bytes_are_those_of_faiss(
     assert index.sha256 == hashlib.sha256(expected).hexdigest()
     assert index.vectors is not None
     assert np.array_equal(index.ids, ids)
-    assert np.array_equal(index.vectors, vectors)
-    assert index.vectors.dtype == np.float32
+    assert np.array_equal(index.vectors[:], vectors)
+    assert index.vectors[:].dtype == np.float32
     assert index.ids.dtype == np.int64
 
 
@@ -154,7 +154,7 @@ def test_what_rules_judge_is_no_damage_here(tmp_path: Path) -> None:
     assert index is not None
     assert index.ids.tolist() == [5, 5, -1, 7]
     assert index.vectors is not None
-    assert np.array_equal(index.vectors, vectors, equal_nan=True)
+    assert np.array_equal(index.vectors[:], vectors, equal_nan=True)
 
 
 @TYPES
@@ -332,12 +332,12 @@ def test_a_twin_with_another_bit_is_none(flipped: int, tmp_path: Path) -> None:
     index = read(tmp_path / "index", raw)
     assert index is not None
     assert index.vectors is not None
-    twin = index.vectors.copy()
+    twin = index.vectors[:].copy()
     twin.view(np.uint8).reshape(-1)[flipped] ^= 1
     found = read_beside(tmp_path / "index", raw, twin)
     assert found.vectors is not twin
     assert found.vectors is not None
-    assert found.vectors.tobytes() == index.vectors.tobytes()
+    assert found.vectors[:].tobytes() == index.vectors[:].tobytes()
     assert found.sha256 == index.sha256
 
 
