@@ -59,8 +59,8 @@ def documents(root: Path, layout: Name) -> dict[str, Doc]:
 
 
 def spare_documents(root: Path) -> list[Doc]:
-    """Every ``.bak`` that parses to an object."""
-    found = (_object(path) for path in sorted(root.rglob("*.bak")))
+    """Every file that parses to an object, whatever its name."""
+    found = (_object(path) for path in sorted(root.rglob("*")))
     return [doc for _, doc in filter(None, found)]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import shutil
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -18,6 +19,7 @@ from synthstore.checks.report import LOST, RepairReport
 from synthstore.errors import InterruptedByUserError, LockedError, RefusedError
 from synthstore.files import pieces
 from synthstore.render.redact import hashed, redacted
+from synthstore.repair import beside, sources
 from synthstore.repair.operation import RepairOptions, repair
 from synthstore.store.backups import Copies
 from synthstore.store.part_file import OpenFile, open_file
@@ -25,6 +27,7 @@ from synthstore.store.session import Session
 from synthstore.testing import harm
 from synthstore.testing.damages import acts
 from synthstore.testing.damages.catalog import count_wrongly
+from synthstore.testing.damages.structure import nest
 from synthstore.testing.damages.vectors import add_orphan, drop_vector, other_dimension
 from synthstore.testing.stores import Built, build
 from tests.operate import codes, look, take_back
@@ -408,3 +411,78 @@ def test_the_id_that_a_row_gets_is_not_told_if_ids_are_redacted(tmp_path: Path) 
     report = do(built.root, RepairOptions(dry_run=True))
     assert any("another one" in action.because for action in report.actions)
     assert not any("another" in action.because for action in redacted(report).actions)
+
+
+def put_aside(built: Built, name: str) -> Path:
+    """Move a memory's file to the ``name`` that begins with its own; gives where it is."""
+    path = built.file(built.memories[8])
+    aside = path.with_name(name.replace("@", path.name))
+    path.rename(aside)
+    os.utime(aside, (0, 0))
+    return aside
+
+
+@pytest.mark.parametrize(
+    "options",
+    [RepairOptions(select=("S002",)), RepairOptions(ignore=("M",)), RepairOptions(safe=True)],
+    ids=["select", "ignore", "safe"],
+)
+def test_the_only_copy_of_what_is_not_mended_stays_where_it_lies(
+    built: Built, options: RepairOptions
+) -> None:
+    aside = put_aside(built, "@.tmp")
+    report = do(built.root, options)
+    assert codes(report) == {"M001": 1, "S002": 1}
+    assert report.run is None
+    assert aside.exists()
+
+
+def test_the_only_copy_stays_where_what_it_is_of_cannot_stand(built: Built) -> None:
+    aside = put_aside(built, "@.tmp")
+    built.file(built.memories[8]).mkdir()
+    report = do(built.root, RepairOptions())
+    assert codes(report) == {"M001": 1, "S002": 1, "S004": 1}
+    assert aside.exists()
+    assert report.next is look(built.root).next is None
+    built.file(built.memories[8]).rmdir()
+    assert not do(built.root, RepairOptions()).findings
+
+
+def test_a_plan_says_from_where_it_heals(built: Built) -> None:
+    aside = put_aside(built, "@~").relative_to(built.root).as_posix()
+    report = do(built.root, RepairOptions(dry_run=True))
+    assert [action.source for action in report.actions] == [aside]
+
+
+def test_rot_is_healed_from_a_copy_under_any_name(built: Built) -> None:
+    memory = built.memories[8]
+    raw = built.raw(memory)
+    (built.root / "some.txt").write_bytes(raw)
+    harm.flip_embedding(built, memory)
+    assert not do(built.root, RepairOptions()).findings
+    assert built.file(memory).read_bytes() == raw
+
+
+def test_a_store_within_is_not_a_place_to_heal_from(built: Built) -> None:
+    nest("old_store")(built)
+    acts.unlink(built, built.memories[8])
+    report = do(built.root, RepairOptions())
+    assert [a.subject.id for a in report.actions if a.because == LOST] == [built.memories[8]]
+
+
+def test_a_copy_is_found_among_more_files_than_are_looked_into(
+    built: Built, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(beside, "MOST", 2)
+    for n in range(5):
+        (built.root / f"{n}.txt").write_text("mine")
+    put_aside(built, "@.old")
+    assert codes(do(built.root, RepairOptions())) == {"S003": 1}
+
+
+def test_nothing_beside_is_looked_for_where_nothing_is_missing(
+    built: Built, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sources, "files_beside", lambda *_: pytest.fail("it looked"))
+    drop_vector(built, built.memories[3])
+    assert not do(built.root, RepairOptions()).findings

@@ -59,7 +59,20 @@ def leftovers(inventory: Inventory) -> Iterator[Finding]:
                 stray.path,
                 f"a {stray.what} that its writer never finished; nothing reads it",
                 evidence={"size": stray.stat.size},
+                repair=_OF_BLOCKED if of_blocked(inventory, stray.path) else None,
             )
+
+
+_OF_BLOCKED = "left: it may be all there is of what cannot stand in its place; see S004"
+
+
+def of_blocked(inventory: Inventory, path: str) -> bool:
+    """Whether a leftover is named for an entity in whose place something else stands (S004).
+
+    There nothing can be healed, and the leftover may be the only copy.
+    """
+    places = (place.removesuffix(".json") for place in inventory.irregular)
+    return any(path.startswith(f"{place}.") for place in places)
 
 
 def foreign_files(inventory: Inventory) -> Iterator[Finding]:

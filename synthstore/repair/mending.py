@@ -8,7 +8,7 @@ import numpy as np
 
 from synthstore.checks.catalogue import twin
 from synthstore.checks.parting import NO_ROW, parted
-from synthstore.checks.structure import FRESH_NS
+from synthstore.checks.structure import FRESH_NS, of_blocked
 from synthstore.files.jsonio import Style, dump, splice_field
 from synthstore.layout.base import Place
 from synthstore.model.catalog import Row
@@ -272,13 +272,27 @@ class _Mender:
                 self._place(ref, path, found[0], "an assembly names it as a member")
 
     def _leftovers(self) -> None:
-        now = self.basis.inventory.now_ns
-        for stray in self.basis.inventory.strays:
-            if stray.kind is not StrayKind.LEFTOVER or now - stray.stat.mtime_ns <= FRESH_NS:
+        inventory, unused = self.basis.inventory, self._unused_copies()
+        for stray in inventory.strays:
+            fresh = inventory.now_ns - stray.stat.mtime_ns <= FRESH_NS
+            if stray.kind is not StrayKind.LEFTOVER or fresh:
+                continue
+            if stray.path in unused or of_blocked(inventory, stray.path):
                 continue
             if "file" in stray.what and self.wishes.wants("S002", stray.path, stray.path):
                 self.out.removed[stray.path] = True
                 self.out.act_on_file("quarantine-file", stray.path, "a writer never finished it")
+
+    def _unused_copies(self) -> frozenset[str]:
+        """Where copies of entities lie that have no file, or a rotten one, and are left so."""
+        unused = set()
+        for ref, copies in self.basis.copies.items():
+            if ref in self.out.files or self.out.dropped.get(ref) == "C009":
+                continue
+            hash_ = self.rows[ref].content_hash if ref in self.rows else None
+            rotten = ref in self.out.held
+            unused |= {c.file.path for c in copies if not rotten or c.file.sha256 == hash_}
+        return frozenset(unused)
 
     # Healing
 

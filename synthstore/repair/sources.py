@@ -16,10 +16,12 @@ from synthstore.errors import SynthstoreError
 from synthstore.files.jsonio import Style, dump, parse, salvage, style_of
 from synthstore.files.walk import list_folder, read_file
 from synthstore.layout.base import OWN_FOLDER, Layout, Place
+from synthstore.layout.names import stem
 from synthstore.model.catalog import Row
 from synthstore.model.embedding import FloatVector
-from synthstore.model.facts import EntityFile, FileStatus, Stat, StrayKind
+from synthstore.model.facts import EntityFile, FileStatus, Stat
 from synthstore.model.ids import EntityRef, Kind
+from synthstore.repair.beside import files_beside
 from synthstore.scan.inventory import Inventory
 from synthstore.scan.shard import Caps, facts_of
 
@@ -90,14 +92,18 @@ def _age_key(copy: Copy) -> int:
 Source = Callable[[Path, Inventory, frozenset[EntityRef]], Iterator[Copy]]
 
 
-def bak_files(root: Path, inventory: Inventory, needs: frozenset[EntityRef]) -> Iterator[Copy]:
-    """``*.bak`` files that stand where entities live."""
-    for stray in inventory.strays:
-        if stray.kind is StrayKind.FOREIGN and stray.path.endswith(".bak"):
-            kind: Kind = "assembly" if stray.path.startswith("assemblies/") else "memory"
-            copy = _from_file(root, inventory.layout, kind, stray.path, stray.path)
-            if copy is not None and copy.ref in needs:
-                yield copy
+def lying_beside(root: Path, inventory: Inventory, needs: frozenset[EntityRef]) -> Iterator[Copy]:
+    """Whatever lies beside the store's own files, under any name: what counts is what it holds."""
+    layout = inventory.layout
+    stems = {stem(layout.path_for(ref)) for ref in needs}
+    for path in files_beside(root, inventory, stems):
+        copies = (_from_file(root, layout, kind, path, path) for kind in _kinds_of(path))
+        yield from (copy for copy in copies if copy is not None and copy.ref in needs)
+
+
+def _kinds_of(path: str) -> tuple[Kind, ...]:
+    """Both kinds, that which the path speaks for first."""
+    return ("assembly", "memory") if "assemblies" in path.split("/") else ("memory", "assembly")
 
 
 def other_claimants(
@@ -194,7 +200,7 @@ def _read(root: Path, path: str, kind: Kind) -> bytes | None:
 
 SOURCES: tuple[Source, ...] = (
     other_claimants,
-    bak_files,
+    lying_beside,
     misplaced,
     embedded_copies,
     quarantined,

@@ -6,6 +6,7 @@ from synthstore.testing.damages import (
     bodies,
     catalog,
     contents,
+    misplaced,
     several,
     shapes,
     structure,
@@ -17,6 +18,7 @@ __all__ = ["BY_NAME", "DAMAGES", "Damage", "How", "entity"]
 
 DAMAGES: tuple[Damage, ...] = (
     *structure.DAMAGES,
+    *misplaced.DAMAGES,
     *catalog.DAMAGES,
     *bodies.DAMAGES,
     *shapes.DAMAGES,
