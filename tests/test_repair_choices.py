@@ -10,6 +10,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -27,6 +28,7 @@ from synthstore.store.session import Session
 from synthstore.testing import harm
 from synthstore.testing.damages import acts
 from synthstore.testing.damages.catalog import count_wrongly
+from synthstore.testing.damages.misplaced import move_astray
 from synthstore.testing.damages.structure import nest
 from synthstore.testing.damages.vectors import add_orphan, drop_vector, other_dimension
 from synthstore.testing.stores import Built, build
@@ -486,3 +488,49 @@ def test_nothing_beside_is_looked_for_where_nothing_is_missing(
     monkeypatch.setattr(sources, "files_beside", lambda *_: pytest.fail("it looked"))
     drop_vector(built, built.memories[3])
     assert not do(built.root, RepairOptions()).findings
+
+
+@pytest.mark.parametrize("options", [{"safe": True}, {"select": ("V004",)}, {"ignore": ("A",)}])
+def test_a_memory_that_is_left_in_the_wrong_folder_keeps_its_vector(
+    built: Built, options: dict[str, Any]
+) -> None:
+    memory = built.memories[8]
+    move_astray(built, memory)
+    acts.forget_row(built, memory)
+    vectors, entries = built.vectors().ids.tolist(), built.entries()
+    do(built.root, RepairOptions(**options))
+    assert built.vectors().ids.tolist() == vectors
+    assert built.entries() == entries
+    assert not do(built.root, RepairOptions()).findings
+    assert built.vectors().ids.tolist() == vectors
+
+
+def test_many_memories_in_the_wrong_folder_are_moved_and_nothing_shrinks(tmp_path: Path) -> None:
+    built = build("native", tmp_path / "store", memories=40)
+    for memory in built.memories[:15]:
+        move_astray(built, memory)
+        acts.forget_row(built, memory)
+    hurt = sha_tree(built.root)
+    report = do(built.root, RepairOptions())
+    assert not report.findings
+    assert not any(action.kind == "remove-vector" for action in report.actions)
+    take_back(built.root)
+    assert sha_tree(built.root) == hurt
+
+
+def test_a_memory_in_the_wrong_folder_is_told_to_be_one(built: Built) -> None:
+    move_astray(built, built.memories[8])
+    found = next(f for f in look(built.root).findings if f.code == "A007")
+    assert "it holds a whole memory" in found.message
+    report = do(built.root, RepairOptions(dry_run=True))
+    (recovered,) = (action for action in report.actions if action.kind == "recover-file")
+    assert recovered.source == found.path
+
+
+def test_what_was_moved_to_the_wrong_folder_and_deleted_stays_so(built: Built) -> None:
+    memory = built.memories[8]
+    move_astray(built, memory)
+    acts.set_row(deleted_at="2025-03-18T15:30:42")(built, memory)
+    do(built.root, RepairOptions())
+    assert not built.file(memory).exists()
+    assert not look(built.root).findings

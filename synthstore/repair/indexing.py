@@ -64,13 +64,14 @@ class _Indexer:
         self.returning = self._returning()
 
     def _returning(self) -> dict[int, EntityRef]:
-        """Entities that come back, by the number under which their old vector may still stand."""
+        """Entities that come back, by the number under which their old vector may still stand.
+
+        And such as could, for their file is there, if not where it belongs.
+        """
         ownership, entries = self.basis.ownership, self.basis.ownership.entries
-        names = {
-            vector_id(ref): ref
-            for ref, file in self.entities.files.others.items()
-            if file.path in self.entities.contents and ownership.position(ref) is None
-        }
+        files, contents = self.entities.files.others.items(), self.entities.contents
+        back = {*self.entities.astray, *(ref for ref, file in files if file.path in contents)}
+        names = {vector_id(ref): ref for ref in back if ownership.position(ref) is None}
         return {entries.get(name, numeric_id(name)): ref for name, ref in names.items()}
 
     def _dimension(self) -> int:

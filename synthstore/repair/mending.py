@@ -14,7 +14,7 @@ from synthstore.layout.base import Place
 from synthstore.model.catalog import Row
 from synthstore.model.columns import each_of
 from synthstore.model.facts import EntityFile, FileStatus, StrayKind
-from synthstore.model.ids import EntityRef, id_problem
+from synthstore.model.ids import EntityRef, Kind, id_problem
 from synthstore.model.paths import confined, folder_of
 from synthstore.model.times import instant_us
 from synthstore.repair.healing import (
@@ -30,6 +30,8 @@ from synthstore.repair.state import Basis, Entities
 from synthstore.repair.untouched import closer_look
 from synthstore.repair.whole_files import WholeFiles
 from synthstore.scan.shard import facts_of
+
+ASTRAY = "it stood in the folder of the other kind"
 
 HURT_CODES = {FileStatus.TORN: "M003", FileStatus.INCOMPLETE: "M007", FileStatus.EMPTY: "M009"}
 
@@ -158,9 +160,15 @@ class _Mender:
             return
         code = twin(HURT_CODES[file.status], file.kind)
         taken = ref in self.basis.standing.standing_file or ref in self.out.files
+        astray = self._astray(file)
         if not self.wishes.wants(code, ref.id, file.path):
+            if astray is not None:
+                self.out.astray.add(astray.ref)
             if not taken:
                 self.out.held[ref] = file
+            return
+        if astray is not None:
+            self._bring_back(file, astray)
             return
         if taken or ref in self.out.dropped:
             why = "another file stands for its entity" if taken else "its entity was deleted"
@@ -181,6 +189,32 @@ class _Mender:
             self.out.held[ref] = file
         else:
             self._quarantine(file, ref, f"{file.problem}; nothing to heal it from", drop=code)
+
+    def _astray(self, file: EntityFile) -> Copy | None:
+        """The whole entity of the other kind that stands here, of which nothing else does."""
+        raw = self.basis.raw.get(file.path)
+        if raw is None or file.status is not FileStatus.INCOMPLETE:
+            return None
+        kind: Kind = "assembly" if file.kind == "memory" else "memory"
+        facts, vector = facts_of(self.layout, kind, file.path, raw, file.stat)
+        ref, standing = facts.ref, self.basis.standing
+        if ref is None or ref in standing.doomed or ref in self.out.dropped:
+            return None
+        stands = ref in standing.standing_file or ref in self.out.files or ref in standing.hurt
+        return None if stands else Copy(ref, raw, file.path, facts, vector)
+
+    def _bring_back(self, file: EntityFile, astray: Copy) -> None:
+        """Move an entity out of the folder of the other kind; a better copy of it goes before."""
+        ref = astray.ref
+        row = self.rows.get(ref)
+        path = self._home(row) if row is not None else self._new_home(ref)
+        if path is None:
+            self.out.astray.add(ref)
+            return
+        copy, rank = self._best(ref) or (astray, Rank.SAME_TIME)
+        self._place(ref, path, copy, f"{ASTRAY}{self._age(ref, rank)}")
+        self.out.removed[file.path] = True
+        self.out.act_on_file("quarantine-file", file.path, f"what it holds stands at {path} now")
 
     def _quarantine(self, file: EntityFile, ref: EntityRef, why: str, *, drop: str | None) -> None:
         self.out.removed[file.path] = True
@@ -225,12 +259,16 @@ class _Mender:
         place = Place.MEMORY if row.kind == "memory" else Place.ASSEMBLY
         path = confined(row.path) if row.path is not None else None
         if path is None or self.layout.place(path) is not place:
-            if id_problem(row.id, kind=row.kind, native=self.layout.name == "native"):
-                return None
-            path = self.layout.path_for(row.ref)
-        if self.layout.place(path) is not place:
-            return None
+            return self._new_home(row.ref)
         return path if self._free(path) else None
+
+    def _new_home(self, ref: EntityRef) -> str | None:
+        """Where this layout puts the file of an entity, if it can stand there."""
+        if id_problem(ref.id, kind=ref.kind, native=self.layout.name == "native"):
+            return None
+        place = Place.MEMORY if ref.kind == "memory" else Place.ASSEMBLY
+        path = self.layout.path_for(ref)
+        return path if self.layout.place(path) is place and self._free(path) else None
 
     def _free(self, path: str) -> bool:
         """Whether a file may be put there: nothing stands in its place, or what does goes."""

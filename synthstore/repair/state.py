@@ -114,6 +114,8 @@ class Entities:
     """Whole files that are taken as the truth, by the entity they bear."""
     held: dict[EntityRef, EntityFile] = field(default_factory=dict)
     """Files left as they are, whose content proves nothing: frozen, hurt, not parsed."""
+    astray: set[EntityRef] = field(default_factory=set)
+    """Entities whose only file stands in the folder of the other kind, and is left there."""
     contents: dict[str, bytes] = field(default_factory=dict)
     """New bytes by path."""
     removed: dict[str, bool] = field(default_factory=dict)

@@ -80,9 +80,7 @@ def judge_document(layout: Layout, file: Hashed, parsed: Parsed) -> Seen:
         FileStatus.INCOMPLETE if record.missing else FileStatus.WHOLE,
         stat,
         digest,
-        f"required and missing or mistyped: {', '.join(record.missing)}"
-        if record.missing
-        else None,
+        _lack(layout, kind, document, record.missing) if record.missing else None,
         record,
         parsed.rigid,
         judged.state,
@@ -90,3 +88,11 @@ def judge_document(layout: Layout, file: Hashed, parsed: Parsed) -> Seen:
         judged.norm,
     )
     return judged_file, judged.vector if judged.state is EmbeddingState.VALID else None
+
+
+def _lack(layout: Layout, kind: Kind, document: dict[str, object], missing: Sequence[str]) -> str:
+    """What is wrong with a document that is no whole entity of its kind."""
+    other: Kind = "assembly" if kind == "memory" else "memory"
+    if not layout.identify(other, document)[1]:
+        return f"it holds a whole {other}, but stands where the files of the other kind belong"
+    return f"required and missing or mistyped: {', '.join(missing)}"

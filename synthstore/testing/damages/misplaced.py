@@ -1,12 +1,13 @@
-"""Damages to where an entity's only file is: under another name, or elsewhere."""
+"""Damages to where an entity's only file is: under another name, elsewhere, in the wrong folder."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-from synthstore.testing.damages.model import Damage, entity
+from synthstore.testing.damages.acts import forget_row
+from synthstore.testing.damages.model import Damage, entity, in_turn, on
 from synthstore.testing.damages.structure import beside, stem
-from synthstore.testing.stores import Built, write
+from synthstore.testing.stores import Built, entity_path, write
 
 
 def put_aside(path: Callable[[Built], str]) -> Callable[[Built], None]:
@@ -38,7 +39,51 @@ FINISHED: dict[str, Callable[[Built], str]] = {
 """Names of temporary files that may hold the only copy of a memory, whole."""
 
 
+def move_astray(built: Built, entity_id: str) -> None:
+    """The file is moved into the folder of the other kind."""
+    target = built.root / astray(built, entity_id)
+    built.file(entity_id).rename(target)
+
+
+def astray(built: Built, entity_id: str) -> str:
+    """Where the file of an entity of the other kind would be."""
+    return entity_path(built.layout, entity_id, is_memory=not built.is_memory(entity_id))
+
+
+def back_in_place(built: Built, entity_id: str) -> None:
+    """The entity stands where it belongs, and nowhere else."""
+    assert built.read(entity_id) == built.docs[entity_id]
+    assert not (built.root / astray(built, entity_id)).exists()
+
+
 DAMAGES = (
+    *(
+        Damage(
+            name=f"{label}-in-the-folder-of-the-other-kind",
+            apply=on(label, move_astray),
+            codes=dict.fromkeys(codes, 1),
+            touched=lambda b, label=label: (label, astray(b, entity(b, label))),  # type: ignore[misc]
+            check=on(label, back_in_place),
+        )
+        for label, codes in (("m8", ("M001", "A007")), ("a1", ("A001", "M007")))
+    ),
+    *(
+        Damage(
+            name=f"{label}-in-the-folder-of-the-other-kind-and-on-no-list",
+            apply=in_turn(on(label, move_astray), on(label, forget_row)),
+            codes={code: 1, "V004": 1},
+            touched=lambda b, label=label: (label, astray(b, entity(b, label))),  # type: ignore[misc]
+            check=on(label, back_in_place),
+        )
+        for label, code in (("m8", "A007"), ("a1", "M007"))
+    ),
+    Damage(
+        name="memory-in-the-folder-of-the-other-kind-and-no-catalog",
+        apply=in_turn(on("m8", move_astray), lambda built: built.catalog.unlink()),
+        codes={"A007": 1, "C001": 1, "V004": 1},
+        touched=lambda b: ("m8", astray(b, entity(b, "m8"))),
+        check=on("m8", back_in_place),
+    ),
     *(
         Damage(
             name=f"only-copy-{name}",

@@ -162,34 +162,7 @@ LEFTOVERS: dict[str, tuple[Callable[[Built], str], tuple[str, ...]]] = {
 }
 
 
-def move_astray(built: Built, entity_id: str) -> None:
-    """The file is moved into the folder of the other kind."""
-    target = built.root / astray(built, entity_id)
-    built.file(entity_id).rename(target)
-
-
-def astray(built: Built, entity_id: str) -> str:
-    """Where the file of an entity of the other kind would be."""
-    return entity_path(built.layout, entity_id, is_memory=not built.is_memory(entity_id))
-
-
-def back_in_place(built: Built, entity_id: str) -> None:
-    """The entity stands where it belongs, and nowhere else."""
-    assert built.read(entity_id) == built.docs[entity_id]
-    assert not (built.root / astray(built, entity_id)).exists()
-
-
 DAMAGES = (
-    *(
-        Damage(
-            name=f"{label}-in-the-folder-of-the-other-kind",
-            apply=on(label, move_astray),
-            codes=dict.fromkeys(codes, 1),
-            touched=lambda b, label=label: (label, astray(b, entity(b, label))),  # type: ignore[misc]
-            check=on(label, back_in_place),
-        )
-        for label, codes in (("m8", ("M001", "A007")), ("a1", ("A001", "M007")))
-    ),
     *(
         Damage(
             name=name,
