@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal
 
@@ -11,8 +12,9 @@ import pytest
 
 from synthstore.checks.report import NO_FILE, RepairReport
 from synthstore.errors import RefusedError, UsageError
-from synthstore.render.human import outcome_blocks
-from synthstore.render.screen import Line
+from synthstore.render.human import outcome_blocks, plan_blocks
+from synthstore.render.screen import Block, Line
+from synthstore.repair.operation import RepairOptions, repair
 from synthstore.repair.rebuild import RebuildOptions, rebuild_index
 from synthstore.store.vectors import read_index
 from synthstore.testing.damages import acts
@@ -20,6 +22,7 @@ from synthstore.testing.damages.vectors import add_orphan, drop_vector
 from synthstore.testing.spelling import Name
 from synthstore.testing.stores import Built, build
 from tests.operate import codes, look, take_back
+from tests.program import Program
 from tests.trees import changed, sha_tree
 
 LAYOUTS: tuple[Name, ...] = ("native", "core-4", "core-3")
@@ -211,16 +214,75 @@ def test_many_vectors_of_entities_that_no_list_knows_are_not_dropped_silently(
 
 
 def test_what_no_file_holds_is_named(built: Built) -> None:
-    lost = sorted(built.memories[:3])
+    lost = sorted(built.memories[8:11])
     for memory in lost:
         built.file(memory).unlink()
     report = do(built)
     gone = [a for a in report.actions if a.kind == "drop-row"]
     assert sorted(a.subject.id for a in gone) == lost
     assert {a.because for a in gone} == {NO_FILE}
-    shown = [
-        line.text
-        for line in outcome_blocks(report, verbose=False, quiet=False)
-        if isinstance(line, Line)
-    ]
-    assert any(all(memory in text for memory in lost) and "no file" in text for text in shown)
+    told = next(line for line in shown(outcome_blocks(report, verbose=False, quiet=False), lost))
+    assert f"'synthstore undo {built.root}' first" in told
+
+
+def shown(blocks: Iterable[Block], ids: Iterable[str]) -> list[str]:
+    """The lines that name all of these."""
+    lines = (block.text for block in blocks if isinstance(block, Line))
+    return [line for line in lines if all(entity_id in line for entity_id in ids)]
+
+
+def test_what_only_a_snapshot_could_hold_is_told_before(built: Built) -> None:
+    lost = sorted(built.memories[8:11])
+    for memory in lost:
+        built.file(memory).unlink()
+    (told,) = shown(plan_blocks(do(built, dry_run=True), verbose=False), lost)
+    assert f"while they are listed, 'synthstore repair {built.root} --repo REPO'" in told
+
+
+def test_the_advice_for_what_a_snapshot_holds_is_true(
+    built: Built, cli: Program, tmp_path: Path
+) -> None:
+    before, repo = sha_tree(built.root), tmp_path / "repo"
+    assert cli("backup", built.root, "--repo", repo).code == 0
+    memory = built.memories[8]
+    built.file(memory).unlink()
+    do(built)
+    take_back(built.root)
+    assert cli("repair", built.root, "--repo", repo, "--yes").code == 0
+    assert sha_tree(built.root) == before
+
+
+@pytest.mark.parametrize("only", [None, "memory-index", "vectors"])
+@pytest.mark.parametrize("aside", ["{}.bak", "{}.1a2b3c4d.tmp", "old/{}.json"])
+def test_the_row_and_the_vector_of_what_a_copy_survives_of_stay(
+    built: Built, only: Part | None, aside: str
+) -> None:
+    memory = built.memories[8]
+    before, row, path = sha_tree(built.root), built.row(memory), built.file(memory)
+    target = path.parent / aside.format(path.stem)
+    target.parent.mkdir(exist_ok=True)
+    path.rename(target)
+    report = do(built, only)
+    assert built.row(memory) == row
+    assert built.vector_id(memory) in built.entries()
+    assert index_of(built)[2] == 14
+    assert codes(report)["M001"] == 1
+    assert report.next == f"synthstore repair {built.root} --dry-run"
+    waiting = [a for a in report.actions if a.subject.id == memory and only != "vectors"]
+    assert [(a.kind, a.status, a.source) for a in waiting] == [
+        ("drop-row", "skipped", target.relative_to(built.root).as_posix())
+    ] * (only != "vectors")
+    asyncio.run(repair(built.root, RepairOptions(), confirm=lambda _: True))
+    assert before[built.paths[memory]] == sha_tree(built.root)[built.paths[memory]]
+    assert codes(look(built.root)).keys() <= {"S003"}
+
+
+def test_a_row_whose_deletion_had_begun_waits_for_no_copy(tmp_path: Path) -> None:
+    built = build("native", tmp_path / "store")
+    memory = built.memories[8]
+    path = built.file(memory)
+    path.rename(path.with_suffix(".bak"))
+    acts.set_row(deleted_at="2025-03-18T15:30:42")(built, memory)
+    do(built)
+    assert memory not in json.loads(built.catalog.read_text())["memories"]
+    assert memory not in built.entries()

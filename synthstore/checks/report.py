@@ -16,8 +16,11 @@ GIVEN_AWAY = "the file it names bears another's id, and was accepted as it is"
 """Why another is lost."""
 
 LOST = f"its file is gone, and {NO_COPY}"
-NO_FILE = "no file holds it; repair looks for other copies, rebuild-index does not"
-"""Why a row is dropped by what does not look for copies."""
+NO_FILE = "no file holds it, and no copy of it lies in the store"
+"""Why a row is dropped by what does not ask snapshots."""
+
+COPY_LEFT = "no file holds it, but a copy does: 'synthstore repair' brings it back"
+"""Why such a row stays."""
 
 ActionStatus = Literal["planned", "done", "skipped", "failed"]
 

@@ -96,7 +96,7 @@ def _lost(report: RepairReport, when: str = "") -> Iterator[Line]:
     for because, story in (
         (NO_COPY, "lost, since no copy survives"),
         (GIVEN_AWAY, "lost, since the file of each was accepted as another's"),
-        (NO_FILE, "off the lists, since no file holds them (repair looks for other copies)"),
+        (NO_FILE, _off_the_lists(report, planned=bool(when))),
     ):
         lost = [
             action.subject.id
@@ -105,6 +105,17 @@ def _lost(report: RepairReport, when: str = "") -> Iterator[Line]:
         ]
         if lost:
             yield Line(f"{when}{story}: {_names(lost)}", "warning")
+
+
+def _off_the_lists(report: RepairReport, *, planned: bool) -> str:
+    """A row is what a repair finds a snapshot's copy by, so it has to come before or be undone."""
+    store = path_word(report.store)
+    back = f"'synthstore repair {store} --repo REPO'"
+    if planned:
+        how = f"while they are listed, {back} brings back what a snapshot holds"
+    else:
+        how = f"if a snapshot does, 'synthstore undo {store}' first, then {back}"
+    return f"off the lists, since nothing in the store holds them; {how}"
 
 
 def _names(ids: Sequence[str]) -> str:

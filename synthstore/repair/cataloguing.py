@@ -11,7 +11,7 @@ from synthstore.checks.agreement import agreed
 from synthstore.checks.catalogue import twin
 from synthstore.checks.finding import Subject
 from synthstore.checks.parting import NO_ROW
-from synthstore.checks.report import GIVEN_AWAY, LOST, NO_COPY, NO_FILE, Action
+from synthstore.checks.report import COPY_LEFT, GIVEN_AWAY, LOST, NO_COPY, NO_FILE, Action
 from synthstore.model.catalog import RawRow, Row
 from synthstore.model.columns import Bools
 from synthstore.model.embedding import Places
@@ -114,6 +114,9 @@ class _Cataloguer:
             self._drop(row, self.entities.dropped[ref])
         elif self.broken is None or ref in self.entities.held:
             self._list(at, row, row.raw)
+        elif ref in self.entities.awaited:
+            self._list(at, row, row.raw)
+            self._await(row)
         else:
             self.gone += 1
             if self.broken == REBUILD:
@@ -143,6 +146,14 @@ class _Cataloguer:
         self.gone += 1
         if self.broken is None:
             self._act("drop-row", Subject(row.kind, row.id), _why_dropped(code), row.path)
+
+    def _await(self, row: Row) -> None:
+        """Say where a copy is of what no file holds: a repair finds it by the row."""
+        source = self.basis.copies[row.ref][0].source
+        subject = Subject(row.kind, row.id)
+        self.actions.append(
+            Action("drop-row", subject, row.path, source, "skipped", because=COPY_LEFT)
+        )
 
     def _heir(self, row: Row) -> EntityFile | None:
         file = self.basis.inventory.by_path.get(row.path or "")

@@ -176,11 +176,12 @@ class _Indexer:
         return found
 
     def _keep_held(self) -> Kept:
-        """A new index still carries the vectors of entities whose file proves nothing."""
+        """A new index still carries vectors of entities whose file proves nothing, or is away."""
         if self._absent or self.index.dim != self.dim:
             return NOTHING
         owner_at = self.basis.ownership.owner_at
-        at = np.flatnonzero(np.isin(owner_at, self.roll.numbers(self.entities.held))).tolist()
+        refs = self.entities.held.keys() | self.entities.awaited
+        at = np.flatnonzero(np.isin(owner_at, self.roll.numbers(refs))).tolist()
         held = {int(owner_at[position]): position for position in at}
         positions = np.array(list(held.values()), dtype=np.intp)
         return Kept(positions, np.array(list(held), dtype=np.intp))

@@ -116,6 +116,8 @@ class Entities:
     """Files left as they are, whose content proves nothing: frozen, hurt, not parsed."""
     astray: set[EntityRef] = field(default_factory=set)
     """Entities whose only file stands in the folder of the other kind, and is left there."""
+    awaited: set[EntityRef] = field(default_factory=set)
+    """Entities without a file, of which a copy survives that is not to be used now."""
     contents: dict[str, bytes] = field(default_factory=dict)
     """New bytes by path."""
     removed: dict[str, bool] = field(default_factory=dict)

@@ -31,4 +31,6 @@ def as_they_stand(basis: Basis) -> Entities:
     for ref, file in basis.standing.hurt.items():
         if ref not in result.files:
             result.held.setdefault(ref, file)
+    gone = (ref for ref in basis.copies if ref not in doomed)
+    result.awaited.update(r for r in gone if r not in result.files and r not in result.held)
     return result
