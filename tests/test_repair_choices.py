@@ -534,3 +534,27 @@ def test_what_was_moved_to_the_wrong_folder_and_deleted_stays_so(built: Built) -
     do(built.root, RepairOptions())
     assert not built.file(memory).exists()
     assert not look(built.root).findings
+
+
+@pytest.mark.parametrize("number", [1e-30, 1e-44, 1e30])
+@pytest.mark.parametrize("vector", ["stands", "is missing"])
+def test_the_smallest_and_the_largest_embeddings_have_a_direction(
+    built: Built, number: float, vector: str
+) -> None:
+    for entity_id in (*built.memories, *built.assemblies):
+        built.edit(entity_id, longer(built, entity_id))
+    memory = built.memories[9]
+    if vector == "is missing":
+        drop_vector(built, memory)
+    built.edit(memory, lambda doc: doc.update(embedding=[number] * len(doc["embedding"])))
+    report = do(built.root, RepairOptions())
+    assert codes(report).keys() <= {"A021"}
+    found = built.vectors().vectors[built.position(memory)]
+    assert np.allclose(found, len(found) ** -0.5)
+    assert do(built.root, RepairOptions()).run is None
+
+
+def longer(built: Built, entity_id: str) -> Callable[[dict[str, Any]], None]:
+    """Twice the embedding, so that the vectors are the normalised embeddings."""
+    key = built.embedding_key(entity_id)
+    return lambda doc: doc.update({key: [2 * number for number in doc[key]]})

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from synthstore.model.chosen import ChosenRows, Vectors, rows_of
-from synthstore.model.embedding import FloatMatrix, bits
+from synthstore.model.embedding import FloatMatrix, bits, unit
 
 Positions = npt.NDArray[np.intp]
 Verdicts = npt.NDArray[np.bool_]
@@ -55,9 +55,9 @@ def unit_equal(vectors: Vectors, at: Positions, matrix: FloatMatrix, rows: Posit
     """Whether ``vectors[at]`` are the rows of ``matrix`` scaled to length 1, up to rounding."""
     same = np.empty(len(at), dtype=np.bool_)
     for part in _parts(len(at)):
-        unit = _unit(matrix[rows[part]])
-        allowed = UNIT_TOLERANCE * np.abs(unit).max(axis=1, initial=0.0)
-        same[part] = np.abs(vectors[at[part]] - unit).max(axis=1, initial=0.0) <= allowed
+        scaled = unit(matrix[rows[part]])
+        allowed = UNIT_TOLERANCE * np.abs(scaled).max(axis=1, initial=0.0)
+        same[part] = np.abs(vectors[at[part]] - scaled).max(axis=1, initial=0.0) <= allowed
     return same
 
 
@@ -65,7 +65,7 @@ def alike(vectors: Vectors, at: Positions, matrix: FloatMatrix, rows: Positions)
     """Whether the cosines of ``vectors[at]`` and ``matrix[rows]`` reach ``LIKENESS``."""
     like = np.empty(len(at), dtype=np.bool_)
     for part in _parts(len(at)):
-        one, other = _unit(vectors[at[part]]), _unit(matrix[rows[part]])
+        one, other = unit(vectors[at[part]]), unit(matrix[rows[part]])
         like[part] = np.einsum("ij,ij->i", one, other) >= LIKENESS
     return like
 
@@ -83,10 +83,3 @@ def not_finite(vectors: Vectors) -> Positions:
 
 def _parts(count: int) -> Iterator[slice]:
     return (slice(start, start + BLOCK) for start in range(0, count, BLOCK))
-
-
-def _unit(matrix: FloatMatrix) -> FloatMatrix:
-    wide = matrix.astype(np.float64)
-    norms = np.linalg.norm(wide, axis=1, keepdims=True)
-    unit: FloatMatrix = (wide / np.where(norms > 0, norms, 1.0)).astype(np.float32)
-    return unit

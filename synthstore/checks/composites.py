@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from synthstore.model.embedding import Doubles, FloatMatrix, FloatVector
+from synthstore.model.embedding import Doubles, FloatMatrix, FloatVector, unit
 
 LEAST_COSINE = 0.999
 """Between a composite embedding and the mean of its members."""
@@ -78,10 +78,10 @@ def _likeness(composite: FloatVector, members: FloatMatrix) -> float:
     cosine = _cosine(composite, members.mean(axis=0, dtype=np.float64))
     if cosine >= LEAST_COSINE:
         return cosine
-    directions = members / np.linalg.norm(members, axis=1, keepdims=True)
-    return max(cosine, _cosine(composite, directions.mean(axis=0, dtype=np.float64)))
+    return max(cosine, _cosine(composite, unit(members).mean(axis=0, dtype=np.float64)))
 
 
 def _cosine(one: npt.NDArray[np.floating], other: npt.NDArray[np.floating]) -> float:
+    one, other = one.astype(np.float64), other.astype(np.float64)
     lengths = float(np.linalg.norm(one)) * float(np.linalg.norm(other))
     return float(np.dot(one, other)) / lengths if lengths else 0.0

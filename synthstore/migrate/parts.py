@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from synthstore.checks.blocks import BLOCK
 from synthstore.checks.comparing import is_normalised
 from synthstore.checks.ownership import owners
 from synthstore.checks.pairing import rows_of
@@ -19,7 +20,7 @@ from synthstore.layout.base import Layout
 from synthstore.layout.core import Core, Core4
 from synthstore.migrate.choosing import Moving
 from synthstore.model.catalog import Row
-from synthstore.model.embedding import EmbeddingState, FloatMatrix, FloatVector, IdArray
+from synthstore.model.embedding import EmbeddingState, FloatMatrix, FloatVector, IdArray, unit
 from synthstore.model.facts import EntityFile, PartStatus
 from synthstore.model.ids import EntityRef, numeric_id, vector_id
 from synthstore.scan.inventory import Inventory
@@ -189,7 +190,8 @@ def gather(inventory: Inventory, moving: Mapping[EntityRef, Moving]) -> Vectors:
         blocks.append(np.stack(list(spare.values())))
     matrix = np.concatenate(blocks) if blocks else np.zeros((0, dim), dtype=np.float32)
     if is_normalised(inventory):
-        matrix = matrix / np.linalg.norm(matrix, axis=1, keepdims=True).astype(np.float32)
+        for start in range(0, len(matrix), BLOCK):
+            matrix[start : start + BLOCK] = unit(matrix[start : start + BLOCK])
     names = [vector_id(ref) for ref in (*valid, *spare)]
     entries = {name: numeric_id(name) for name in names}
     return Vectors(entries, np.array(list(entries.values()), dtype=np.int64), matrix)

@@ -21,6 +21,7 @@ __all__ = [
     "Places",
     "bits",
     "judge",
+    "unit",
 ]
 
 FloatVector = npt.NDArray[np.float32]
@@ -86,3 +87,14 @@ def _state(vector: FloatVector) -> EmbeddingState:
     if not np.isfinite(vector).all():
         return EmbeddingState.NOT_FINITE
     return EmbeddingState.VALID if vector.any() else EmbeddingState.ZERO
+
+
+def unit(vectors: FloatMatrix) -> FloatMatrix:
+    """The vectors, of shape (dim,) or (n, dim), scaled to length 1; zero vectors as they are.
+
+    Squares of float32 vanish or overflow long before the numbers do, so that the lengths are
+    float64.
+    """
+    wide = vectors.astype(np.float64)
+    norms = np.linalg.norm(wide, axis=-1, keepdims=True)
+    return np.asarray(wide / np.where(norms > 0, norms, 1.0), dtype=np.float32)

@@ -8,7 +8,7 @@ from synthstore.checks.comparing import is_normalised
 from synthstore.checks.sound import rows_in
 from synthstore.model.chosen import ChosenRows, Vectors
 from synthstore.model.columns import embedded
-from synthstore.model.embedding import EmbeddingState, FloatMatrix, FloatVector, Places
+from synthstore.model.embedding import EmbeddingState, FloatMatrix, FloatVector, Places, unit
 from synthstore.model.facts import EntityFile
 from synthstore.model.ids import EntityRef
 from synthstore.repair.roll import Roll
@@ -44,7 +44,7 @@ class Embedded:
         embedding = self._inventory.vector_of(file.path) if healed is None else healed
         if embedding is None or not self._normalised:
             return embedding
-        return np.asarray(embedding / np.linalg.norm(embedding), dtype=np.float32)
+        return unit(embedding)
 
     def vectors(self, numbers: Places) -> Vectors:
         """The vectors of such entities, by their numbers: float32, shape (numbers, dim).

@@ -21,7 +21,7 @@ from synthstore.files.walk import open_folder, read_at
 from synthstore.layout.base import Layout, Place
 from synthstore.layout.documents import stamp_catalog
 from synthstore.model.catalog import Catalog, Row
-from synthstore.model.embedding import FloatVector
+from synthstore.model.embedding import FloatVector, unit
 from synthstore.model.facts import IndexFacts, MappingFacts, PartStatus, Stat
 from synthstore.model.ids import EntityRef, numeric_id, vector_id
 from synthstore.model.paths import confined
@@ -217,12 +217,11 @@ class _Scale:
         self._normalises: bool | None = None
 
     def __call__(self, vector: FloatVector) -> FloatVector:
-        norm = float(np.linalg.norm(vector))
-        if abs(norm - 1) <= UNIT_TOLERANCE:
+        if _is_unit(vector):
             return vector
         if self._normalises is None:
             self._normalises = self._ask()
-        return np.asarray(vector / norm, dtype=np.float32) if self._normalises else vector
+        return unit(vector) if self._normalises else vector
 
     def _ask(self) -> bool:
         """Whether an embedding that is no unit vector has one in the index."""
@@ -238,10 +237,9 @@ class _Scale:
         vector = self._vector(ref)
         if not whole(file) or embedding is None or vector is None:
             return None
-        norm = float(np.linalg.norm(embedding))
-        if abs(norm - 1) <= UNIT_TOLERANCE or vector.shape != embedding.shape:
+        if _is_unit(embedding) or vector.shape != embedding.shape:
             return None
-        return bool(np.allclose(vector, embedding / norm, atol=1e-5))
+        return bool(np.allclose(vector, unit(embedding), atol=1e-5))
 
     def _vector(self, ref: EntityRef) -> FloatVector | None:
         if self._index.ids is None or self._index.vectors is None:
@@ -251,6 +249,11 @@ class _Scale:
         number = next((n for n in given if n is not None), numeric_id(name))
         at = np.flatnonzero(self._index.ids == number)
         return np.asarray(self._index.vectors[at[0]]) if len(at) else None
+
+
+def _is_unit(vector: FloatVector) -> bool:
+    length = float(np.linalg.norm(vector.astype(np.float64)))
+    return abs(length - 1) <= UNIT_TOLERANCE
 
 
 def _sha256(raw: bytes) -> str:
