@@ -558,3 +558,41 @@ def longer(built: Built, entity_id: str) -> Callable[[dict[str, Any]], None]:
     """Twice the embedding, so that the vectors are the normalised embeddings."""
     key = built.embedding_key(entity_id)
     return lambda doc: doc.update({key: [2 * number for number in doc[key]]})
+
+
+def in_the_way_of(path: Path) -> None:
+    """A folder stands where a part of the store belongs."""
+    path.unlink()
+    path.mkdir()
+
+
+def test_what_nothing_can_be_done_about_yet_is_told_as_left(built: Built) -> None:
+    in_the_way_of(built.index)
+    built.edit_mapping(lambda entries: entries.update(ghost=5))
+    for report in (look(built.root), do(built.root, RepairOptions()), look(built.root)):
+        assert codes(report) == {"V002": 1, "V007": 1}
+        assert all(finding.repair.startswith("left: ") for finding in report.findings)
+        assert report.next is None
+    built.index.rmdir()
+    assert not do(built.root, RepairOptions()).findings
+
+
+@pytest.mark.parametrize("code", ["V006", "V008"])
+def test_no_mapping_is_mended_without_its_index(built: Built, code: str) -> None:
+    in_the_way_of(built.index)
+    if code == "V006":
+        built.mapping.write_text("{ torn")
+    else:
+        first, second = built.memories[:2]
+        built.edit_mapping(lambda entries: entries.update({first: entries[second]}))
+    report = do(built.root, RepairOptions())
+    assert codes(report) == {"V002": 1, code: 1}
+    assert report.run is report.next is look(built.root).next is None
+
+
+def test_a_vector_whose_entity_may_be_hidden_is_told_as_left(built: Built) -> None:
+    acts.unlink(built, built.memories[8])
+    in_the_way_of(built.catalog)
+    report = do(built.root, RepairOptions())
+    assert codes(report) == {"C002": 1, "V004": 1}
+    assert report.run is report.next is look(built.root).next is None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import compress
 
 import numpy as np
@@ -35,12 +35,15 @@ def mappings_unusable(inventory: Inventory) -> Iterator[Finding]:
         if mapping.status is PartStatus.UNREADABLE:
             problem = mapping.problem or "not JSON"
             message = f"the mapping is unreadable, so its names for the vectors are lost: {problem}"
-            yield _of(mapping, "V006", message, {"problem": problem}, out_of_reach(mapping))
+            told = {"problem": problem}
+            yield _of(inventory, mapping, "V006", message, told, repair=out_of_reach(mapping))
         elif mapping.encoding is not None:
             message = f"the mapping has a {mapping.encoding}: it could be read, but not by others"
-            yield _of(mapping, "V006", message, {"problem": mapping.encoding})
+            yield _of(inventory, mapping, "V006", message, {"problem": mapping.encoding})
         elif mapping.status is PartStatus.MISSING and none and wanted:
-            yield _of(mapping, "V006", "the mapping is missing: no vector has a name", {})
+            yield _of(
+                inventory, mapping, "V006", "the mapping is missing: no vector has a name", {}
+            )
 
 
 def mappings_disagreeing(inventory: Inventory) -> Iterator[Finding]:
@@ -58,6 +61,7 @@ def mappings_disagreeing(inventory: Inventory) -> Iterator[Finding]:
         if any(wrong.values()):
             parts = [f"{len(ids)} {what}" for what, ids in wrong.items() if ids]
             yield _of(
+                inventory,
                 mapping,
                 "V007",
                 "the mapping disagrees with what it maps, so vectors go by wrong names or none: "
@@ -131,7 +135,7 @@ def numbers_twice_in_mappings(inventory: Inventory) -> Iterator[Finding]:
         shared = _sharing(mapping)
         if shared:
             message = f"{len(shared)} names in the mapping share a number or stand there twice"
-            yield _of(mapping, "V008", message, {"ids": shared})
+            yield _of(inventory, mapping, "V008", message, {"ids": shared})
 
 
 def _sharing(mapping: MappingFacts) -> list[str]:
@@ -145,12 +149,19 @@ def _sharing(mapping: MappingFacts) -> list[str]:
     return sorted(twice)
 
 
+_BEHIND_INDEX = "left: it follows from {}, of which nothing can be read; repair once that is mended"
+
+
 def _of(
+    inventory: Inventory,
     mapping: MappingFacts,
     code: str,
     message: str,
-    evidence: dict[str, object],
+    evidence: Mapping[str, object],
+    *,
     repair: str | None = None,
 ) -> Finding:
-    subject = Subject("mapping", mapping.path)
+    index, subject = inventory.index.path, Subject("mapping", mapping.path)
+    if index in inventory.unseen and repair is None:
+        repair = _BEHIND_INDEX.format(index)
     return finding(code, subject, mapping.path, message, evidence=evidence, repair=repair)

@@ -16,7 +16,7 @@ from synthstore.checks.standing import Standing
 from synthstore.model.catalog import Catalog, Row
 from synthstore.model.chosen import Vectors
 from synthstore.model.embedding import FloatVector, IdArray
-from synthstore.model.facts import CatalogFacts, EntityFile, IndexFacts, MappingFacts, PartStatus
+from synthstore.model.facts import EntityFile
 from synthstore.model.ids import EntityRef
 from synthstore.repair.sources import Copy
 from synthstore.repair.traces import traces
@@ -48,27 +48,15 @@ class Basis:
         """Files that bit rot holds for (M004), and the entity whose row says so."""
         return frozen_paths(self.inventory)
 
-    @cached_property
+    @property
     def closed(self) -> frozenset[str]:
         """Paths whose bytes are not to be had: nothing is known of them, and nothing changed."""
-        inventory = self.inventory
-        parts: tuple[CatalogFacts | IndexFacts | MappingFacts, ...] = (
-            inventory.catalog,
-            inventory.index,
-            *inventory.mappings,
-        )
-        unseen = {
-            part.path
-            for part in parts
-            if part.status is PartStatus.UNREADABLE and part.sha256 is None
-        }
-        return inventory.closed | unseen
+        return self.inventory.unseen
 
     @property
     def blind(self) -> bool:
         """Whether entities may be hidden: in a folder or in a catalog that cannot be read."""
-        hiding = (*self.inventory.layout.entity_folders, self.inventory.catalog.path)
-        return not self.closed.isdisjoint(hiding)
+        return self.inventory.blind
 
     @cached_property
     def traces(self) -> Mapping[EntityRef, int]:

@@ -17,6 +17,7 @@ from synthstore.model.facts import (
     EntityFile,
     IndexFacts,
     MappingFacts,
+    PartStatus,
     Stray,
     StrayKind,
 )
@@ -105,6 +106,19 @@ class Inventory:
     def closed(self) -> frozenset[str]:
         """Paths that the system does not let this user read: nothing is known of them (S005)."""
         return frozenset(problem.path for problem in self.access)
+
+    @cached_property
+    def unseen(self) -> frozenset[str]:
+        """Those paths, and those of parts of which no byte is to be had: a directory, a device."""
+        parts: tuple[CatalogFacts | IndexFacts | MappingFacts, ...]
+        parts = (self.catalog, self.index, *self.mappings)
+        unread = (p for p in parts if p.status is PartStatus.UNREADABLE and p.sha256 is None)
+        return self.closed.union(part.path for part in unread)
+
+    @property
+    def blind(self) -> bool:
+        """Whether entities may be hidden: in a folder or in a catalog that cannot be read."""
+        return not self.unseen.isdisjoint((*self.layout.entity_folders, self.catalog.path))
 
     @cached_property
     def irregular(self) -> Mapping[str, str]:
