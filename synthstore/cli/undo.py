@@ -116,7 +116,11 @@ async def _undo(
     common: Common, root: Path, run: str | None, *, force: bool, dry_run: bool, asks: bool
 ) -> int:
     from synthstore.render.documents import undo_document  # noqa: PLC0415
-    from synthstore.render.undoing import dry_undo_blocks, undo_blocks  # noqa: PLC0415
+    from synthstore.render.undoing import (  # noqa: PLC0415
+        dry_undo_blocks,
+        recovered_blocks,
+        undo_blocks,
+    )
     from synthstore.repair.undoing import undo  # noqa: PLC0415
 
     screen = common.screen
@@ -143,7 +147,11 @@ async def _undo(
     if screen.json:
         screen.document(undo_document(shown))
     elif dry_run:
-        screen.results(dry_undo_blocks(shown, verbose=screen.verbose > 0))
+        again = common.again if run is not None else f"{common.again} {report.undone}"
+        screen.results(dry_undo_blocks(shown, again, verbose=screen.verbose > 0))
     elif not screen.quiet:
         screen.results(undo_blocks(shown, verbose=screen.verbose > 0, planned=False))
+    elif report.recovered_runs:
+        # More was done than was asked for.
+        screen.errors(recovered_blocks(shown))
     return code

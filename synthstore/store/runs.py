@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from synthstore.store.foreseen import Foreseen, foresee
 from synthstore.store.history import RunInfo, Unfinished, list_runs, unfinished_runs
 from synthstore.store.plan import (
     CATALOG,
@@ -23,10 +24,12 @@ __all__ = [
     "REMOVAL",
     "Change",
     "FilesChanged",
+    "Foreseen",
     "Pruned",
     "RunInfo",
     "Unfinished",
     "find_run",
+    "foresee",
     "list_runs",
     "newest_undoable",
     "to_prune",

@@ -9,20 +9,21 @@ from typing import BinaryIO
 
 from synthstore.errors import OperationError, RefusedError, UsageError
 from synthstore.files.durable import copier, hash_file
-from synthstore.files.inside import Found, Tree
+from synthstore.files.inside import Tree
 from synthstore.shell import path_word
+from synthstore.store.foreseen import Foreseen, Hashes, sha256_of
 from synthstore.store.history import FOLD, RunInfo, list_runs
-from synthstore.store.items import Copy, Item
-from synthstore.store.journal import RunFolder, run_folders
+from synthstore.store.items import Item
+from synthstore.store.journal import DONE, RunFolder, run_folders
 from synthstore.store.plan import ENTITY, REMOVAL, Change
 
 
-def newest_undoable(root: Path) -> str:
+def newest_undoable(root: Path, ahead: Foreseen | None = None) -> str:
     """The newest finished run that is neither undone nor an undo; UsageError if there is none.
 
     A fold is passed over: nobody asked for it, and without it the files are still as saved.
     """
-    for run in reversed(list_runs(root)):
+    for run in reversed(_runs(root, ahead)):
         if run.state == "done" and run.undoes is None and run.command != FOLD:
             return run.run
     raise UsageError(
@@ -35,9 +36,13 @@ def _listing(root: Path) -> str:
     return f"synthstore undo {path_word(root)} --list"
 
 
-def find_run(root: Path, run: str) -> RunInfo:
+def _runs(root: Path, ahead: Foreseen | None) -> Sequence[RunInfo]:
+    return list_runs(root) if ahead is None else ahead.runs
+
+
+def find_run(root: Path, run: str, ahead: Foreseen | None = None) -> RunInfo:
     """The run called ``run``; UsageError where it is unknown, unfinished or already undone."""
-    known = {info.run: info for info in list_runs(root)}
+    known = {info.run: info for info in _runs(root, ahead)}
     if run not in known:
         raise UsageError(f"no run {run} in {root}", hint=f"list them with: {_listing(root)}")
     if known[run].state == "unfinished":
@@ -47,52 +52,62 @@ def find_run(root: Path, run: str) -> RunInfo:
     return known[run]
 
 
-def undo_changes(root: Path, run: str, *, force: bool = False) -> list[Change]:
-    """What gives back the state before ``run``.
+def undo_changes(
+    root: Path, run: str, *, force: bool = False, ahead: Foreseen | None = None
+) -> list[Change]:
+    """What gives back the state before ``run``, from the state ``ahead`` or else from that of now.
 
     Raises RefusedError naming the files that have changed since, unless ``force``; what stands in
     a file's place without being a file is refused in any case. Raises UsageError for a run that
     cannot be undone.
     """
-    find_run(root, run)
-    folder = RunFolder(root, run)
-    left = frozenset(folder.done().conflicts)
+    info, folder = find_run(root, run, ahead), RunFolder(root, run)
+    left = frozenset(folder.done().conflicts if folder.has(DONE) else info.conflicts)
     items = [item for item in folder.plan().items if item.path not in left]
+    now = _hashes(root, items, {} if ahead is None else ahead.hashes)
+    if not force:
+        _refuse_changed(run, [i.path for i in items if not _untouched(i, now[i.path])])
+    return list(_changes(folder, items, now))
+
+
+def _hashes(root: Path, items: Sequence[Item], ahead: Hashes) -> Hashes:
+    """What each path holds; RefusedError where that is no file."""
     with Tree(root) as tree:
         found = {item.path: tree.find(item.path) for item in items}
-    _refuse(run, [item.path for item in items if found[item.path].irregular], forcible=False)
-    if not force:
-        _refuse(run, [i.path for i in items if not _untouched(i, found[i.path])], forcible=True)
-    return list(_changes(folder, items, found))
+    _refuse_irregular([path for path, there in found.items() if there.irregular])
+    return {path: ahead.get(path, there.sha256) for path, there in found.items()}
 
 
-def _untouched(item: Item, found: Found) -> bool:
-    return found.sha256 in (_sha256(item.new), _sha256(item.old))
+def _untouched(item: Item, now: str | None) -> bool:
+    return now in (sha256_of(item.new), sha256_of(item.old))
 
 
-def _sha256(copy: Copy | None) -> str | None:
-    return None if copy is None else copy.sha256
-
-
-def _refuse(run: str, paths: Sequence[str], *, forcible: bool) -> None:
-    if not paths:
-        return
-    shown = ", ".join(paths[:10]) + (f" and {len(paths) - 10} more" if paths[10:] else "")
-    if forcible:
+def _refuse_changed(run: str, paths: Sequence[str]) -> None:
+    if paths:
         raise RefusedError(
-            f"changed since run {run}: {shown}",
-            hint="undo all the same with --force; what they hold now is kept by the undo's own run",
+            f"changed since run {run}: {_some_of(paths)}",
+            hint=(
+                "undo all the same with --force; what they hold now is kept by the undo's own run"
+            ),
         )
-    raise RefusedError(
-        f"no regular file any more: {shown}", hint="move them out of the way, then try again"
-    )
 
 
-def _changes(folder: RunFolder, items: list[Item], found: dict[str, Found]) -> Iterator[Change]:
+def _refuse_irregular(paths: Sequence[str]) -> None:
+    if paths:
+        raise RefusedError(
+            f"no regular file any more: {_some_of(paths)}",
+            hint="move them out of the way, then try again",
+        )
+
+
+def _some_of(paths: Sequence[str]) -> str:
+    return ", ".join(paths[:10]) + (f" and {len(paths) - 10} more" if paths[10:] else "")
+
+
+def _changes(folder: RunFolder, items: Sequence[Item], now: Hashes) -> Iterator[Change]:
     for item in items:
-        now = found[item.path].sha256
-        if now != _sha256(item.old):
-            yield _back(folder, item, now)
+        if now[item.path] != sha256_of(item.old):
+            yield _back(folder, item, now[item.path])
 
 
 def _back(folder: RunFolder, item: Item, now: str | None) -> Change:
