@@ -19,6 +19,7 @@ from synthstore.repair.again import as_planned
 from synthstore.repair.holding import held
 from synthstore.repair.plan import IndexWish
 from synthstore.repair.planning import Planned, plan_repair
+from synthstore.repair.refusals import require_open
 from synthstore.repair.sources import Source
 from synthstore.repair.wishes import Wishes
 from synthstore.scan.known import Known
@@ -166,6 +167,8 @@ async def mend_store(
 async def _look(job: Job, progress: Progress | None) -> Look:
     seen = await look(job.root, job.layout, job.look, progress)
     require_known(seen, job.wishes.ids)
+    if job.rebuild:
+        require_open(job.root, seen.inventory)
     return seen
 
 
