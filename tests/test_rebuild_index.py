@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Literal
 
 import pytest
 
 from synthstore.checks.report import NO_FILE, RepairReport
-from synthstore.errors import RefusedError, UsageError
+from synthstore.errors import PermissionDeniedError, RefusedError, UsageError
 from synthstore.render.human import outcome_blocks, plan_blocks
 from synthstore.render.screen import Block, Line
 from synthstore.repair.operation import RepairOptions, repair
@@ -24,6 +24,7 @@ from synthstore.testing.stores import Built, build
 from tests.operate import codes, look, take_back
 from tests.program import Program
 from tests.trees import changed, sha_tree
+from tests.users import as_nobody, common_folder
 
 LAYOUTS: tuple[Name, ...] = ("native", "core-4", "core-3")
 Part = Literal["memory-index", "vectors"]
@@ -286,3 +287,43 @@ def test_a_row_whose_deletion_had_begun_waits_for_no_copy(tmp_path: Path) -> Non
     do(built)
     assert memory not in json.loads(built.catalog.read_text())["memories"]
     assert memory not in built.entries()
+
+
+@pytest.fixture
+def ordinary(tmp_path: Path) -> Iterator[Built]:
+    """A store of an ordinary user, who we are then."""
+    # What is imported only when it is needed may be closed to that user.
+    foreign = build("native", tmp_path / "store")
+    foreign.index.unlink()
+    do(foreign)
+    with common_folder() as parent, as_nobody():
+        built = build("native", parent / "store", memories=9)
+        yield built
+        for path in (built.root / "memories", built.root / "assemblies"):
+            path.chmod(0o755)
+
+
+@pytest.mark.parametrize("mode", [0, 0o100, 0o400])
+@pytest.mark.parametrize("folder", ["memories", "assemblies"])
+@pytest.mark.parametrize("only", [None, "memory-index", "vectors"])
+def test_what_is_in_a_closed_folder_is_not_gone(
+    folder: str, only: Part | None, mode: int, ordinary: Built
+) -> None:
+    before = sha_tree(ordinary.root)
+    closed = ordinary.root / folder
+    whole = closed.stat().st_mode
+    closed.chmod(mode)
+    for dry_run in (True, False):
+        with pytest.raises(PermissionDeniedError, match="is closed to this user") as caught:
+            do(ordinary, only, allow_shrink=True, dry_run=dry_run)
+        assert str(caught.value.hint).startswith(f"chmod u+rx {closed} ")
+    closed.chmod(whole)
+    assert sha_tree(ordinary.root) == before
+
+
+def test_a_closed_file_keeps_its_row_and_vector(ordinary: Built) -> None:
+    memory = ordinary.memories[2]
+    row, vectors = ordinary.row(memory), index_of(ordinary)
+    ordinary.file(memory).chmod(0)
+    assert set(codes(do(ordinary))) == {"S005"}
+    assert (ordinary.row(memory), index_of(ordinary)) == (row, vectors)

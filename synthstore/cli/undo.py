@@ -23,7 +23,7 @@ MANUAL = Manual(
         ("synthstore undo /data/store --list", "show the recorded runs"),
     ),
     exits=(0, 2, 3, 4, 10, 11, 12, 130),
-    meanings={3: "files that changed meanwhile were left; all the rest was done"},
+    meanings={3: "files that changed, or whose copy is damaged, were left; else done"},
     panel="Companions",
     writes=True,
 )
@@ -49,7 +49,8 @@ async def undo(
         typer.Option(
             "--force",
             rich_help_panel=options.SAFETY,
-            help="Undo files too that have changed since the run.",
+            help="Undo files too that have changed since the run; leave those whose kept copy is"
+            " damaged.",
         ),
     ] = False,
     dry_run: options.DryRun = False,
@@ -58,7 +59,7 @@ async def undo(
     """Take back what a command did to a store, byte for byte.
 
     Every command that writes to a store records a run; undoing one is a run of its own. Refuses
-    where a file has changed since, unless --force is given.
+    where a file has changed since, or its kept copy is damaged, unless --force is given.
     """
     check(run=run, list_=list_, prune=prune, force=force)
     root = Path(store)
@@ -116,7 +117,11 @@ async def _undo(
     common: Common, root: Path, run: str | None, *, force: bool, dry_run: bool, asks: bool
 ) -> int:
     from synthstore.render.documents import undo_document  # noqa: PLC0415
-    from synthstore.render.undoing import dry_undo_blocks, undo_blocks  # noqa: PLC0415
+    from synthstore.render.undoing import (  # noqa: PLC0415
+        dry_undo_blocks,
+        recovered_blocks,
+        undo_blocks,
+    )
     from synthstore.repair.undoing import undo  # noqa: PLC0415
 
     screen = common.screen
@@ -136,14 +141,18 @@ async def _undo(
         confirm=confirm,
         progress=common.progress,
     )
-    code = PartialError.exit_code if report.conflicts else 0
+    code = PartialError.exit_code if report.conflicts or report.damaged else 0
     common.call.done(code, dry_run=dry_run)
     common.progress.clear()
     shown = common.shown(report)
     if screen.json:
         screen.document(undo_document(shown))
     elif dry_run:
-        screen.results(dry_undo_blocks(shown, verbose=screen.verbose > 0))
+        again = common.again if run is not None else f"{common.again} {report.undone}"
+        screen.results(dry_undo_blocks(shown, again, verbose=screen.verbose > 0))
     elif not screen.quiet:
         screen.results(undo_blocks(shown, verbose=screen.verbose > 0, planned=False))
+    elif report.recovered_runs:
+        # More was done than was asked for.
+        screen.errors(recovered_blocks(shown))
     return code

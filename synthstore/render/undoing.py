@@ -13,6 +13,7 @@ from synthstore.shell import path_word
 
 def undo_blocks(report: UndoReport, *, verbose: bool, planned: bool) -> Iterator[Block]:
     """The files that an undo gives back, or gave back."""
+    yield from recovered_blocks(report)
     verb = "would take back" if planned else "took back"
     yield Line(
         f"{verb} run {report.undone} of {report.store}: {counted(len(report.files), 'file')}",
@@ -25,15 +26,27 @@ def undo_blocks(report: UndoReport, *, verbose: bool, planned: bool) -> Iterator
         yield Line(f"  and {number(len(report.files) - len(shown))} more (-v lists all)", "dim")
     for path in report.conflicts:
         yield Line(f"  changed since, so left as it is: {path}", "warning")
+    for path in report.damaged:
+        yield Line(f"  its kept copy is damaged, so left as it is: {path}", "warning")
     if report.run is not None:
         yield Line(f"recorded as run {report.run}")
+    if report.damaged and not planned:
+        yield Line(f"synthstore repair {path_word(report.store)} --dry-run", "command")
 
 
-def dry_undo_blocks(report: UndoReport, *, verbose: bool) -> Iterator[Block]:
-    """What an undo would give back, and the command that does it."""
+def recovered_blocks(report: UndoReport) -> Iterator[Block]:
+    """The runs that had been cut off, and are finished before anything is taken back."""
+    if report.recovered_runs:
+        runs = ", ".join(report.recovered_runs)
+        verb = "would first finish" if report.dry_run else "first finished"
+        yield Line(f"{verb} what an interrupted run had begun: {runs}", "warning")
+
+
+def dry_undo_blocks(report: UndoReport, again: str, *, verbose: bool) -> Iterator[Block]:
+    """What an undo would give back, and ``again``, the command that does it."""
     yield from undo_blocks(report, verbose=verbose, planned=True)
     yield Line("dry run: nothing was changed")
-    yield Line(f"synthstore undo {path_word(report.store)} {report.undone}", "command")
+    yield Line(again, "command")
 
 
 def runs_blocks(store: str, runs: Sequence[RunInfo]) -> Iterator[Block]:
@@ -56,10 +69,15 @@ def runs_blocks(store: str, runs: Sequence[RunInfo]) -> Iterator[Block]:
         ),
         tuple("warning" if run.state == "unfinished" else "plain" for run in runs),
     )
+    if any(run.state == "unfinished" for run in runs):
+        yield Line(f"synthstore repair {path_word(store)} --dry-run", "command")
 
 
 def _state(run: RunInfo) -> str:
-    return run.state if run.undoes is None else f"{run.state}, took back {run.undoes}"
+    if run.undoes is None:
+        return run.state
+    verb = "takes back" if run.state == "unfinished" else "took back"
+    return f"{run.state}, {verb} {run.undoes}"
 
 
 def prune_blocks(report: PruneReport, *, dry_run: bool) -> Iterator[Block]:

@@ -19,6 +19,7 @@ from synthstore.repair.again import as_planned
 from synthstore.repair.holding import held
 from synthstore.repair.plan import IndexWish
 from synthstore.repair.planning import Planned, plan_repair
+from synthstore.repair.refusals import require_open
 from synthstore.repair.sources import Source
 from synthstore.repair.wishes import Wishes
 from synthstore.scan.known import Known
@@ -165,6 +166,8 @@ async def mend_store(
 async def _look(job: Job, progress: Progress | None) -> Look:
     seen = await look(job.root, job.layout, job.look, progress)
     require_known(seen, job.wishes.ids)
+    if job.rebuild:
+        require_open(job.root, seen.inventory)
     return seen
 
 
@@ -299,5 +302,6 @@ def _next(job: Job, findings: Sequence[Finding], planned: Planned, run: str | No
         )
     moved = any(action.status == "skipped" for action in planned.actions)
     free = job.command == "repair" and job.wishes.everything and not moved
-    told = next_command(job.store, findings, job.look.repositories, left=free)
+    asked = job.look
+    told = next_command(job.store, findings, asked.repositories, layout=asked.layout, left=free)
     return f"synthstore undo {store} --dry-run" if run is not None and told is None else told

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -11,11 +11,15 @@ from typing import Literal
 from synthstore.errors import InterruptedByUserError, RefusedError
 from synthstore.progress import Progress, SilentProgress
 from synthstore.repair.holding import held
+from synthstore.store.journal import RunFolder
 from synthstore.store.opening import find_root
 from synthstore.store.runs import (
     Change,
     FilesChanged,
+    Foreseen,
+    Reversal,
     RunInfo,
+    foresee,
     list_runs,
     newest_undoable,
     to_prune,
@@ -48,6 +52,10 @@ class UndoReport:
     files: tuple[UndoneFile, ...]
     conflicts: tuple[str, ...] = ()
     """Files that changed while the undo ran, and were left."""
+    damaged: tuple[str, ...] = ()
+    """Files that were left, since what was kept of them is damaged."""
+    recovered_runs: tuple[str, ...] = ()
+    """Runs that were committed and not done, and are completed first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,37 +82,66 @@ async def undo(
     """Take back ``run``, by default the newest that is not itself undone.
 
     Raises UsageError for an unknown run, RefusedError where a file changed since, LockedError,
-    OperationError; InterruptedByUserError when ``confirm`` declines.
+    OperationError, also where a kept copy is damaged; InterruptedByUserError when ``confirm``
+    declines.
     """
     root = find_root(store)
     if dry_run:
-        return (await asyncio.to_thread(_plan, store, root, run, force)).report
+        return await asyncio.to_thread(_foreseen, store, root, run, force)
     async with held(root, wait=lock_wait, command="undo") as session:
-        finished = _finished(session, run)
+        finished = _finished(store, root, session.recovered, run)
         if finished is not None:
-            # It was asked for before and cut off; taking back one more would be a surprise.
+            return finished
+        planned = await asyncio.to_thread(_plan, store, root, run, force)
+        recovered = _names(session.recovered)
+        report = replace(planned.report, dry_run=False, recovered_runs=recovered)
+        # Asked in the thread of the event loop, where Ctrl-C arrives.
+        if not confirm(report):
+            left = "taken back" if recovered else "changed"
+            raise InterruptedByUserError(f"declined; nothing was {left}")
+        result = await asyncio.to_thread(_apply, session, planned, progress)
+    return replace(report, run=result.run, conflicts=result.conflicts)
+
+
+def _foreseen(store: Path, root: Path, run: str | None, force: bool) -> UndoReport:
+    """What an undo would do, whose session first completes what others left."""
+    ahead = foresee(root)
+    finished = _finished(store, root, ahead.completed, run)
+    if finished is not None:
+        return replace(finished, run=None, dry_run=True)
+    report = _plan(store, root, run, force, ahead).report
+    return replace(report, recovered_runs=_names(ahead.completed))
+
+
+def _finished(
+    store: Path, root: Path, completed: Sequence[RolledForward | RunInfo], run: str | None
+) -> UndoReport | None:
+    """What an undo did that was cut off and is complete now, if it is the one that is asked for.
+
+    It was asked for before; taking back one more would be a surprise.
+    """
+    for one in reversed(completed):
+        if one.undoes is not None and run in (None, one.undoes):
             return UndoReport(
                 str(store),
-                finished.undoes or "",
-                finished.run,
+                one.undoes,
+                one.run,
                 dry_run=False,
-                files=(),
-                conflicts=finished.conflicts,
+                files=tuple(_done_by(root, one)),
+                conflicts=one.conflicts,
+                recovered_runs=_names(completed),
             )
-        planned = await asyncio.to_thread(_plan, store, root, run, force)
-        # Asked in the thread of the event loop, where Ctrl-C arrives.
-        if not confirm(planned.report):
-            raise InterruptedByUserError("declined; nothing was changed")
-        result = await asyncio.to_thread(_apply, session, planned, progress)
-    return replace(planned.report, run=result.run, dry_run=False, conflicts=result.conflicts)
-
-
-def _finished(session: Session, run: str | None) -> RolledForward | None:
-    """The undo that was cut off and is complete now, if it is the one that is asked for."""
-    for recovered in reversed(session.recovered):
-        if recovered.undoes is not None and run in (None, recovered.undoes):
-            return recovered
     return None
+
+
+def _done_by(root: Path, undo: RolledForward | RunInfo) -> Iterator[UndoneFile]:
+    for item in RunFolder(root, undo.run).plan().items:
+        if item.path not in undo.conflicts:
+            yield UndoneFile(item.path, _kind(item.old, item.new))
+
+
+def _names(completed: Sequence[RolledForward | RunInfo]) -> tuple[str, ...]:
+    return tuple(one.run for one in completed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,10 +150,12 @@ class _Planned:
     report: UndoReport
 
 
-def _plan(store: Path, root: Path, run: str | None, force: bool) -> _Planned:
-    target = run or newest_undoable(root)
-    changes = undo_changes(root, target, force=force)
-    return _Planned(changes, _report(store, target, changes))
+def _plan(
+    store: Path, root: Path, run: str | None, force: bool, ahead: Foreseen | None = None
+) -> _Planned:
+    target = run or newest_undoable(root, ahead)
+    back = undo_changes(root, target, force=force, ahead=ahead)
+    return _Planned(back.changes, _report(store, target, back))
 
 
 def _apply(session: Session, planned: _Planned, progress: Progress | None) -> RunResult:
@@ -131,15 +170,15 @@ def _apply(session: Session, planned: _Planned, progress: Progress | None) -> Ru
         ) from changed
 
 
-def _report(store: Path, target: str, changes: Sequence[Change]) -> UndoReport:
-    files = tuple(UndoneFile(change.path, _kind(change)) for change in changes)
-    return UndoReport(str(store), target, None, dry_run=True, files=files)
+def _report(store: Path, target: str, back: Reversal) -> UndoReport:
+    files = tuple(UndoneFile(c.path, _kind(c.old, c.content)) for c in back.changes)
+    return UndoReport(str(store), target, None, dry_run=True, files=files, damaged=back.damaged)
 
 
-def _kind(change: Change) -> Literal["restored", "removed", "rewritten"]:
-    if change.content is None:
+def _kind(old: object | None, new: object | None) -> Literal["restored", "removed", "rewritten"]:
+    if new is None:
         return "removed"
-    return "restored" if change.old is None else "rewritten"
+    return "restored" if old is None else "rewritten"
 
 
 async def runs(store: Path) -> tuple[RunInfo, ...]:

@@ -41,7 +41,7 @@ class Unfinished:
 
 def list_runs(root: Path) -> list[RunInfo]:
     """Every committed run, oldest first; one whose record is unreadable shows as empty."""
-    return _mark_undone([_info(folder) for folder in run_folders(root) if folder.has(COMMITTED)])
+    return mark_undone([_info(folder) for folder in run_folders(root) if folder.has(COMMITTED)])
 
 
 def _info(folder: RunFolder) -> RunInfo:
@@ -61,7 +61,7 @@ def _info(folder: RunFolder) -> RunInfo:
     )
 
 
-def _mark_undone(runs: Iterable[RunInfo]) -> list[RunInfo]:
+def mark_undone(runs: Iterable[RunInfo]) -> list[RunInfo]:
     """Mark what a later, standing undo took back; an undo that was itself undone does not count."""
     taken_back: set[str] = set()
     marked = []

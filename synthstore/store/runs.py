@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from synthstore.store.foreseen import Foreseen, foresee
 from synthstore.store.history import RunInfo, Unfinished, list_runs, unfinished_runs
 from synthstore.store.plan import (
     CATALOG,
@@ -13,7 +14,7 @@ from synthstore.store.plan import (
     FilesChanged,
 )
 from synthstore.store.retention import Pruned, to_prune
-from synthstore.store.undoing import find_run, newest_undoable, undo_changes
+from synthstore.store.undoing import Reversal, find_run, newest_undoable, undo_changes
 
 __all__ = [
     "CATALOG",
@@ -23,10 +24,13 @@ __all__ = [
     "REMOVAL",
     "Change",
     "FilesChanged",
+    "Foreseen",
     "Pruned",
+    "Reversal",
     "RunInfo",
     "Unfinished",
     "find_run",
+    "foresee",
     "list_runs",
     "newest_undoable",
     "to_prune",

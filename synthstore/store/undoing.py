@@ -3,26 +3,36 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
 
-from synthstore.errors import OperationError, RefusedError, UsageError
+from synthstore.errors import (
+    OperationError,
+    PermissionDeniedError,
+    RefusedError,
+    SynthstoreError,
+    UsageError,
+)
 from synthstore.files.durable import copier, hash_file
-from synthstore.files.inside import Found, Tree
-from synthstore.shell import path_word
+from synthstore.files.inside import Tree
+from synthstore.layout.base import Place
+from synthstore.shell import path_word, word
+from synthstore.store.evidence import recognise
+from synthstore.store.foreseen import Foreseen, Hashes, sha256_of
 from synthstore.store.history import FOLD, RunInfo, list_runs
-from synthstore.store.items import Copy, Item
-from synthstore.store.journal import RunFolder, run_folders
+from synthstore.store.items import Item
+from synthstore.store.journal import DONE, RunFolder, run_folders
 from synthstore.store.plan import ENTITY, REMOVAL, Change
 
 
-def newest_undoable(root: Path) -> str:
+def newest_undoable(root: Path, ahead: Foreseen | None = None) -> str:
     """The newest finished run that is neither undone nor an undo; UsageError if there is none.
 
     A fold is passed over: nobody asked for it, and without it the files are still as saved.
     """
-    for run in reversed(list_runs(root)):
+    for run in reversed(_runs(root, ahead)):
         if run.state == "done" and run.undoes is None and run.command != FOLD:
             return run.run
     raise UsageError(
@@ -35,9 +45,13 @@ def _listing(root: Path) -> str:
     return f"synthstore undo {path_word(root)} --list"
 
 
-def find_run(root: Path, run: str) -> RunInfo:
+def _runs(root: Path, ahead: Foreseen | None) -> Sequence[RunInfo]:
+    return list_runs(root) if ahead is None else ahead.runs
+
+
+def find_run(root: Path, run: str, ahead: Foreseen | None = None) -> RunInfo:
     """The run called ``run``; UsageError where it is unknown, unfinished or already undone."""
-    known = {info.run: info for info in list_runs(root)}
+    known = {info.run: info for info in _runs(root, ahead)}
     if run not in known:
         raise UsageError(f"no run {run} in {root}", hint=f"list them with: {_listing(root)}")
     if known[run].state == "unfinished":
@@ -47,52 +61,106 @@ def find_run(root: Path, run: str) -> RunInfo:
     return known[run]
 
 
-def undo_changes(root: Path, run: str, *, force: bool = False) -> list[Change]:
-    """What gives back the state before ``run``.
+@dataclass(frozen=True, slots=True)
+class Reversal:
+    """What gives a run's files back."""
 
-    Raises RefusedError naming the files that have changed since, unless ``force``; what stands in
-    a file's place without being a file is refused in any case. Raises UsageError for a run that
-    cannot be undone.
+    changes: list[Change]
+    damaged: tuple[str, ...] = ()
+    """Files that stay as they are: what was kept of them is not what it was."""
+
+
+def undo_changes(
+    root: Path, run: str, *, force: bool = False, ahead: Foreseen | None = None
+) -> Reversal:
+    """What gives back the state before ``run``, from the state ``ahead`` or else from that of now.
+
+    Raises RefusedError naming the files that have changed since, OperationError those whose kept
+    copy is damaged, neither if ``force``; what stands in a file's place without being a file is
+    refused in any case. Raises UsageError for a run that cannot be undone.
     """
-    find_run(root, run)
-    folder = RunFolder(root, run)
-    left = frozenset(folder.done().conflicts)
+    info, folder = find_run(root, run, ahead), RunFolder(root, run)
+    left = frozenset(folder.done().conflicts if folder.has(DONE) else info.conflicts)
     items = [item for item in folder.plan().items if item.path not in left]
+    now = _hashes(root, items, {} if ahead is None else ahead.hashes)
+    if not force:
+        _refuse_changed(run, [i.path for i in items if not _untouched(i, now[i.path])])
+    items = [item for item in items if now[item.path] != sha256_of(item.old)]
+    damaged = [item for item in items if not _is_kept(folder, item)]
+    if damaged and not force:
+        raise _damaged(folder, damaged)
+    left = frozenset(item.path for item in damaged)
+    changes = [_back(folder, i, now[i.path]) for i in items if i.path not in left]
+    return Reversal(changes, tuple(item.path for item in damaged))
+
+
+def _hashes(root: Path, items: Sequence[Item], ahead: Hashes) -> Hashes:
+    """What each path holds; RefusedError where that is no file."""
     with Tree(root) as tree:
         found = {item.path: tree.find(item.path) for item in items}
-    _refuse(run, [item.path for item in items if found[item.path].irregular], forcible=False)
-    if not force:
-        _refuse(run, [i.path for i in items if not _untouched(i, found[i.path])], forcible=True)
-    return list(_changes(folder, items, found))
+    _refuse_irregular([path for path, there in found.items() if there.irregular])
+    return {path: ahead.get(path, there.sha256) for path, there in found.items()}
 
 
-def _untouched(item: Item, found: Found) -> bool:
-    return found.sha256 in (_sha256(item.new), _sha256(item.old))
+def _untouched(item: Item, now: str | None) -> bool:
+    return now in (sha256_of(item.new), sha256_of(item.old))
 
 
-def _sha256(copy: Copy | None) -> str | None:
-    return None if copy is None else copy.sha256
-
-
-def _refuse(run: str, paths: Sequence[str], *, forcible: bool) -> None:
-    if not paths:
-        return
-    shown = ", ".join(paths[:10]) + (f" and {len(paths) - 10} more" if paths[10:] else "")
-    if forcible:
+def _refuse_changed(run: str, paths: Sequence[str]) -> None:
+    if paths:
         raise RefusedError(
-            f"changed since run {run}: {shown}",
-            hint="undo all the same with --force; what they hold now is kept by the undo's own run",
+            f"changed since run {run}: {_some_of(paths)}",
+            hint=(
+                "undo all the same with --force; what they hold now is kept by the undo's own run"
+            ),
         )
-    raise RefusedError(
-        f"no regular file any more: {shown}", hint="move them out of the way, then try again"
+
+
+def _refuse_irregular(paths: Sequence[str]) -> None:
+    if paths:
+        raise RefusedError(
+            f"no regular file any more: {_some_of(paths)}",
+            hint="move them out of the way, then try again",
+        )
+
+
+def _some_of(paths: Sequence[str]) -> str:
+    return ", ".join(paths[:10]) + (f" and {len(paths) - 10} more" if paths[10:] else "")
+
+
+def _is_kept(folder: RunFolder, item: Item) -> bool:
+    """Whether the bytes that are to be given back are still what was kept."""
+    if item.old is None:
+        return True
+    try:
+        return hash_file(_pre_image(folder, item)) == item.old.sha256
+    except PermissionDeniedError:
+        raise
+    except OperationError:
+        return False
+
+
+def _pre_image(folder: RunFolder, item: Item) -> Path:
+    return folder.old / str(item.slot)
+
+
+def _damaged(folder: RunFolder, items: Sequence[Item]) -> OperationError:
+    named = [f"{item.path} (kept as {_pre_image(folder, item)})" for item in items]
+    lost = next(filter(None, (_entity_id(folder.root, item.path) for item in items)), None)
+    find = f"; synthstore snapshots find {word(lost)} --repo REPO tells who has it" if lost else ""
+    return OperationError(
+        f"the kept copies of these are damaged: {_some_of(named)}",
+        hint=f"take back all the rest with --force{find}",
     )
 
 
-def _changes(folder: RunFolder, items: list[Item], found: dict[str, Found]) -> Iterator[Change]:
-    for item in items:
-        now = found[item.path].sha256
-        if now != _sha256(item.old):
-            yield _back(folder, item, now)
+def _entity_id(root: Path, path: str) -> str | None:
+    """The id that the name of an entity's file stands for; None for other files."""
+    with suppress(SynthstoreError):
+        layout = recognise(root)
+        if layout.place(path) in (Place.MEMORY, Place.ASSEMBLY):
+            return layout.id_from_path(path)
+    return None
 
 
 def _back(folder: RunFolder, item: Item, now: str | None) -> Change:
@@ -102,27 +170,15 @@ def _back(folder: RunFolder, item: Item, now: str | None) -> Change:
     return Change(
         item.path,
         now,
-        _proven(folder.old / str(item.slot), item.old.sha256),
+        copier(_pre_image(folder, item)),
         ENTITY if item.order == REMOVAL else item.order,
         mode=item.old.mode,
         uid=item.old.uid if root_runs else None,
         gid=item.old.gid if root_runs else None,
         mtime_ns=item.old.mtime_ns,
         size=item.old.size,
+        sha256=item.old.sha256,
     )
-
-
-def _proven(pre_image: Path, sha256: str) -> Callable[[BinaryIO], None]:
-    """Content that streams a pre-image, provided that it is still what was kept."""
-
-    def send(out: BinaryIO) -> None:
-        if hash_file(pre_image) != sha256:
-            raise OperationError(
-                f"the kept copy {pre_image} is damaged", hint="take the file from a snapshot"
-            )
-        copier(pre_image)(out)
-
-    return send
 
 
 def made_folders(root: Path, run: str) -> tuple[str, ...]:
