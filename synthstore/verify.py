@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from synthstore.checks.catalogue import CATALOGUE
+from synthstore.checks.catalogue import CATALOGUE, IN_FILES, IN_REPOSITORIES
 from synthstore.checks.finding import Finding, Severity
 from synthstore.checks.registry import check, speaks_of
 from synthstore.checks.report import Counts, Report
@@ -30,6 +30,7 @@ from synthstore.store.opening import Clock, find_root
 
 if TYPE_CHECKING:
     from synthstore.repository.place import Place
+    from synthstore.rot import Newest
 
 LOOKS = 3
 """How often a store that moves is looked at before its findings are believed."""
@@ -67,10 +68,13 @@ class LookOptions:
     caps: Caps = DEFAULT_CAPS
     held: bool = False
     """As ``ScanOptions`` has it."""
-    repositories: tuple[Place, ...] = ()
-    """Where the newest snapshots are that files are held against."""
-    despite_losses: bool = False
-    """Whether a repository whose newest list of files is lost gainsays nothing, and is no error."""
+    against: Newest | None = None
+    """The newest snapshots, that files are held against."""
+
+    @property
+    def repositories(self) -> tuple[Place, ...]:
+        """Where these are."""
+        return () if self.against is None else self.against.places
 
     @property
     def scan(self) -> ScanOptions:
@@ -115,6 +119,7 @@ async def examine(
     command: str, store: Path, options: LookOptions, progress: Progress | None = None
 ) -> Examined:
     """As ``verify``, for a ``command`` that tells more of what was seen than its findings."""
+    require_visible(options)
     clock = Clock()
     root = find_root(store)
     layout = await asyncio.to_thread(recognise, root, options.layout)
@@ -126,7 +131,8 @@ async def examine(
         store=str(store),
         layout=layout.name,
         quick=options.quick,
-        complete=is_complete(seen.inventory, options),
+        complete=not (is_unread(seen.inventory) or options.subset),
+        unread=is_unread(seen.inventory),
         started_at=clock.started_at,
         elapsed_seconds=clock.elapsed(),
         clean=is_clean(shown, options.fail_on),
@@ -136,6 +142,23 @@ async def examine(
         findings=shown,
     )
     return Examined(root, seen.inventory, report)
+
+
+def require_visible(options: LookOptions) -> None:
+    """Raise UsageError for a choice of which the look finds nothing, whatever the store is like."""
+    hidden = IN_REPOSITORIES | (IN_FILES if options.quick else frozenset())
+    for prefix in options.select:
+        meant = {code for code in CATALOGUE if code.startswith(prefix)}
+        if meant <= IN_REPOSITORIES:
+            raise UsageError(
+                f"{prefix} is about a repository, not about a store",
+                hint="'synthstore snapshots check --repo REPO' looks for it",
+            )
+        if meant <= hidden:
+            raise UsageError(
+                f"a quick look reads no files, so it cannot find {prefix}",
+                hint="leave out --quick, or choose other codes",
+            )
 
 
 def require_known(seen: Look, ids: frozenset[str]) -> None:
@@ -189,8 +212,9 @@ async def _look_once(
     known: Known = NOTHING,
 ) -> Look:
     inventory = await scan(root, layout, options.scan, progress, known)
-    if options.repositories:
-        inventory = await asyncio.to_thread(_held_against, root, inventory, options)
+    if options.against is not None:
+        gainsaid = await asyncio.to_thread(options.against.gainsaid, root, inventory)
+        inventory = replace(inventory, gainsaid=gainsaid)
     findings = await asyncio.to_thread(
         check,
         inventory,
@@ -200,13 +224,6 @@ async def _look_once(
         severities=options.severities,
     )
     return Look(inventory, tuple(findings))
-
-
-def _held_against(root: Path, inventory: Inventory, options: LookOptions) -> Inventory:
-    from synthstore.rot import gainsaid, newest  # noqa: PLC0415 - most looks need no repository
-
-    references = newest(root, options.repositories, despite_losses=options.despite_losses)
-    return replace(inventory, gainsaid=gainsaid(inventory, references))
 
 
 def _in_both(first: Sequence[Finding], second: Sequence[Finding]) -> tuple[Finding, ...]:
@@ -245,10 +262,9 @@ def is_clean(findings: Sequence[Finding], fail_on: Severity | None) -> bool:
     return fail_on is None or all(finding.severity < fail_on for finding in findings)
 
 
-def is_complete(inventory: Inventory, options: LookOptions) -> bool:
-    """Whether every part was looked at that was meant to be."""
-    unread = FileStatus.UNREADABLE in column_of(inventory.files, "status")
-    return not (unread or inventory.access or options.subset)
+def is_unread(inventory: Inventory) -> bool:
+    """Whether something could not be read that was meant to be."""
+    return bool(inventory.access) or FileStatus.UNREADABLE in column_of(inventory.files, "status")
 
 
 def counts_of(inventory: Inventory) -> Counts:

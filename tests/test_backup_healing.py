@@ -11,7 +11,11 @@ from pathlib import Path
 
 import pytest
 
+from synthstore.model.ids import EntityRef
+from synthstore.repository.manifest import Snapshot, Tree
+from synthstore.repository.vault import Repository
 from synthstore.scan.scanner import scan
+from synthstore.store.changes import LOG, Deed, Logged, spell
 from synthstore.store.evidence import recognise
 from synthstore.testing import stores
 from synthstore.testing.spelling import Name
@@ -19,7 +23,7 @@ from synthstore.testing.stores import Built
 from tests.operate import codes, look
 from tests.program import Program, Result, validate
 from tests.trees import sha_tree
-from tests.vaults import back_up, place_at, settle
+from tests.vaults import back_up, opened, place_at, settle
 
 LAYOUTS: tuple[Name, ...] = ("native", "core-4", "core-3")
 
@@ -152,3 +156,108 @@ def test_a_repository_that_lost_a_copy_is_no_obstacle(cli: Program, tmp_path: Pa
     result = cli("repair", built.root, "-y", "--repo", tmp_path / "repo")
     assert result.code == 0
     assert "M001" not in codes(look(built.root))
+
+
+def orphan(built: Built, memory: str) -> None:
+    """Take file and row of a memory away, and leave vector and mapping."""
+    built.file(memory).unlink()
+    built.edit_rows(lambda rows: rows.pop(memory), memory)
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_what_only_a_vector_tells_of_comes_back_from_snapshots(
+    layout: Name, cli: Program, tmp_path: Path
+) -> None:
+    built, repo = stores.build(layout, tmp_path / "store", memories=40), tmp_path / "repo"
+    gone = built.memories[-12:]
+    before = {memory: built.raw(memory) for memory in gone}
+    entries, vectors = built.entries(), built.vectors()
+    back_up(built.root, place_at(repo))
+    for memory in gone:
+        orphan(built, memory)
+    lost = sha_tree(built.root)
+    assert cli("repair", built.root, "--yes").code == 12
+    planned = cli("repair", built.root, "--repo", repo, "--dry-run", "--json").document
+    validate(planned)
+    assert planned["refused"] is None
+    kinds = Counter(action["kind"] for action in planned["actions"])
+    assert (kinds["recover-file"], kinds["adopt-row"], kinds["remove-vector"]) == (12, 12, 0)
+    assert sha_tree(built.root) == lost
+    result = cli("repair", built.root, "--repo", repo, "--yes", "--json")
+    assert result.code == 0, result.document
+    assert {memory: built.raw(memory) for memory in gone} == before
+    assert not codes(look(built.root)).keys() - {"A023"}
+    assert built.entries() == entries
+    assert built.vectors().ids.tolist() == vectors.ids.tolist()
+    assert cli("undo", built.root, "--yes").code == 0
+    assert sha_tree(built.root) == lost
+
+
+def test_what_no_snapshot_holds_either_goes_as_before(cli: Program, tmp_path: Path) -> None:
+    built, repo = stores.build("native", tmp_path / "store"), tmp_path / "repo"
+    known, unknown = built.memories[0], built.memories[1]
+    raw = built.raw(unknown)
+    built.file(unknown).unlink()
+    back_up(built.root, place_at(repo))
+    built.file(unknown).write_bytes(raw)
+    for memory in (known, unknown):
+        orphan(built, memory)
+    assert cli("repair", built.root, "--repo", repo, "--yes").code == 0
+    assert built.file(known).exists()
+    assert not built.file(unknown).exists()
+    assert built.entries().keys() >= {known}
+    assert unknown not in built.entries()
+
+
+def test_a_safe_repair_leaves_the_only_trace_of_what_a_snapshot_holds(
+    cli: Program, tmp_path: Path
+) -> None:
+    built, repo = stores.build("native", tmp_path / "store"), tmp_path / "repo"
+    back_up(built.root, place_at(repo))
+    orphan(built, built.memories[0])
+    result = cli("repair", built.root, "--repo", repo, "--safe", "--json")
+    assert codes_of(result)["V004"] == 1
+    assert built.memories[0] in built.entries()
+    assert not built.file(built.memories[0]).exists()
+    assert cli("repair", built.root, "--repo", repo, "--yes").code == 0
+    assert built.file(built.memories[0]).exists()
+
+
+def test_what_the_log_says_was_deleted_stays_so(cli: Program, tmp_path: Path) -> None:
+    built, repo = stores.build("native", tmp_path / "store"), tmp_path / "repo"
+    back_up(built.root, place_at(repo))
+    memory = built.memories[0]
+    log = built.root / LOG
+    log.parent.mkdir(exist_ok=True)
+    log.write_bytes(spell(Logged(Deed.GONE, EntityRef("memory", memory))))
+    orphan(built, memory)
+    assert cli("repair", built.root, "--repo", repo, "--yes").code == 0
+    assert not built.file(memory).exists()
+
+
+def test_a_list_of_files_is_read_once_a_command(
+    cli: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    built, repo = stores.build("native", tmp_path / "store"), tmp_path / "repo"
+    settle(built.root)
+    back_up(built.root, place_at(repo))
+    older = built.memories[0]
+    raw = built.raw(older)
+    built.file(older).unlink()
+    back_up(built.root, place_at(repo))
+    rot(built, built.memories[1])
+    read: list[str] = []
+    tree = Repository.tree
+
+    def counted(self: Repository, snapshot: Snapshot) -> Tree:
+        read.append(snapshot.id)
+        return tree(self, snapshot)
+
+    monkeypatch.setattr(Repository, "tree", counted)
+    assert cli("repair", built.root, "--repo", repo, "--yes").code == 0
+    assert built.raw(older) == raw
+    assert sorted(read) == sorted(one.id for one in opened(place_at(repo)).snapshots())
+    read.clear()
+    others = stores.build("core-4", tmp_path / "others")
+    assert cli("verify", built.root, others.root, "--repo", repo).code == 0
+    assert len(read) == 2

@@ -62,6 +62,33 @@ def test_a_store_that_was_filled_anew_is_the_same_if_the_operator_says_so(
     assert names(repo) == ["store"] * 3
 
 
+@pytest.mark.parametrize("habit", ["config", "variable"])
+def test_a_name_by_habit_does_not_make_another_store_the_same(
+    habit: str,
+    cli: Program,
+    mine: stores.Built,
+    other: stores.Built,
+    repo: Path,
+    *,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    if habit == "config":
+        cli.config('[backup]\nname = "all"\n[restore]\nname = "all"')
+    else:
+        monkeypatch.setenv("SYNTHSTORE_BACKUP_NAME", "all")
+        monkeypatch.setenv("SYNTHSTORE_RESTORE_NAME", "all")
+    assert cli("backup", mine.root, "--repo", repo).code == 0
+    mine.add_memory("fresh")
+    assert cli("backup", mine.root, "--repo", repo).code == 0
+    refused = cli("backup", other.root, "--repo", repo)
+    assert (refused.code, names(repo)) == (12, ["all"] * 2)
+    assert "--name NAME" in refused.err
+    assert "not one memory" in cli("restore", other.root, "--repo", repo, "-n").err
+    assert "not one memory" not in cli("restore", mine.root, "--repo", repo, "-n").err
+    assert cli("backup", other.root, "--repo", repo, "--name", "all").code == 0
+    assert cli("backup", other.root, "--repo", repo).code == 0
+
+
 def test_one_memory_is_enough_to_be_the_same_store(mine: stores.Built, repo: Path) -> None:
     back_up(mine.root, place_at(repo))
     for name in (*mine.memories[1:], *mine.assemblies):

@@ -244,6 +244,18 @@ def test_a_stream_that_is_not_needed(tmp_path: Path, how: str) -> None:
     assert redirected(how, "repair", built.root).returncode == 2
 
 
+@pytest.mark.parametrize("options", ["", "--dry-run", "--create", "--format json"])
+def test_a_closed_stdin_is_told_in_words(tmp_path: Path, options: str) -> None:
+    built = build("native", tmp_path / "store")
+    store = tmp_path / "new" if options == "--create" else built.root
+    done = redirected("<&-", "import", store, "-", *options.split())
+    assert done.returncode == 2
+    told, hint = done.stderr.splitlines()
+    assert told == "synthstore: stdin is closed, so nothing can be read from it"
+    assert hint.startswith("hint: ")
+    assert not (tmp_path / "new").exists()
+
+
 @pytest.mark.parametrize("how", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
 def test_no_file_gets_the_number_of_a_stream(tmp_path: Path, how: str) -> None:
     code = (

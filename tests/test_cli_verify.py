@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 from collections.abc import Callable
@@ -9,10 +10,13 @@ from pathlib import Path
 
 import pytest
 
+from synthstore.testing import harm
 from synthstore.testing.damages import contents
 from synthstore.testing.stores import Built, build
+from synthstore.verify import LookOptions, verify
 from tests.program import Program
 from tests.trees import sha_tree, stamps
+from tests.users import as_nobody, common_folder
 
 
 @pytest.fixture
@@ -169,15 +173,57 @@ def test_a_code_that_does_not_exist(cli: Program, store: Built) -> None:
     assert "'X9'" in result.document["error"]["message"]
 
 
+@pytest.mark.parametrize("code", ["M004", "E", "M003,C004", "A02"])
+def test_a_quick_look_does_not_call_clean_what_it_cannot_see(
+    cli: Program, store: Built, code: str
+) -> None:
+    for stores in ([store.root], [store.root, store.root]):
+        result = cli("verify", *stores, "--quick", "--select", code, "--json")
+        assert result.code == 2
+        assert code.split(",", maxsplit=1)[0] in result.document["error"]["message"]
+    assert cli("verify", store.root, "--select", code).code == 0
+
+
+def test_a_quick_look_for_what_it_sees(cli: Program, store: Built) -> None:
+    assert cli("verify", store.root, "--quick", "--select", "M,V004,S").code == 0
+
+
+def test_what_is_about_repositories_is_not_looked_for_in_a_store(
+    cli: Program, store: Built
+) -> None:
+    result = cli("verify", store.root, "--select", "K001")
+    assert result.code == 2
+    assert "snapshots check" in result.err
+
+
 @pytest.mark.parametrize("text", ["3", "0/7", "8/7", "a/b", "3/7/9"])
 def test_a_subset_that_names_no_part(cli: Program, store: Built, text: str) -> None:
     assert cli("verify", store.root, "--subset", text).code == 2
 
 
-def test_a_subset_is_partial(cli: Program, store: Built) -> None:
+def test_a_sound_subset_is_done_but_not_complete(cli: Program, store: Built) -> None:
     result = cli("verify", store.root, "--subset", "1/2")
-    assert result.code == 3
+    assert result.code == 0
     assert "not everything was looked at" in result.out
+    assert cli("verify", store.root, "--subset", "1/2", "--json").document["complete"] is False
+
+
+def test_damage_is_found_in_its_subset_alone(cli: Program, store: Built) -> None:
+    harm.hurt_part(store.file(store.memories[0]), harm.nulled)
+    parts = [cli("verify", store.root, "--subset", f"{n}/3").code for n in (1, 2, 3)]
+    assert sorted(parts) == [0, 0, 1]
+
+
+def test_what_could_not_be_read_is_partial_though_nothing_is_told() -> None:
+    with common_folder() as folder, as_nobody():
+        built = build("native", folder / "store")
+        closed = built.file(built.memories[0])
+        closed.chmod(0)
+        options = (LookOptions(jobs=1, fail_on=None), LookOptions(jobs=1, select=("C",)))
+        looks = [asyncio.run(verify(built.root, one)) for one in options]
+        closed.chmod(0o600)
+    assert [report.exit_code for report in looks] == [3, 3]
+    assert not any(report.complete for report in looks)
 
 
 def test_known_findings_are_silent_and_counted(cli: Program, store: Built, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,13 +11,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from synthstore.checks.catalogue import CATALOGUE
+from synthstore.checks.catalogue import CATALOGUE, IN_FILES
 from synthstore.checks.report import RepairReport, Report
 from synthstore.errors import RefusedError
 from synthstore.testing.damages import DAMAGES, Damage, entity
 from synthstore.testing.damages.model import SEVERITY, resolve
 from synthstore.testing.spelling import Doc, Name
 from synthstore.testing.stores import Built, build
+from synthstore.verify import LookOptions, verify
 from tests import oracle
 from tests.operate import codes, look, mend, take_back, told
 from tests.trees import Tree, changed, sha_tree
@@ -78,6 +80,12 @@ def test_damage(damage: Damage, layout: Name, place: Path) -> None:
     assert_undone(built, hurt)
 
 
+def quick_codes(built: Built) -> set[str]:
+    """What a quick look finds."""
+    report = asyncio.run(verify(built.root, LookOptions(jobs=1, quick=True)))
+    return {finding.code for finding in report.findings}
+
+
 def said(damage: Damage, built: Built) -> None:
     """Verify says the codes of the table, at the catalogue's severity."""
     report = look(built.root)
@@ -86,6 +94,7 @@ def said(damage: Damage, built: Built) -> None:
     worst = [SEVERITY.get(code, "error") for code in damage.codes if code not in damage.severities]
     unclean = {*worst, *damage.severities.values()} & {"error", "warning"}
     assert report.exit_code == int(bool(unclean))
+    assert quick_codes(built).isdisjoint(IN_FILES)
 
 
 def assert_severities(report: Report, special: dict[str, str]) -> None:

@@ -94,8 +94,10 @@ def test_a_plan_that_would_be_refused() -> None:
 
 def test_what_is_lost_for_good_is_named() -> None:
     lost = replace(REPAIRED.actions[0], kind="drop-row", because=LOST)
-    lines = text(outcome_blocks(replace(REPAIRED, actions=(lost,)), verbose=False, quiet=False))
-    assert f"lost, since no copy survives: {lost.subject.id}" in lines
+    report = replace(REPAIRED, actions=(lost,))
+    told = f"lost, since no copy survives: {lost.subject.id}"
+    assert told in text(outcome_blocks(report, verbose=False, quiet=False))
+    assert f"would be {told}" in text(plan_blocks(report, verbose=False))
 
 
 def test_a_dry_run_without_a_plan_shows_what_stays() -> None:

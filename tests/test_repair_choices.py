@@ -17,7 +17,7 @@ from synthstore.checks.finding import Severity
 from synthstore.checks.report import LOST, RepairReport
 from synthstore.errors import InterruptedByUserError, LockedError, RefusedError
 from synthstore.files import pieces
-from synthstore.render.redact import redacted
+from synthstore.render.redact import hashed, redacted
 from synthstore.repair.operation import RepairOptions, repair
 from synthstore.store.backups import Copies
 from synthstore.store.part_file import OpenFile, open_file
@@ -28,6 +28,7 @@ from synthstore.testing.damages.catalog import count_wrongly
 from synthstore.testing.damages.vectors import add_orphan, drop_vector, other_dimension
 from synthstore.testing.stores import Built, build
 from tests.operate import codes, look, take_back
+from tests.program import Program
 from tests.trees import changed, sha_tree
 
 
@@ -369,3 +370,41 @@ def test_what_another_overwrote_is_accepted_in_one_repair(built: Built) -> None:
     assert do(built.root, accept).run is None
     assert built.row(other)["filepath"] == built.paths[other]
     assert not built.file(victim).exists()
+
+
+def test_a_memory_whose_file_is_accepted_as_anothers_is_told_as_lost(
+    built: Built, cli: Program
+) -> None:
+    victim = built.memories[3]
+    document = built.read(victim) | {"memory_id": "another"}
+    built.file(victim).write_text(json.dumps(document))
+    accept = ("--accept", "M004", "--all")
+    told = f"lost, since the file of each was accepted as another's: {victim}"
+    planned = cli("repair", built.root, *accept, "--dry-run")
+    assert f"would be {told}" in planned.lines
+    actions = cli("repair", built.root, *accept, "--dry-run", "--json").document["actions"]
+    dropped = [a["subject"]["id"] for a in actions if a["kind"] == "drop-row"]
+    assert dropped == [victim]
+    shown = cli("repair", built.root, *accept, "--dry-run", "--redact")
+    assert f"would be {told}".replace(victim, hashed(victim)) in shown.lines
+    done = cli("repair", built.root, *accept, "--yes")
+    assert told in done.lines
+    assert built.row("another")["filepath"] == built.paths[victim]
+
+
+def test_a_row_whose_file_became_anothers_is_told_as_lost(built: Built, cli: Program) -> None:
+    victim, other = built.memories[3], built.memories[9]
+    built.file(victim).write_bytes(built.raw(other))
+    built.file(other).unlink()
+    planned = cli("repair", built.root, "--dry-run")
+    assert f"would be lost, since no copy survives: {victim}" in planned.lines
+
+
+def test_the_id_that_a_row_gets_is_not_told_if_ids_are_redacted(tmp_path: Path) -> None:
+    built = build("core-4", tmp_path / "store")
+    renamed = built.memories[3]
+    document = built.read(renamed) | {"id": "another one"}
+    built.file(renamed).write_text(json.dumps(document))
+    report = do(built.root, RepairOptions(dry_run=True))
+    assert any("another one" in action.because for action in report.actions)
+    assert not any("another" in action.because for action in redacted(report).actions)

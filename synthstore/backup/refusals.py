@@ -48,7 +48,7 @@ def refuse_strangers(
             f"no memory of this store is in the last snapshot called {snapshot.name!r}"
             f" ({snapshot.id}): it is another store's",
             hint="give this store a name of its own: --name NAME;"
-            f" if it is the same one with other memories: --name {name}",
+            f" if it is the same one with other memories: --name {name}, on the command line",
         )
 
 

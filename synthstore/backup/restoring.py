@@ -28,6 +28,8 @@ class RestoreOptions:
     """What to restore, and over what."""
 
     name: str | None = None
+    name_by_habit: bool = False
+    """Whether the name comes from a configuration, which does not vouch for any one store."""
     snapshot: str = LATEST
     ids: frozenset[str] = frozenset()
     """Entities to restore; empty: all."""

@@ -45,6 +45,8 @@ class BackupOptions:
 
     name: str | None = None
     """The store's directory name if not given; then another store's snapshots refuse it."""
+    name_by_habit: bool = False
+    """Whether the name comes from a configuration, which does not vouch for any one store."""
     tags: tuple[str, ...] = ()
     keep: Keep | None = None
     """Rules to prune by afterwards."""
@@ -179,6 +181,11 @@ class _Job:
         return self._layout
 
     @property
+    def _vouched(self) -> bool:
+        """Whether the operator said for this very store that the name is its own."""
+        return self.options.name is not None and not self.options.name_by_habit
+
+    @property
     def name(self) -> str:
         return self.options.name or self.root.name
 
@@ -219,7 +226,7 @@ class _Job:
 
     def refuse_strangers(self, paths: PathColumn, places: Places) -> None:
         """Refuse files that are another store's, unless the operator said whose they are."""
-        if self.last is not None and self.options.name is None:
+        if self.last is not None and not self._vouched:
             refuse_strangers(self.last, self.previous.paths, paths, places, self.layout)
 
     async def judge(self, taken: Taken) -> Verdict:

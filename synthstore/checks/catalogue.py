@@ -302,3 +302,14 @@ CATALOGUE: Mapping[str, Entry] = {
     )
 }
 """Every code that a finding can carry."""
+
+_BODIES = tuple(f"{kind}{number:03}" for kind in "MA" for number in range(3, 12))
+
+IN_FILES = frozenset(
+    {"C008", *_BODIES, "A020", "A021", "A022", "A023"}
+    | {"E001", "E002", "E003", "E004", "E005", "E006", "V003", "V005", "V009", "V011"}
+)
+"""What only a look into the entity files, or at the vectors themselves, can find."""
+
+IN_REPOSITORIES = frozenset({"K001"})
+"""What no look at a store finds."""

@@ -9,9 +9,15 @@ from typing import Literal
 
 from synthstore.checks.finding import Finding, Severity, Subject
 
-LOST = "its file is gone, and no copy of it survives"
+NO_COPY = "no copy of it survives"
+"""So ends why a row is dropped whose entity is lost for good."""
+
+GIVEN_AWAY = "the file it names bears another's id, and was accepted as it is"
+"""Why another is lost."""
+
+LOST = f"its file is gone, and {NO_COPY}"
 NO_FILE = "no file holds it; repair looks for other copies, rebuild-index does not"
-"""Why a row is dropped whose entity is lost for good."""
+"""Why a row is dropped by what does not look for copies."""
 
 ActionStatus = Literal["planned", "done", "skipped", "failed"]
 
@@ -51,7 +57,7 @@ class Report:
     layout: str
     quick: bool
     complete: bool
-    """False where the look was cut short (a subset, a file that could not be read)."""
+    """False where not all was looked at: only a subset was asked for, or some was unreadable."""
     started_at: str
     """ISO 8601 with microseconds and ``Z``."""
     elapsed_seconds: float
@@ -63,6 +69,8 @@ class Report:
     """The exact next command; None where none is needed."""
     counts: Counts
     findings: tuple[Finding, ...]
+    unread: bool = False
+    """Whether some of what was to be looked at could not be."""
 
     @property
     def by_severity(self) -> Mapping[str, int]:
@@ -77,10 +85,10 @@ class Report:
 
     @property
     def exit_code(self) -> int:
-        """0, 1 for findings at or above the threshold, else 3 if the look was cut short."""
+        """0, 1 for findings at or above the threshold, else 3 if something could not be read."""
         if not self.clean:
             return 1
-        return 0 if self.complete else 3
+        return 3 if self.unread else 0
 
 
 @dataclass(frozen=True, kw_only=True)

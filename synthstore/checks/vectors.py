@@ -14,6 +14,8 @@ from synthstore.model.facts import PartStatus
 from synthstore.model.ids import numeric_id, vector_id
 from synthstore.scan.inventory import Inventory
 
+_FROM_SNAPSHOT = "with --repo bring it back from a snapshot that holds it, else remove the vector"
+
 
 def _index(inventory: Inventory) -> Subject:
     return Subject("index", inventory.index.path)
@@ -89,7 +91,7 @@ def orphan_vectors(inventory: Inventory) -> Iterator[Finding]:
     if not _comparable(inventory):
         return
     unknown = owners(inventory).unknown
-    named = _mapped_names(inventory) if unknown else {}
+    named = mapped_names(inventory) if unknown else {}
     for number in unknown:
         name = named.get(number)
         yield finding(
@@ -101,10 +103,11 @@ def orphan_vectors(inventory: Inventory) -> Iterator[Finding]:
             else f"the vector of {name}, which has neither file nor row: a search finds what is "
             "not there",
             evidence={} if name is None else {"vector_id": name},
+            repair=None if name is None else _FROM_SNAPSHOT,
         )
 
 
-def _mapped_names(inventory: Inventory) -> Mapping[int, str]:
+def mapped_names(inventory: Inventory) -> Mapping[int, str]:
     """The first name that any mapping gives each number."""
     named: dict[int, str] = {}
     for mapping in inventory.mappings:

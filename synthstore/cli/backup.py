@@ -100,6 +100,7 @@ async def backup(
         common.call.unchanged = KEPT
         wanted = BackupOptions(
             name=name,
+            name_by_habit="name" not in common.call.spoken,
             tags=tuple(tag or ()),
             keep=keep if keep.any else None,
             check=check,

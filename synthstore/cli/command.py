@@ -118,6 +118,8 @@ class Call:
     unchanged: str = "nothing was changed"
     """What an interrupted command that wrote to no store has to say."""
     redact: bool = False
+    spoken: frozenset[str] = frozenset()
+    """The command's own parameters that are on the command line itself."""
     code: int | None = None
     """The exit code that stands even where nobody reads what is said: all is done but that."""
 
@@ -182,6 +184,7 @@ def with_common(function: CommandFunction) -> Callable[..., int]:
     def call(ctx: typer.Context, **given: Any) -> int:
         shared = {name: given.pop(name) for name in SHARED}
         ctx.obj.redact = shared["redact"]
+        ctx.obj.spoken = frozenset(name for name in given if _is_spoken(ctx, name))
         ctx.obj.screen = Screen(
             json=shared["json"],
             quiet=shared["quiet"],
@@ -196,6 +199,11 @@ def with_common(function: CommandFunction) -> Callable[..., int]:
     call.__signature__ = _signature(function)  # type: ignore[attr-defined]
     call.__annotations__ = {}
     return call
+
+
+def _is_spoken(ctx: typer.Context, name: str) -> bool:
+    source = ctx.get_parameter_source(name)
+    return source is not None and source.name == "COMMANDLINE"
 
 
 def _common(call: Call, shared: Mapping[str, Any], cancelled: Callable[[], bool]) -> Common:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from synthstore.cli import options
+from synthstore.cli import options, streams
 from synthstore.cli.ahead import ROW_WORKERS
 from synthstore.cli.command import Common
 from synthstore.cli.manual import Manual
@@ -161,7 +160,7 @@ def _source(file: str | None, form: str, sample: int | None, dim: int, seed: int
     if sample is not None:
         return SampleSource(sample, dim, seed)
     if file is None or file == _STDIN:
-        return PipeSource(sys.stdin.buffer, chosen)
+        return PipeSource(streams.stdin(), chosen)
     return FileSource(Path(file), chosen)
 
 

@@ -76,7 +76,7 @@ async def repair(
     from synthstore.cli.metering import metered  # noqa: PLC0415
     from synthstore.repair.operation import RepairOptions  # noqa: PLC0415
     from synthstore.repair.operation import repair as repair_store  # noqa: PLC0415
-    from synthstore.repair.snapshots import snapshots_in  # noqa: PLC0415
+    from synthstore.repair.snapshots import snapshots_of  # noqa: PLC0415
 
     check(accept=accept, accept_all=accept_all, ids=ids, safe=safe)
     asks = not (yes or safe or dry_run)
@@ -84,7 +84,7 @@ async def repair(
         require_terminal("repair")
     root = common.store(store, os.environ)
     confirm = confirmer(common, asks=asks, silent=metrics_file == "-")
-    places = vault.places(repo)
+    newest = vault.newest(repo, despite_losses=True)
     with metered(common, metrics_file, "repair", [root]) as meter:
         wanted = RepairOptions(
             dry_run=dry_run,
@@ -101,8 +101,8 @@ async def repair(
             severities=options.severities(common.config, CATALOGUE),
             layout=layout,
             copies=index_backups(common),
-            sources=tuple(snapshots_in(place) for place in places),
-            repositories=tuple(places),
+            sources=() if newest is None else (snapshots_of(newest),),
+            against=newest,
         )
         await warn_of_core(common, root, layout)
         report = await repair_store(root, wanted, confirm=confirm, progress=common.progress)

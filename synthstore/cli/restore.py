@@ -83,6 +83,7 @@ async def restore(
         await warn_of_core(common, root, layout)
     wanted = RestoreOptions(
         name=name,
+        name_by_habit="name" not in common.call.spoken,
         snapshot=snapshot,
         ids=frozenset(ids or ()),
         overwrite=overwrite,

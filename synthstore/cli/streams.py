@@ -5,9 +5,9 @@ from __future__ import annotations
 import io
 import os
 import sys
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, BinaryIO, TextIO
 
-from synthstore.errors import OperationError
+from synthstore.errors import OperationError, UsageError
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
@@ -29,6 +29,10 @@ class _Stdout(io.FileIO):
             raise
         except OSError as error:
             raise StdoutError(f"cannot write to stdout: {error.strerror or error}") from error
+
+
+class _NoStdin(io.FileIO):
+    """What stands for a stdin that is closed."""
 
 
 class _Stderr(io.FileIO):
@@ -57,9 +61,19 @@ def occupy() -> None:
 def prepare() -> None:
     """Have each stream, and stdout and stderr fail as they should; a closed one just fails."""
     if sys.stdin is None:
-        sys.stdin = io.TextIOWrapper(io.BufferedReader(io.FileIO(0, closefd=False)))
+        sys.stdin = io.TextIOWrapper(io.BufferedReader(_NoStdin(0, closefd=False)))
     sys.stdout = _text(sys.stdout, _Stdout(1, "w", closefd=False))
     sys.stderr = _text(sys.stderr, _Stderr(2, "w", closefd=False))
+
+
+def stdin() -> BinaryIO:
+    """What stdin gives; raises UsageError where it is closed."""
+    if isinstance(getattr(sys.stdin.buffer, "raw", None), _NoStdin):
+        raise UsageError(
+            "stdin is closed, so nothing can be read from it",
+            hint="pipe the records into it, redirect it as in '< FILE', or name a file",
+        )
+    return sys.stdin.buffer
 
 
 def _text(stream: TextIO | None, raw: io.FileIO) -> TextIO:

@@ -13,6 +13,7 @@ from synthstore.errors import UsageError
 if TYPE_CHECKING:
     from synthstore.backup.retention import Keep
     from synthstore.repository.place import Place
+    from synthstore.rot import Newest
 
 KEEPING = "Which snapshots to keep, per name"
 
@@ -97,10 +98,15 @@ def place_if_named(repo: str | None) -> Place | None:
     return place_of(named) if named else None
 
 
-def places(repos: list[str] | None) -> list[Place]:
-    """Every repository that was named."""
+def newest(repos: list[str] | None, *, despite_losses: bool = False) -> Newest | None:
+    """The newest snapshots in every repository that was named; None where none was."""
     found = [place_if_named(repo) for repo in repos or (None,)]
-    return [place for place in found if place is not None]
+    places = [place for place in found if place is not None]
+    if not places:
+        return None
+    from synthstore.rot import Newest  # noqa: PLC0415 - most looks need no repository
+
+    return Newest(places, despite_losses=despite_losses)
 
 
 def rules(within: str | None, **counts: int | None) -> Keep:

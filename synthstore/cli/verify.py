@@ -98,7 +98,7 @@ async def verify(
     from synthstore.cli.known import read_known, save_known  # noqa: PLC0415
     from synthstore.cli.metering import metered  # noqa: PLC0415
     from synthstore.cli.outputs import output  # noqa: PLC0415
-    from synthstore.verify import LookOptions  # noqa: PLC0415
+    from synthstore.verify import LookOptions, require_visible  # noqa: PLC0415
 
     kept = output("--write-known", write_known, paths) if write_known is not None else None
     with metered(common, metrics_file, "verify", paths) as meter:
@@ -114,8 +114,9 @@ async def verify(
             jobs=common.jobs,
             cluster=options.cluster(executor),
             severities=options.severities(common.config, CATALOGUE),
-            repositories=tuple(vault.places([repo] if repo else None)),
+            against=vault.newest([repo] if repo else None),
         )
+        require_visible(look)
         reports, errors = await _look_at(paths, look, common, meter)
         if kept is not None:
             save_known(kept, look.known, reports)

@@ -64,6 +64,12 @@ def vector_name(kind: Kind, entity_id: str) -> str:
     return entity_id if kind == "memory" else ASSEMBLY_PREFIX + entity_id
 
 
+def ref_of_vector(name: str) -> EntityRef:
+    """The entity whose vector has that name."""
+    entity_id = name.removeprefix(ASSEMBLY_PREFIX)
+    return EntityRef("memory" if entity_id == name else "assembly", entity_id)
+
+
 def numeric_id(vector_name: str) -> int:
     """Derive the 63-bit FAISS id of a vector name: ``int(md5, 16) % (2**63 - 1)``."""
     digest = hashlib.md5(vector_name.encode("utf-8", "surrogatepass"), usedforsecurity=False)

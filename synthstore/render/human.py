@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 
 from synthstore.checks.finding import Finding, Severity
-from synthstore.checks.report import LOST, NO_FILE, Action, RepairReport, Report
+from synthstore.checks.report import GIVEN_AWAY, NO_COPY, NO_FILE, Action, RepairReport, Report
 from synthstore.render.screen import Block, Line, Table, Tone
 from synthstore.render.text import byte_size, counted, number, seconds
 from synthstore.shell import path_word
@@ -48,6 +48,7 @@ def plan_blocks(report: RepairReport, *, verbose: bool) -> Iterator[Block]:
         "head",
     )
     yield from _actions(report.actions, verbose=verbose)
+    yield from _lost(report, "would be ")
     if report.refused is not None:
         yield Line(f"would be refused (exit 12) without --allow-shrink: {report.refused}", "error")
 
@@ -90,19 +91,20 @@ def outcome_blocks(report: RepairReport, *, verbose: bool, quiet: bool) -> Itera
         yield Line(report.next, "command")
 
 
-def _lost(report: RepairReport) -> Iterator[Line]:
+def _lost(report: RepairReport, when: str = "") -> Iterator[Line]:
     """Entities of which nothing was left: being off the lists, they count as fixed."""
     for because, story in (
-        (LOST, "lost, since no copy survives"),
+        (NO_COPY, "lost, since no copy survives"),
+        (GIVEN_AWAY, "lost, since the file of each was accepted as another's"),
         (NO_FILE, "off the lists, since no file holds them (repair looks for other copies)"),
     ):
         lost = [
             action.subject.id
             for action in report.actions
-            if action.kind == "drop-row" and action.because == because
+            if action.kind == "drop-row" and action.because.endswith(because)
         ]
         if lost:
-            yield Line(f"{story}: {_names(lost)}", "warning")
+            yield Line(f"{when}{story}: {_names(lost)}", "warning")
 
 
 def _names(ids: Sequence[str]) -> str:

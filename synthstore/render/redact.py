@@ -42,6 +42,9 @@ _PLAIN = re.compile(r"[0-9a-f]{64}|sha256:[0-9a-f]{64}|\d{4}-\d\d-\d\d[T ][\d:.,
 """Strings in evidence that are no id: digests, times, numbers."""
 _FILE = re.compile(r"[^\s'\",;()]+\.(?:json|bak|tmp|faiss)\b")
 
+_BORNE = re.compile(r"(?<=bears the id ).*", re.DOTALL)
+"""The id that a row gets by a repair, since its file has it."""
+
 _NEXT_ID = re.compile(r"--id=.*(?= --dry-run$)", re.DOTALL)
 """The id in a next command, which must not be told though the command then wants filling in."""
 
@@ -64,7 +67,8 @@ def _name(name: str) -> str:
 
 
 def redacted_text(text: str) -> str:
-    """Free text with a hash for the name of each file that it mentions."""
+    """Free text with a hash for the name of each file, and each id, that it mentions."""
+    text = _BORNE.sub(lambda match: hashed(match[0]), text)
     return _FILE.sub(lambda match: redacted_path(match[0]), text)
 
 

@@ -11,7 +11,7 @@ from synthstore.checks.agreement import agreed
 from synthstore.checks.catalogue import twin
 from synthstore.checks.finding import Subject
 from synthstore.checks.parting import NO_ROW
-from synthstore.checks.report import LOST, NO_FILE, Action
+from synthstore.checks.report import GIVEN_AWAY, LOST, NO_COPY, NO_FILE, Action
 from synthstore.model.catalog import RawRow, Row
 from synthstore.model.columns import Bools
 from synthstore.model.embedding import Places
@@ -22,6 +22,7 @@ from synthstore.repair.state import Basis, CatalogTarget, Entities
 
 CATALOG = "catalog"
 REBUILD = "rebuild"
+ADOPTED = "its file stands, but the catalog did not list it"
 
 
 def aim_catalog(basis: Basis, entities: Entities) -> CatalogTarget:
@@ -131,8 +132,13 @@ class _Cataloguer:
         if heir is not None and heir.ref is not None:
             self.listed.add(heir.ref)
             self.rows.add(heir.ref, self.layout.row_for(heir, row, self.basis.rows))
-            why = f"the file it names bears the id {heir.ref.id}"
-            self._act("rewrite-row", Subject(row.kind, row.id), why, heir.path)
+            if heir.path in self.basis.frozen_paths:
+                # Its hash says that another memory stood there, which nobody has any more.
+                self._act("drop-row", Subject(row.kind, row.id), GIVEN_AWAY, heir.path)
+                self._act("adopt-row", Subject(*heir.ref), ADOPTED, heir.path)
+            else:
+                why = f"the file it names bears the id {heir.ref.id}"
+                self._act("rewrite-row", Subject(row.kind, row.id), why, heir.path)
             return
         self.gone += 1
         if self.broken is None:
@@ -197,8 +203,7 @@ class _Cataloguer:
             return
         self.rows.add(ref, self.layout.row_for(file, None, self.basis.rows))
         if self.broken is None:
-            why = "its file stands, but the catalog did not list it"
-            self._act("adopt-row", Subject(ref.kind, ref.id), why, file.path)
+            self._act("adopt-row", Subject(ref.kind, ref.id), ADOPTED, file.path)
 
     def _differs(self) -> bool:
         if self.broken is not None or self.respell or self._oddly_encoded():
@@ -238,8 +243,8 @@ def _leaves(row: Row) -> bool:
 def _why_dropped(code: str) -> str:
     reasons = {
         "C009": "its deletion had begun",
-        "C006": "the file it names bears another row's id",
-        "C005": "its path leads out of the store, and no file bears its id",
-        "C003": "malformed, and no file bears its id",
+        "C006": f"the file it names bears another row's id, and {NO_COPY}",
+        "C005": f"its path leads out of the store, and {NO_COPY}",
+        "C003": f"malformed, and {NO_COPY}",
     }
     return reasons.get(code, LOST)

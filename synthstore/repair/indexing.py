@@ -169,9 +169,9 @@ class _Indexer:
 
     def _goes(self, position: int, owner: EntityRef | None) -> bool:
         if owner is None:
-            if self.basis.blind or not self.wishes.wants(
-                "V004", str(self._id_at(position)), self.index.path
-            ):
+            number = self._id_at(position)
+            wanted = self.wishes.wants("V004", str(number), self.index.path)
+            if self.basis.blind or number in self._awaited or not wanted:
                 return False
             self._unowned(position)
             return True
@@ -191,6 +191,12 @@ class _Indexer:
         self._note("remove-vector", None, position, "no entity owns it")
         if self._may_be_anyones(position) and self._someone_lacks_an_embedding():
             self.sole += 1
+
+    @cached_property
+    def _awaited(self) -> frozenset[int]:
+        """Numbers of vectors that alone tell of an entity of which there is a copy elsewhere."""
+        copies = self.basis.copies
+        return frozenset(n for ref, n in self.basis.traces.items() if ref in copies)
 
     def _may_be_anyones(self, position: int) -> bool:
         """Whether only a mapping could tell whose vector this is, and none does."""

@@ -81,6 +81,7 @@ class _Mender:
                 self._judge(file)
         for row in rows:
             self._row_without_file(row)
+        self._traces()
         self._dangling_members()
         self._leftovers()
 
@@ -187,7 +188,7 @@ class _Mender:
             self.out.dropped[ref] = drop
         self.out.act("quarantine-file", ref, file.path, why)
 
-    # Rows without a file, and members without a row
+    # Rows without a file, vectors without either, and members without a row
 
     def _row_without_file(self, row: Row) -> None:
         ref = row.ref
@@ -235,6 +236,17 @@ class _Mender:
         """Whether a file may be put there: nothing stands in its place, or what does goes."""
         taken = path in self.occupied or path in self.basis.inventory.by_path
         return not taken or path in self.out.removed
+
+    def _traces(self) -> None:
+        """Bring back what only a vector tells of; a snapshot's copy is not to be used unasked."""
+        native = self.layout.name == "native"
+        for ref in sorted(self.basis.traces.keys() & self.basis.copies.keys()):
+            found = self._best(ref)
+            if found is None or self.wishes.safe or not self.wishes.wants("V004", ref.id):
+                continue
+            path = self.layout.path_for(ref)
+            if self._free(path) and not id_problem(ref.id, kind=ref.kind, native=native):
+                self._place(ref, path, found[0], "its vector stands, but it had no file and no row")
 
     def _dangling_members(self) -> None:
         files = self.basis.inventory.files

@@ -35,14 +35,14 @@ from synthstore.verify import (
     LookOptions,
     counts_of,
     is_clean,
-    is_complete,
+    is_unread,
     look,
     next_command,
     require_known,
 )
 
 if TYPE_CHECKING:
-    from synthstore.repository.place import Place as Storage
+    from synthstore.rot import Newest
 
 Confirm = Callable[[RepairReport], bool]
 
@@ -72,8 +72,8 @@ class RepairOptions:
     layout: str | None = None
     sources: tuple[Source, ...] = ()
     """Where to look for copies beside the store itself: repositories."""
-    repositories: tuple[Storage, ...] = ()
-    """Whose newest snapshots the files are held against."""
+    against: Newest | None = None
+    """The newest snapshots, that files are held against."""
     copies: Copies = DEFAULT_COPIES
     """The index backups that are taken before the catalog is replaced."""
 
@@ -85,8 +85,7 @@ class RepairOptions:
             jobs=self.jobs,
             severities=self.severities,
             layout=self.layout,
-            repositories=self.repositories,
-            despite_losses=True,
+            against=self.against,
         )
 
     @property
@@ -266,7 +265,8 @@ def _report(
         store=str(job.store),
         layout=job.layout.name,
         quick=False,
-        complete=is_complete(seen.inventory, job.look),
+        complete=not is_unread(seen.inventory),
+        unread=is_unread(seen.inventory),
         started_at=job.clock.started_at,
         elapsed_seconds=job.clock.elapsed(),
         clean=is_clean(seen.findings, job.look.fail_on),

@@ -24,7 +24,7 @@ from synthstore.model.catalog import Catalog
 from synthstore.model.facts import PartStatus, StrayKind
 from synthstore.model.relisting import whole
 from synthstore.repair.plan import Ground, IndexWish, plan
-from synthstore.repair.sources import SOURCES, Source, surviving
+from synthstore.repair.sources import Source, surviving
 from synthstore.repair.state import Basis
 from synthstore.repair.target import aim, hurt_paths, needs
 from synthstore.repair.wishes import Wishes
@@ -76,7 +76,7 @@ def plan_repair(root: Path, inventory: Inventory, task: Task) -> Planned:
     )
     basis = replace(
         basis,
-        copies=surviving(root, inventory, needs(basis), (*SOURCES, *task.sources)),
+        copies=surviving(root, inventory, needs(basis), basis.traces, task.sources),
         raw=_raw(root, inventory),
         digests=_digests(root, inventory),
         backup=_backup(root, inventory),

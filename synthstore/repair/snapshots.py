@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from synthstore.errors import SynthstoreError
@@ -10,55 +11,73 @@ from synthstore.layout.base import Layout, Place
 from synthstore.model.facts import FileStatus
 from synthstore.model.ids import EntityRef, Kind
 from synthstore.repair.sources import NO_STAT, Copy, Source
-from synthstore.repository.manifest import FileRow, Snapshot, of_store
-from synthstore.repository.place import Place as Storage
+from synthstore.repository.file_rows import FileRow, FileRows
+from synthstore.repository.manifest import Snapshot, of_store
 from synthstore.repository.vault import Repository
+from synthstore.rot import Newest
 from synthstore.scan.inventory import Inventory
 from synthstore.scan.shard import facts_of
+
+_SHA256, _ID = map(FileRow._fields.index, ("sha256", "id"))
 
 _KINDS: dict[Place, Kind] = {Place.MEMORY: "memory", Place.ASSEMBLY: "assembly"}
 
 
-def snapshots_in(place: Storage) -> Source:
-    """The copies that the snapshots of a repository hold, of the store of the same name.
+def snapshots_of(newest: Newest) -> Source:
+    """The copies that the snapshots in its repositories hold, of the store of the same name.
 
-    Where the repository knows no such name, but a single other one, of that one.
+    Where a repository knows no such name, but a single other one, of that one.
     """
 
     def source(root: Path, inventory: Inventory, needs: frozenset[EntityRef]) -> Iterator[Copy]:
-        with Repository.reading(place) as repository:
-            seen: set[str] = set()
-            for snapshot in reversed(of_store(repository.snapshots(), root.name)):
-                if snapshot.layout == inventory.layout.name:
-                    yield from _copies(repository, snapshot, inventory.layout, needs, seen)
+        for place in newest.places:
+            with Repository.reading(place) as repository:
+                yield from _Asked(repository, inventory.layout, needs, newest).copies(root.name)
 
     return source
 
 
-def _copies(
-    repository: Repository,
-    snapshot: Snapshot,
-    layout: Layout,
-    needs: frozenset[EntityRef],
-    seen: set[str],
-) -> Iterator[Copy]:
-    if snapshot.tree in seen:
-        return
-    seen.add(snapshot.tree)
-    try:
-        rows = repository.tree(snapshot).files
-    except SynthstoreError:
-        # What a repository lost is no source; its own check says so.
-        return
-    for row in rows:
-        kind = _KINDS.get(layout.place(row.path))
-        if kind is None or row.sha256 in seen:
-            continue
-        if EntityRef(kind, row.id or layout.id_from_path(row.path)) in needs:
-            seen.add(row.sha256)
-            copy = _copy(repository, snapshot, layout, kind, row)
-            if copy is not None and copy.ref in needs:
-                yield copy
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """One repository that is asked for entities."""
+
+    repository: Repository
+    layout: Layout
+    needs: frozenset[EntityRef]
+    newest: Newest
+    seen: set[str] = field(default_factory=set)
+    """Lists of files that were gone through, and files that were tried."""
+
+    def copies(self, name: str) -> Iterator[Copy]:
+        """What it has, the newest first."""
+        for snapshot in reversed(of_store(self.repository.snapshots(), name)):
+            if snapshot.layout == self.layout.name and snapshot.tree not in self.seen:
+                self.seen.add(snapshot.tree)
+                for kind, row in self._wanted(self._rows(snapshot)):
+                    copy = _copy(self.repository, snapshot, self.layout, kind, row)
+                    if copy is not None and copy.ref in self.needs:
+                        yield copy
+
+    def _rows(self, snapshot: Snapshot) -> FileRows:
+        """Its files; none where the repository lost their list, as its own check says."""
+        known = self.newest.list_of(snapshot)
+        try:
+            return FileRows.of(self.repository.tree(snapshot).files) if known is None else known
+        except SynthstoreError:
+            return FileRows.of(())
+
+    def _wanted(self, rows: FileRows) -> Iterator[tuple[Kind, FileRow]]:
+        """Files of entities that are needed, by the id that the list has, and that are new."""
+        ids = {ref.id for ref in self.needs}
+        for columns in rows.runs():
+            paths, digests, names = columns[0], columns[_SHA256], columns[_ID]
+            for at, (path, sha256, name) in enumerate(zip(paths, digests, names, strict=True)):
+                told = name or self.layout.id_from_path(path)
+                kind = _KINDS.get(self.layout.place(path)) if told in ids else None
+                if kind is None or sha256 in self.seen or EntityRef(kind, told) not in self.needs:
+                    continue
+                self.seen.add(sha256)
+                yield kind, FileRow(*(column[at] for column in columns))
 
 
 def _copy(

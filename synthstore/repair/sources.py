@@ -6,7 +6,7 @@ kind of source (snapshots) is one more function in ``SOURCES``.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import IntEnum
 from pathlib import Path
@@ -205,12 +205,17 @@ def surviving(
     root: Path,
     inventory: Inventory,
     needs: frozenset[EntityRef],
-    sources: Sequence[Source] = SOURCES,
+    traces: Collection[EntityRef] = (),
+    elsewhere: Sequence[Source] = (),
 ) -> Mapping[EntityRef, tuple[Copy, ...]]:
-    """Every copy of the entities in ``needs``, from all sources."""
+    """Every copy of the entities in ``needs``, from all sources.
+
+    Those ``elsewhere`` are asked for ``traces``, too: of what no row names any more the operator
+    has to say where to look.
+    """
     found: dict[EntityRef, list[Copy]] = {}
-    if needs:
-        for source in sources:
-            for copy in source(root, inventory, needs):
+    for sources, wanted in ((SOURCES, needs), (elsewhere, needs.union(traces))):
+        for source in sources if wanted else ():
+            for copy in source(root, inventory, wanted):
                 found.setdefault(copy.ref, []).append(copy)
     return {ref: tuple(copies) for ref, copies in found.items()}

@@ -19,6 +19,7 @@ from synthstore.model.embedding import FloatVector, IdArray
 from synthstore.model.facts import CatalogFacts, EntityFile, IndexFacts, MappingFacts, PartStatus
 from synthstore.model.ids import EntityRef
 from synthstore.repair.sources import Copy
+from synthstore.repair.traces import traces
 from synthstore.repair.whole_files import WholeFiles
 from synthstore.repair.wishes import Wishes
 from synthstore.scan.inventory import Inventory
@@ -68,6 +69,14 @@ class Basis:
         """Whether entities may be hidden: in a folder or in a catalog that cannot be read."""
         hiding = (*self.inventory.layout.entity_folders, self.inventory.catalog.path)
         return not self.closed.isdisjoint(hiding)
+
+    @cached_property
+    def traces(self) -> Mapping[EntityRef, int]:
+        """Entities of which only a vector is left, and the number of each.
+
+        None where some may be hidden, or where all is made from the files alone.
+        """
+        return {} if self.blind or self.rebuild else traces(self.inventory)
 
     @property
     def rows(self) -> Sequence[Row]:
