@@ -29,7 +29,6 @@ from synthstore.store.evidence import recognise
 from synthstore.store.opening import Clock, find_root
 
 if TYPE_CHECKING:
-    from synthstore.repository.place import Place
     from synthstore.rot import Newest
 
 LOOKS = 3
@@ -72,9 +71,9 @@ class LookOptions:
     """The newest snapshots, that files are held against."""
 
     @property
-    def repositories(self) -> tuple[Place, ...]:
-        """Where these are."""
-        return () if self.against is None else self.against.places
+    def asked(self) -> tuple[str, ...]:
+        """The options that ask for these, to be shown."""
+        return () if self.against is None else self.against.words(self.against.places)
 
     @property
     def scan(self) -> ScanOptions:
@@ -137,7 +136,7 @@ async def examine(
         elapsed_seconds=clock.elapsed(),
         clean=is_clean(shown, options.fail_on),
         silenced=len(seen.findings) - len(shown),
-        next=next_command(store, shown, options.repositories),
+        next=next_command(store, shown, options.asked),
         counts=counts_of(seen.inventory),
         findings=shown,
     )
@@ -282,15 +281,14 @@ def counts_of(inventory: Inventory) -> Counts:
 
 
 def next_command(
-    store: Path, findings: Sequence[Finding], places: Sequence[Place] = (), *, left: bool = False
+    store: Path, findings: Sequence[Finding], asked: Sequence[str] = (), *, left: bool = False
 ) -> str | None:
     """The exact next command, the one that loses least; None where none would do anything.
 
-    ``places``: the repositories that it is to heal from. ``left``: a repair that was free to do all
-    it can has left these, and would leave them again.
+    ``asked``: the options for the snapshots that it is to heal from. ``left``: a repair that was
+    free to do all it can has left these, and would leave them again.
     """
-    command = f"synthstore repair {path_word(store)}"
-    command += "".join(f" --repo {path_word(place.where)}" for place in places)
+    command = " ".join(["synthstore repair", path_word(store), *asked])
     if not left and any(_mended_by_repair(finding) for finding in findings):
         return f"{command} --dry-run"
     if any(_recovered_if_asked(finding) for finding in findings):

@@ -7,10 +7,9 @@ from datetime import UTC, datetime
 
 from synthstore.errors import UsageError
 from synthstore.repository.manifest import Snapshot
+from synthstore.repository.naming import HINT, several
 
 LATEST = "latest"
-
-_HINT = "'synthstore snapshots list --repo REPO' shows what there is"
 
 
 def choose(snapshots: Sequence[Snapshot], wanted: str, name: str | None, likely: str) -> Snapshot:
@@ -29,29 +28,16 @@ def choose(snapshots: Sequence[Snapshot], wanted: str, name: str | None, likely:
     if not named:
         raise UsageError(
             f"no snapshot {wanted!r}" + (f" of {name!r}" if name else ""),
-            hint=_HINT,
+            hint=HINT,
         )
     return max(named, key=lambda one: (one.time, one.file))
-
-
-def of_name(snapshots: Sequence[Snapshot], name: str | None) -> Sequence[Snapshot]:
-    """Those of the store of that ``name``, or all; raises UsageError for a name that none has."""
-    if name is None:
-        return snapshots
-    found = [one for one in snapshots if one.name == name]
-    if not found:
-        raise UsageError(f"no snapshot of {name!r}", hint=_HINT)
-    return found
 
 
 def _named(snapshots: Sequence[Snapshot], name: str | None, likely: str) -> list[Snapshot]:
     names = {one.name for one in snapshots}
     if name is None and len(names) > 1:
         if likely not in names:
-            raise UsageError(
-                f"the repository holds several stores: {', '.join(sorted(names))}",
-                hint="say which with --name NAME",
-            )
+            raise several(names)
         name = likely
     return [one for one in snapshots if name is None or one.name == name]
 

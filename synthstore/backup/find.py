@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from synthstore.backup.choosing import of_name
 from synthstore.backup.listing import kind_at, layout_of
 from synthstore.errors import SynthstoreError
 from synthstore.files.jsonio import ParseFailure, parse
@@ -14,6 +13,7 @@ from synthstore.model.ids import Kind
 from synthstore.model.text import excerpt, text_of
 from synthstore.progress import Progress, SilentProgress
 from synthstore.repository.manifest import FileRow, Snapshot
+from synthstore.repository.naming import of_name
 from synthstore.repository.place import Place
 from synthstore.repository.vault import Repository
 

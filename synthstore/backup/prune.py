@@ -10,13 +10,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from synthstore.backup.choosing import of_name
 from synthstore.backup.report import Kept, PruneReport
 from synthstore.backup.retention import Keep, kept
 from synthstore.errors import UsageError
 from synthstore.progress import Progress, SilentProgress
 from synthstore.repository.damage import noted_in
 from synthstore.repository.manifest import Snapshot
+from synthstore.repository.naming import of_name
 from synthstore.repository.pack_building import PackBuilder
 from synthstore.repository.packs import (
     PACK_BYTES,
