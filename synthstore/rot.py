@@ -41,6 +41,8 @@ class Newest:
         self._read: dict[Path, tuple[Listed, ...]] = {}
         self._kin: dict[str, str] = {}
         """By repository, the name that only the memories in its snapshots tell."""
+        self.unread = False
+        """Whether there was a snapshot that could not be read."""
 
     def gainsaid(self, root: Path, inventory: Inventory) -> Mapping[str, Gainsaid]:
         """The entity files whose bytes are not those of a snapshot under the same size and time.
@@ -73,6 +75,7 @@ class Newest:
         whose newest snapshot has a memory of it; raises UsageError where none of these tells.
         """
         every = repository.snapshots()
+        self.unread = self.unread or bool(repository.unread)
         names = {one.name for one in every}
         if self._name is not None or root.name in names:
             return of_name(every, self._name or root.name)

@@ -130,8 +130,8 @@ async def examine(
         store=str(store),
         layout=layout.name,
         quick=options.quick,
-        complete=not (is_unread(seen.inventory) or options.subset),
-        unread=is_unread(seen.inventory),
+        complete=not (is_unread(seen.inventory, options) or options.subset),
+        unread=is_unread(seen.inventory, options),
         started_at=clock.started_at,
         elapsed_seconds=clock.elapsed(),
         clean=is_clean(shown, options.fail_on),
@@ -261,8 +261,10 @@ def is_clean(findings: Sequence[Finding], fail_on: Severity | None) -> bool:
     return fail_on is None or all(finding.severity < fail_on for finding in findings)
 
 
-def is_unread(inventory: Inventory) -> bool:
+def is_unread(inventory: Inventory, options: LookOptions) -> bool:
     """Whether something could not be read that was meant to be."""
+    if options.against is not None and options.against.unread:
+        return True
     return bool(inventory.access) or FileStatus.UNREADABLE in column_of(inventory.files, "status")
 
 

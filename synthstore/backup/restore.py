@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
 from synthstore.backup.choosing import choose
 from synthstore.backup.laying import is_new
-from synthstore.backup.restoring import Confirm, Job, RestoreOptions, RestoreReport
+from synthstore.backup.restoring import Confirm, Job, RestoreOptions, RestoreReport, by_id
 from synthstore.backup.whole import into_new
 from synthstore.errors import UsageError
 from synthstore.progress import Progress, SilentProgress
@@ -35,9 +36,11 @@ async def restore(
     with ExitStack() as held:
         reading = Repository.reading(place, options.lock_wait)
         repository = await asyncio.to_thread(held.enter_context, reading)
-        snapshots = await asyncio.to_thread(repository.snapshots)
         whole = await asyncio.to_thread(target.resolve)
-        snapshot = choose(snapshots, options.snapshot, options.name, whole.name)
+        ask = partial(by_id, target, place)
+        snapshot = await asyncio.to_thread(
+            choose, repository, options.snapshot, options.name, whole.name, ask
+        )
         job = Job(target, repository, snapshot, options, progress or SilentProgress(), clock)
         if not is_new(target):
             # Half of the program, which a new directory has no use for.

@@ -12,7 +12,9 @@ from synthstore.checks.finding import Finding, Severity
 from synthstore.checks.report import Action
 from synthstore.progress import Progress
 from synthstore.repository.manifest import Snapshot
+from synthstore.repository.place import Place
 from synthstore.repository.vault import Repository
+from synthstore.shell import path_word
 from synthstore.store.backups import DEFAULT_COPIES, Copies
 from synthstore.store.opening import Clock
 
@@ -72,6 +74,12 @@ class RestoreReport:
         if self.lost:
             return 3
         return 1 if any(one.severity is Severity.ERROR for one in self.findings) else 0
+
+
+def by_id(target: Path | str, place: Place, snapshot: str) -> str:
+    """The command that restores a certain snapshot, to be shown."""
+    where = path_word(place.where)
+    return f"synthstore restore {path_word(target)} --repo {where} --snapshot {snapshot}"
 
 
 Confirm = Callable[[RestoreReport], bool]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
@@ -82,10 +82,16 @@ def restore_document(report: RestoreReport) -> Document:
     }
 
 
-def snapshots_document(repository: str, snapshots: Sequence[Snapshot]) -> Document:
+def snapshots_document(
+    repository: str, snapshots: Sequence[Snapshot], unread: Mapping[str, str]
+) -> Document:
     """``synthstore/snapshots/1``, oldest first."""
     members = [snapshot_member(one) for one in snapshots]
-    return _head("snapshots") | {"repository": repository, "snapshots": members}
+    return _head("snapshots") | {
+        "repository": repository,
+        "snapshots": members,
+        "unread": [{"file": file, "problem": why} for file, why in unread.items()],
+    }
 
 
 def find_document(report: FindReport) -> Document:

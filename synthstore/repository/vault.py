@@ -26,6 +26,7 @@ from synthstore.repository.packs import Kind, PackDamageError
 from synthstore.repository.place import DAMAGE, PACKS, SNAPSHOTS, Place
 from synthstore.repository.prefixes import ID_BYTES
 from synthstore.repository.recipes import Fetch, Rebuilt, Recipe, RecipeError, read_recipe
+from synthstore.repository.shelf import listed, told
 
 _log = logging.getLogger("synthstore")
 _CACHED_BLOCKS = 96
@@ -57,6 +58,8 @@ class Repository:
         self.index = Index()
         self.suspects: frozenset[bytes] = frozenset()
         """Files that a check found to lack pieces."""
+        self.unread: Mapping[str, str] = {}
+        """Files of snapshots that could not be read when they were read last, and why."""
         self._blocks: OrderedDict[tuple[str, int], bytes] = OrderedDict()
 
     @classmethod
@@ -240,8 +243,13 @@ class Repository:
     # Snapshots
 
     def snapshots(self, name: str | None = None) -> tuple[Snapshot, ...]:
-        """Every snapshot that can be read, oldest first, of one ``name`` or of all."""
-        found, _ = self.all_snapshots()
+        """Every snapshot that can be read, oldest first, of one ``name`` or of all.
+
+        Of each that cannot the log tells.
+        """
+        found, unread = self.all_snapshots()
+        for file, why in unread.items():
+            _log.error("%s", told(self.place, file, why))
         return tuple(one for one in found if name is None or one.name == name)
 
     def all_snapshots(self) -> tuple[tuple[Snapshot, ...], Mapping[str, str]]:
@@ -254,16 +262,8 @@ class Repository:
 
     def listed_snapshots(self) -> tuple[tuple[Snapshot, ...], Mapping[str, str]]:
         """As ``all_snapshots``; the index may be older than they are."""
-        found: list[Snapshot] = []
-        bad: dict[str, str] = {}
-        for file in sorted(self.place.names(SNAPSHOTS)):
-            try:
-                found.append(read_snapshot(file, self.place.read(f"{SNAPSHOTS}/{file}")))
-            except (ValueError, KeyError, TypeError) as error:
-                bad[file] = str(error)
-            except FileNotFoundError:
-                continue
-        return tuple(found), bad
+        found, self.unread = listed(self.place)
+        return found, self.unread
 
     def tree(self, snapshot: Snapshot) -> Tree:
         """The files of a snapshot; raises LostObjectError."""
