@@ -42,6 +42,14 @@ def choose(
     return found
 
 
+def sound_before(repository: Repository, snapshot: Snapshot) -> Snapshot | None:
+    """The newest before a damaged or partial snapshot that is neither; None for a good one."""
+    if snapshot.good:
+        return None
+    older = (one for one in repository.snapshots(snapshot.name) if one.time < snapshot.time)
+    return max((one for one in older if one.good), key=lambda one: one.time, default=None)
+
+
 def _refuse_unread(repository: Repository, wanted: str) -> None:
     """Raise LostObjectError for the id of a snapshot that cannot be read."""
     for file, why in repository.unread.items():

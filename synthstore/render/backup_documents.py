@@ -72,6 +72,7 @@ def restore_document(report: RestoreReport) -> Document:
         "into": report.into,
         "files": report.files,
         "bytes": report.bytes,
+        "undamaged": None if report.undamaged is None else snapshot_member(report.undamaged),
         "unrelated": report.unrelated,
         "run": report.run,
         "actions": [action_document(action) for action in report.actions],
