@@ -13,6 +13,7 @@ from synthstore.backup.listing import kind_at, layout_of
 from synthstore.backup.report import CheckReport, LostEntity
 from synthstore.errors import OperationError
 from synthstore.progress import Progress, SilentProgress
+from synthstore.repository.config import require_known
 from synthstore.repository.damage import Damage, withdraw_notes
 from synthstore.repository.index import Index
 from synthstore.repository.manifest import Snapshot
@@ -111,7 +112,8 @@ class _Checker:
         return not (self.problems or self.lost)
 
     def run(self) -> None:
-        self.repository.read_config()
+        lost = require_known(self.repository.place)
+        self.problems += [lost] if lost is not None else []
         # Snapshots first: a backup may end meanwhile, and packs are there before their snapshot.
         found, unreadable = self.repository.listed_snapshots()
         self.repository.reload()

@@ -94,8 +94,10 @@ class Repository:
         return cls.open(place)
 
     def read_config(self) -> None:
-        """Refuse what is no repository of ours, or a newer one."""
-        require_known(self.place)
+        """Refuse what is no repository of ours, or a newer one; a lost config is only told."""
+        lost = require_known(self.place)
+        if lost is not None:
+            _log.error("%s", lost)
 
     def reload(self) -> None:
         """Read the indexes again: another process may have added packs."""
