@@ -53,6 +53,7 @@ _synthstore() {
     case "$command $prev" in
         "verify --subset") :; return ;;
         "verify --repo") _synthstore_offer -d; return ;;
+        "verify --name") :; return ;;
         "verify --layout") _synthstore_offer -W "native core-4 core-3 core-2 lucidia-1 lucidia-0"; return ;;
         "verify --executor") :; return ;;
         "verify --metrics-file") _synthstore_offer -f; return ;;
@@ -66,6 +67,7 @@ _synthstore() {
         "verify --jobs") :; return ;;
         "verify --config") _synthstore_offer -f; return ;;
         "repair --repo") _synthstore_offer -d; return ;;
+        "repair --name") :; return ;;
         "repair --layout") _synthstore_offer -W "native core-4 core-3 core-2 lucidia-1 lucidia-0"; return ;;
         "repair --metrics-file") _synthstore_offer -f; return ;;
         "repair --select") _synthstore_codes; return ;;
@@ -170,12 +172,12 @@ _synthstore() {
         '') _synthstore_offer -W "verify repair rebuild-index backup migrate import export stats restore snapshots diff undo demo --help --version" ;;
         verify)
             case "$cur" in
-                -*) _synthstore_offer -W "--quick --subset --repo --layout --executor --metrics-file --select --ignore --id --fail-on --known --write-known --json -q --quiet -v --verbose --redact --no-color --no-progress --lock-wait --jobs --config -h --help" ;;
+                -*) _synthstore_offer -W "--quick --subset --repo --name --layout --executor --metrics-file --select --ignore --id --fail-on --known --write-known --json -q --quiet -v --verbose --redact --no-color --no-progress --lock-wait --jobs --config -h --help" ;;
                 *) _synthstore_offer -d ;;
             esac ;;
         repair)
             case "$cur" in
-                -*) _synthstore_offer -W "--repo --layout --metrics-file --select --ignore --id --fail-on -n --dry-run -y --yes --safe --accept --all --allow-shrink --json -q --quiet -v --verbose --redact --no-color --no-progress --lock-wait --jobs --config -h --help" ;;
+                -*) _synthstore_offer -W "--repo --name --layout --metrics-file --select --ignore --id --fail-on -n --dry-run -y --yes --safe --accept --all --allow-shrink --json -q --quiet -v --verbose --redact --no-color --no-progress --lock-wait --jobs --config -h --help" ;;
                 *) _synthstore_offer -d ;;
             esac ;;
         rebuild-index)

@@ -18,6 +18,7 @@ from synthstore.model.ids import EntityRef, Kind
 from synthstore.progress import Progress
 from synthstore.repository.vault import Repository
 from synthstore.scan.listing import list_store
+from synthstore.shell import path_word
 from synthstore.store.evidence import recognise
 from synthstore.store.opening import find_root
 
@@ -106,7 +107,8 @@ def store_side(store: Path, progress: Progress) -> Side:
 
 def snapshot_side(repository: Repository, wanted: str, name: str | None = None) -> Side:
     """A snapshot; raises UsageError, LostObjectError."""
-    snapshot = choose(repository.snapshots(), wanted, name, "")
+    where = path_word(repository.place.where)
+    snapshot = choose(repository, wanted, name, "", lambda found: f"{where}@{found}")
     layout = layout_of(snapshot)
     side = Side(f"{repository.place.where}@{snapshot.id}", layout, repository=repository)
     for row in repository.tree(snapshot).files:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+import logging
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -10,11 +11,15 @@ import numpy as np
 
 from synthstore.model.columns import each_of
 from synthstore.repository.file_rows import FileRows
-from synthstore.repository.manifest import Snapshot, of_store
+from synthstore.repository.manifest import Snapshot
+from synthstore.repository.naming import file_name, kin, of_name, several
 from synthstore.repository.path_column import PathColumn
 from synthstore.repository.place import Place
 from synthstore.repository.vault import LostObjectError, Repository
 from synthstore.scan.inventory import Gainsaid, Inventory
+from synthstore.shell import path_word, word
+
+_log = logging.getLogger("synthstore")
 
 Listed = tuple[Snapshot, FileRows]
 """A snapshot, and its files in the order of their paths."""
@@ -23,20 +28,32 @@ Listed = tuple[Snapshot, FileRows]
 class Newest:
     """The newest snapshots of a store, whose lists of files all looks of one command share."""
 
-    def __init__(self, places: Iterable[Place], *, despite_losses: bool = False) -> None:
-        """Take the repositories; with ``despite_losses`` a list that is lost gainsays nothing."""
+    def __init__(
+        self, places: Iterable[Place], *, name: str | None = None, despite_losses: bool = False
+    ) -> None:
+        """Take the repositories, and the ``name`` of the store there if the operator gave one.
+
+        With ``despite_losses`` a list that is lost gainsays nothing.
+        """
         self.places = tuple(places)
+        self._name = name
         self._despite_losses = despite_losses
         self._read: dict[Path, tuple[Listed, ...]] = {}
+        self._kin: dict[str, str] = {}
+        """By repository, the name that only the memories in its snapshots tell."""
+        self.unread = False
+        """Whether there was a snapshot that could not be read."""
 
     def gainsaid(self, root: Path, inventory: Inventory) -> Mapping[str, Gainsaid]:
         """The entity files whose bytes are not those of a snapshot under the same size and time.
 
-        Raises NotAStoreError and LostObjectError.
+        Raises NotAStoreError, LostObjectError, and UsageError where it cannot be told which
+        snapshots are of this store.
         """
         if root not in self._read:
             # Of many stores only one is looked at at a time.
-            self._read = {root: tuple(self._lists(root))}
+            self._kin = {}
+            self._read = {root: tuple(self._lists(root, inventory))}
         found: dict[str, Gainsaid] = {}
         for snapshot, rows in self._read[root]:
             for path, said in _gainsaid(inventory, snapshot, rows):
@@ -49,13 +66,62 @@ class Newest:
         each = (one for some in lists for one in some)
         return next((rows for one, rows in each if one.tree == snapshot.tree), None)
 
-    def _lists(self, root: Path) -> Iterator[Listed]:
-        """In each repository: by the store's name there, else of the only store."""
+    def snapshots(
+        self, repository: Repository, root: Path, inventory: Inventory
+    ) -> Sequence[Snapshot]:
+        """Those of the store in one repository, oldest first.
+
+        By the name that was given, else its folder's, else the only one there, else the only one
+        whose newest snapshot has a memory of it; raises UsageError where none of these tells.
+        """
+        every = repository.snapshots()
+        self.unread = self.unread or bool(repository.unread)
+        names = {one.name for one in every}
+        if self._name is not None or root.name in names:
+            return of_name(every, self._name or root.name)
+        if len(names) < 2:  # noqa: PLR2004 - no other could be meant
+            return every
+        return of_name(every, self._told_by_memories(repository, every, inventory))
+
+    def _told_by_memories(
+        self, repository: Repository, every: Sequence[Snapshot], inventory: Inventory
+    ) -> str:
+        where = repository.place.where
+        if where not in self._kin:
+            found = list(kin(repository, every, frozenset(_memories(inventory))))
+            if len(found) != 1:
+                raise several({one.name for one in every}, found)
+            self._kin[where] = found[0]
+            told = "the snapshots called %r in %s are taken for this store's: no others share"
+            _log.warning(f"{told} a memory with it", found[0], where)
+        return self._kin[where]
+
+    def words(self, places: Sequence[Place]) -> tuple[str, ...]:
+        """The options by which a command finds the same snapshots in these, to be shown."""
+        asked = [text for place in places for text in ("--repo", path_word(place.where))]
+        name = self._name
+        if name is None and len(places) == 1:
+            name = self._kin.get(places[0].where)
+        return (*asked, *(("--name", word(name)) if name is not None else ()))
+
+    def _lists(self, root: Path, inventory: Inventory) -> Iterator[Listed]:
+        """The newest in each repository."""
         for place in self.places:
             repository = Repository.open(place)
-            for snapshot in of_store(repository.snapshots(), root.name)[-1:]:
+            for snapshot in self.snapshots(repository, root, inventory)[-1:]:
                 with suppress(*([LostObjectError] if self._despite_losses else [])):
                     yield snapshot, FileRows.of(repository.tree(snapshot).files).ascending
+
+
+def _memories(inventory: Inventory) -> Iterator[str]:
+    """What the files of the memories are called that a store has or lists."""
+    files, catalog = inventory.files, inventory.catalog.catalog
+    for path, kind in zip(each_of(files, "path"), each_of(files, "kind"), strict=True):
+        if kind == "memory":
+            yield file_name(path)
+    for row in catalog.rows if catalog is not None else ():
+        if row.kind == "memory":
+            yield file_name(row.path or inventory.layout.path_for(row.ref))
 
 
 def _gainsaid(

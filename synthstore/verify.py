@@ -29,7 +29,6 @@ from synthstore.store.evidence import recognise
 from synthstore.store.opening import Clock, find_root
 
 if TYPE_CHECKING:
-    from synthstore.repository.place import Place
     from synthstore.rot import Newest
 
 LOOKS = 3
@@ -72,9 +71,10 @@ class LookOptions:
     """The newest snapshots, that files are held against."""
 
     @property
-    def repositories(self) -> tuple[Place, ...]:
-        """Where these are."""
-        return () if self.against is None else self.against.places
+    def asked(self) -> tuple[str, ...]:
+        """The options that say how the store is read and what it is held against, to be shown."""
+        snapshots = () if self.against is None else self.against.words(self.against.places)
+        return snapshots if self.layout is None else (*snapshots, "--layout", self.layout)
 
     @property
     def scan(self) -> ScanOptions:
@@ -136,7 +136,7 @@ async def examine(
         elapsed_seconds=clock.elapsed(),
         clean=is_clean(shown, options.fail_on),
         silenced=len(seen.findings) - len(shown),
-        next=next_command(store, shown, options.repositories, layout=options.layout),
+        next=next_command(store, shown, options.asked),
         counts=counts_of(seen.inventory),
         findings=shown,
     )
@@ -263,8 +263,9 @@ def is_clean(findings: Sequence[Finding], fail_on: Severity | None) -> bool:
 
 def is_complete(inventory: Inventory, options: LookOptions) -> bool:
     """Whether every part was looked at that was meant to be."""
-    unread = FileStatus.UNREADABLE in column_of(inventory.files, "status")
-    return not (unread or inventory.access or options.subset)
+    closed = FileStatus.UNREADABLE in column_of(inventory.files, "status") or inventory.access
+    missed = options.against is not None and options.against.unread
+    return not (closed or missed or options.subset)
 
 
 def counts_of(inventory: Inventory) -> Counts:
@@ -282,22 +283,14 @@ def counts_of(inventory: Inventory) -> Counts:
 
 
 def next_command(
-    store: Path,
-    findings: Sequence[Finding],
-    places: Sequence[Place] = (),
-    *,
-    layout: str | None = None,
-    left: bool = False,
+    store: Path, findings: Sequence[Finding], asked: Sequence[str] = (), *, left: bool = False
 ) -> str | None:
     """The exact next command, the one that loses least; None where none would do anything.
 
-    ``places``: the repositories that it is to heal from. ``layout``: what the store was to be taken
-    for. ``left``: a repair that was free to do all it can has left these, and would leave them
-    again.
+    ``asked``: the options that say how the store is read and what it is to be healed from.
+    ``left``: a repair that was free to do all it can has left these, and would leave them again.
     """
-    command = f"synthstore repair {path_word(store)}"
-    command += "".join(f" --repo {path_word(place.where)}" for place in places)
-    command += f" --layout {layout}" if layout is not None else ""
+    command = " ".join(["synthstore repair", path_word(store), *asked])
     if not left and any(_mended_by_repair(finding) for finding in findings):
         return f"{command} --dry-run"
     if any(_recovered_if_asked(finding) for finding in findings):

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import os
+import shlex
 import shutil
 from pathlib import Path
 
@@ -11,7 +14,7 @@ from synthstore.testing import stores
 from tests.operate import codes, look
 from tests.program import Program
 from tests.trees import sha_tree
-from tests.vaults import back_up, opened, place_at
+from tests.vaults import back_up, opened, place_at, settle
 
 
 @pytest.fixture
@@ -139,3 +142,72 @@ def test_a_store_without_memories_takes_those_of_any_snapshot(
     cli("backup", mine.root, "--repo", repo)
     shutil.rmtree(other.root / "memories")
     assert "not one memory" not in cli("restore", other.root, "--repo", repo, "-n").err
+
+
+def shared(repo: Path, mine: stores.Built, other: stores.Built, tmp_path: Path) -> Path:
+    """A repository of both, and where ``mine`` stands after that."""
+    back_up(mine.root, place_at(repo), name="mine")
+    back_up(other.root, place_at(repo), name="other")
+    return mine.root.rename(tmp_path / "moved")
+
+
+def test_a_moved_store_is_healed_from_snapshots_that_share_its_memories(
+    cli: Program, mine: stores.Built, other: stores.Built, repo: Path, tmp_path: Path
+) -> None:
+    moved = shared(repo, mine, other, tmp_path)
+    victim = moved / mine.paths[mine.memories[0]]
+    raw = victim.read_bytes()
+    victim.unlink()
+    told = f"the snapshots called 'mine' in {repo} are taken for this store's"
+    seen = cli("verify", moved, "--repo", repo)
+    assert (seen.code, seen.err.count(told)) == (1, 1)
+    assert seen.lines[-1] == f"synthstore repair {moved} --repo {repo} --name mine --dry-run"
+    planned = cli(*shlex.split(seen.lines[-1])[1:])
+    assert planned.lines[-1] == f"synthstore repair {moved} --repo {repo} --name mine"
+    mended = cli("repair", moved, "--repo", repo, "--yes")
+    assert (mended.code, mended.err.count(told)) == (0, 1)
+    assert victim.read_bytes() == raw
+
+
+@pytest.mark.parametrize("command", [("verify",), ("repair", "--yes")])
+def test_which_store_is_meant_is_to_be_said_where_nothing_tells(
+    command: tuple[str, ...], cli: Program, mine: stores.Built, other: stores.Built, repo: Path,
+    *, tmp_path: Path,
+) -> None:  # fmt: skip
+    moved = shared(repo, mine, other, tmp_path)
+    third = stores.build("native", tmp_path / "third", seed=17)
+    third.file(third.memories[0]).unlink()
+    before = sha_tree(third.root)
+    refused = cli(*command, third.root, "--repo", repo)
+    assert refused.code == 2
+    assert "the repository holds several stores: mine, other" in refused.err
+    assert "--name NAME" in refused.err
+    assert sha_tree(third.root) == before
+    back_up(moved, place_at(repo), name="fork")
+    unsure = cli(*command, moved, "--repo", repo)
+    assert (unsure.code, "of this one may be: fork, mine" in unsure.err) == (2, True)
+    assert cli(*command, moved, "--repo", repo, "--name", "mine").code == 0
+    unknown = cli(*command, moved, "--repo", repo, "--name", "nobody")
+    assert (unknown.code, "no snapshot of 'nobody'" in unknown.err) == (2, True)
+
+
+def test_rot_in_a_moved_store_shows(
+    cli: Program, other: stores.Built, repo: Path, tmp_path: Path
+) -> None:
+    mine = stores.build("core-4", tmp_path / "a" / "store", memories=6)
+    settle(mine.root)
+    moved = shared(repo, mine, other, tmp_path)
+    victim = moved / mine.paths[mine.memories[0]]
+    status, raw = victim.stat(), victim.read_bytes()
+    content = str(json.loads(raw)["content"]).encode()
+    victim.write_bytes(raw.replace(content, bytes([content[0] ^ 1]) + content[1:], 1))
+    os.utime(victim, ns=(status.st_atime_ns, status.st_mtime_ns))
+    for name in ((), ("--name", "mine")):
+        found = cli("verify", moved, "--repo", repo, *name, "--json").document["findings"]
+        assert [f["code"] for f in found if f["severity"] == "error"] == ["M004"]
+
+
+def test_a_name_is_of_one_store(cli: Program, mine: stores.Built, repo: Path) -> None:
+    back_up(mine.root, place_at(repo))
+    told = cli("verify", mine.root, mine.root, "--repo", repo, "--name", "store")
+    assert (told.code, "--name is of one store" in told.err) == (2, True)

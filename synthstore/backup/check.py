@@ -13,12 +13,14 @@ from synthstore.backup.listing import kind_at, layout_of
 from synthstore.backup.report import CheckReport, LostEntity
 from synthstore.errors import OperationError
 from synthstore.progress import Progress, SilentProgress
+from synthstore.repository.config import require_known
 from synthstore.repository.damage import Damage, withdraw_notes
 from synthstore.repository.index import Index
 from synthstore.repository.manifest import Snapshot
 from synthstore.repository.packs import Blob, Kind, PackDamageError, PackIndex
 from synthstore.repository.place import PACKS, SNAPSHOTS, Place
 from synthstore.repository.recipes import RecipeError, read_recipe
+from synthstore.repository.shelf import told, unlisted
 from synthstore.repository.vault import LostObjectError, Repository
 from synthstore.store.opening import Clock
 
@@ -110,7 +112,8 @@ class _Checker:
         return not (self.problems or self.lost)
 
     def run(self) -> None:
-        self.repository.read_config()
+        lost = require_known(self.repository.place)
+        self.problems += [lost] if lost is not None else []
         # Snapshots first: a backup may end meanwhile, and packs are there before their snapshot.
         found, unreadable = self.repository.listed_snapshots()
         self.repository.reload()
@@ -122,7 +125,9 @@ class _Checker:
             index = self.repository.index
         else:
             self.good = index
-        self.problems += [f"snapshot {file}: {text}" for file, text in unreadable.items()]
+        self.problems += [
+            told(self.repository.place, file, text) for file, text in unreadable.items()
+        ]
         wanted = self.options.name
         self.snapshots = tuple(one for one in found if wanted is None or one.name == wanted)
         self.lacking = frozenset(self._lacking(found))
@@ -188,7 +193,7 @@ class _Checker:
             tree = bytes.fromhex(snapshot.tree)
             problem = self._verdict(tree, verdicts)
             if problem is not None:
-                self.problems.append(f"snapshot {snapshot.id}: its list of files: {problem}")
+                self.problems.append(unlisted(self.repository.place, snapshot, problem))
                 continue
             self._look_at(snapshot, verdicts)
         return {name: problem for name, problem in verdicts.items() if problem is not None}
@@ -197,7 +202,7 @@ class _Checker:
         try:
             rows = self.repository.tree(snapshot).files
         except LostObjectError as error:
-            self.problems.append(f"snapshot {snapshot.id}: its list of files: {error.message}")
+            self.problems.append(unlisted(self.repository.place, snapshot, error.message))
             return
         layout = layout_of(snapshot)
         for row in rows:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from synthstore.backup.choosing import of_name
 from synthstore.backup.listing import kind_at, layout_of
 from synthstore.errors import SynthstoreError
 from synthstore.files.jsonio import ParseFailure, parse
@@ -14,6 +13,7 @@ from synthstore.model.ids import Kind
 from synthstore.model.text import excerpt, text_of
 from synthstore.progress import Progress, SilentProgress
 from synthstore.repository.manifest import FileRow, Snapshot
+from synthstore.repository.naming import of_name
 from synthstore.repository.place import Place
 from synthstore.repository.vault import Repository
 
@@ -61,6 +61,7 @@ def find(
     with Repository.reading(place, lock_wait) as repository:
         finder = _Finder(repository, wanted)
         snapshots = of_name(repository.snapshots(), name)
+        finder.unread += len(repository.unread)
         finder.gather(snapshots)
         versions = finder.by_id() or tuple(finder.by_text(progress or SilentProgress()))
     return FindReport(place.where, wanted, len(snapshots), tuple(versions), finder.unread)

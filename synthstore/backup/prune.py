@@ -10,13 +10,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from synthstore.backup.choosing import of_name
 from synthstore.backup.report import Kept, PruneReport
 from synthstore.backup.retention import Keep, kept
 from synthstore.errors import UsageError
 from synthstore.progress import Progress, SilentProgress
 from synthstore.repository.damage import noted_in
-from synthstore.repository.manifest import Snapshot
+from synthstore.repository.manifest import FileRow, Snapshot
+from synthstore.repository.naming import of_name
 from synthstore.repository.pack_building import PackBuilder
 from synthstore.repository.packs import (
     PACK_BYTES,
@@ -26,6 +26,7 @@ from synthstore.repository.packs import (
     PackIndex,
 )
 from synthstore.repository.place import DAMAGE, PACKS, SNAPSHOTS, Place
+from synthstore.repository.shelf import unlisted
 from synthstore.repository.vault import LostObjectError, Repository
 
 WASTE = 0.25
@@ -34,6 +35,9 @@ WASTE = 0.25
 SMALL = PACK_BYTES // 4
 MANY_SMALL = 8
 """As many packs below SMALL are made into few."""
+
+
+UNTOLD = "not all that is needed can be told"
 
 
 def prune_repository(
@@ -57,7 +61,7 @@ def prune_repository(
     repository.read_config()
     if dry_run:
         repository.reload()
-        return _plan(repository, keep, name, dry_run=True)
+        return _held_back(_plan(repository, keep, name, dry_run=True), repository)
     with repository.locked(shared=False, wait=lock_wait):
         repository.reload()
         report = _plan(repository, keep, name, dry_run=False)
@@ -79,13 +83,22 @@ def _plan(repository: Repository, keep: Keep, name: str | None, *, dry_run: bool
     return PruneReport(repository=repository.place.where, dry_run=dry_run, snapshots=tuple(decided))
 
 
+def _held_back(report: PruneReport, repository: Repository) -> PruneReport:
+    """The report, with the reason if there is one why no data can go."""
+    try:
+        needed_objects(repository)
+    except (LostObjectError, ValueError) as error:
+        return replace(report, held_back=f"{UNTOLD}: {error}")
+    return report
+
+
 def _collect(repository: Repository, report: PruneReport, progress: Progress) -> PruneReport:
     place = repository.place
     place.sweep()
     try:
         needed = needed_objects(repository)
     except (LostObjectError, ValueError) as error:
-        return replace(report, held_back=f"not all that is needed can be told: {error}")
+        return replace(report, held_back=f"{UNTOLD}: {error}")
     plan = _plan_packs(repository, needed)
     if plan.rewrite:
         try:
@@ -116,10 +129,9 @@ def needed_objects(repository: Repository) -> frozenset[bytes]:
     if bad:
         raise LostObjectError(f"snapshots that cannot be read: {', '.join(sorted(bad))}")
     files: set[bytes] = set()
-    for tree in {snapshot.tree for snapshot in snapshots}:
-        name = bytes.fromhex(tree)
-        files.add(name)
-        files.update(row.object for row in repository.tree_of(name).files)
+    for tree, snapshot in {one.tree: one for one in snapshots}.items():
+        files.add(bytes.fromhex(tree))
+        files.update(row.object for row in _listed(repository, snapshot))
     needed = set(files)
     for name in files:
         if name in repository.index:
@@ -127,6 +139,13 @@ def needed_objects(repository: Repository) -> frozenset[bytes]:
             if recipe is not None:
                 needed.update(recipe.ids)
     return frozenset(needed)
+
+
+def _listed(repository: Repository, snapshot: Snapshot) -> Sequence[FileRow]:
+    try:
+        return repository.tree(snapshot).files
+    except LostObjectError as error:
+        raise LostObjectError(unlisted(repository.place, snapshot, error.message)) from error
 
 
 @dataclass(frozen=True, slots=True)

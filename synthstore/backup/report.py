@@ -80,6 +80,11 @@ class PruneReport:
     held_back: str | None = None
     """Why nothing, or no data, was taken away."""
 
+    @property
+    def exit_code(self) -> int:
+        """3 where the rules were applied, but the data of what goes had to stay, else 0."""
+        return 3 if self.snapshots and self.held_back is not None else 0
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BackupReport:
@@ -109,7 +114,9 @@ class BackupReport:
 
     @property
     def exit_code(self) -> int:
-        """1 for damage in the repository, 3 for files that could not be read, else 0."""
+        """1 for damage in the repository, 3 for what could not be read or let go, else 0."""
         if self.checked is not None and not self.checked.clean:
             return 1
-        return 3 if self.problems else 0
+        if self.problems:
+            return 3
+        return 0 if self.pruned is None else self.pruned.exit_code

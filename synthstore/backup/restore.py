@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
-from synthstore.backup.choosing import choose
+from synthstore.backup.choosing import choose, sound_before
 from synthstore.backup.laying import is_new
-from synthstore.backup.restoring import Confirm, Job, RestoreOptions, RestoreReport
+from synthstore.backup.restoring import Confirm, Job, RestoreOptions, RestoreReport, by_id
 from synthstore.backup.whole import into_new
 from synthstore.errors import UsageError
 from synthstore.progress import Progress, SilentProgress
@@ -35,10 +36,15 @@ async def restore(
     with ExitStack() as held:
         reading = Repository.reading(place, options.lock_wait)
         repository = await asyncio.to_thread(held.enter_context, reading)
-        snapshots = await asyncio.to_thread(repository.snapshots)
         whole = await asyncio.to_thread(target.resolve)
-        snapshot = choose(snapshots, options.snapshot, options.name, whole.name)
-        job = Job(target, repository, snapshot, options, progress or SilentProgress(), clock)
+        ask = partial(by_id, target, place.where)
+        snapshot = await asyncio.to_thread(
+            choose, repository, options.snapshot, options.name, whole.name, ask
+        )
+        undamaged = await asyncio.to_thread(sound_before, repository, snapshot)
+        job = Job(
+            target, repository, snapshot, options, progress or SilentProgress(), clock, undamaged
+        )
         if not is_new(target):
             # Half of the program, which a new directory has no use for.
             from synthstore.backup.living import into_store  # noqa: PLC0415

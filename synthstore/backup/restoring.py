@@ -13,6 +13,7 @@ from synthstore.checks.report import Action
 from synthstore.progress import Progress
 from synthstore.repository.manifest import Snapshot
 from synthstore.repository.vault import Repository
+from synthstore.shell import path_word
 from synthstore.store.backups import DEFAULT_COPIES, Copies
 from synthstore.store.opening import Clock
 
@@ -61,6 +62,8 @@ class RestoreReport:
     """Files that the repository could not give back, and why."""
     findings: tuple[Finding, ...] = ()
     """What the verification found that the restore is to answer for."""
+    undamaged: Snapshot | None = None
+    """Where its snapshot is tagged damaged or partial: the newest before it that is neither."""
     unrelated: bool = False
     """Whether the living store has no memory of the snapshot, whose name nobody gave."""
     started_at: str
@@ -72,6 +75,12 @@ class RestoreReport:
         if self.lost or any(action.status == "failed" for action in self.actions):
             return 3
         return 1 if any(one.severity is Severity.ERROR for one in self.findings) else 0
+
+
+def by_id(target: Path | str, repository: str, snapshot: str) -> str:
+    """The command that restores a certain snapshot, to be shown."""
+    where = path_word(repository)
+    return f"synthstore restore {path_word(target)} --repo {where} --snapshot {snapshot}"
 
 
 Confirm = Callable[[RestoreReport], bool]
@@ -87,6 +96,7 @@ class Job:
     options: RestoreOptions
     progress: Progress
     clock: Clock
+    undamaged: Snapshot | None = None
 
     @property
     def look(self) -> LookOptions:
@@ -101,6 +111,7 @@ class Job:
             store=str(self.target),
             repository=self.repository.place.where,
             snapshot=self.snapshot,
+            undamaged=self.undamaged,
             dry_run=self.options.dry_run,
             into=into,
             files=files,

@@ -28,7 +28,7 @@ MANUAL = Manual(
     meanings={
         0: "done, and complete",
         1: "--check found damage in the repository",
-        3: "a file could not be read, or kept changing; the snapshot is partial",
+        3: "partial: a file could not be read or kept changing, or data had to stay",
         12: "refused: the snapshots of that name are another store's; see --name",
     },
 )

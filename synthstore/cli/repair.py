@@ -34,6 +34,7 @@ async def repair(
     *,
     store: options.Store = None,
     repo: vault.Repos = None,
+    name: vault.KinName = None,
     layout: options.LayoutOption = None,
     metrics_file: options.MetricsFile = None,
     select: options.Select = None,
@@ -84,7 +85,7 @@ async def repair(
         require_terminal("repair")
     root = common.store(store, os.environ)
     confirm = confirmer(common, asks=asks, silent=metrics_file == "-")
-    newest = vault.newest(repo, despite_losses=True)
+    newest = vault.newest(repo, name, despite_losses=True)
     with metered(common, metrics_file, "repair", [root]) as meter:
         wanted = RepairOptions(
             dry_run=dry_run,

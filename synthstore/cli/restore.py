@@ -114,8 +114,8 @@ def _show(common: Common, report: RestoreReport) -> int:
     from synthstore.render.backups import restore_blocks, restore_warnings  # noqa: PLC0415
 
     common.progress.clear()
-    if report.dry_run:
-        # Of what was done it was said before.
+    if report.dry_run or report.into == "new directory":
+        # Of what was done to a living store it was said before.
         common.screen.errors(restore_warnings(common.shown(report)))
     if common.screen.quiet and not common.screen.json and not report.exit_code:
         return report.exit_code

@@ -114,10 +114,10 @@ async def _list(common: Common, place: Place, name: str | None) -> int:
     repository = await to_thread(Repository.open, place)
     found = await to_thread(repository.snapshots, name)
     if common.screen.json:
-        common.screen.document(snapshots_document(place.where, found))
+        common.screen.document(snapshots_document(place.where, found, repository.unread))
     else:
         common.screen.results(snapshots_blocks(place.where, found))
-    return 0
+    return 3 if repository.unread else 0
 
 
 async def _find(common: Common, place: Place, wanted: str, name: str | None) -> int:
@@ -188,10 +188,10 @@ async def _prune(
         lock_wait=common.lock_wait,
         progress=common.progress,
     )
-    common.call.done(0, dry_run=dry_run)
+    common.call.done(report.exit_code, dry_run=dry_run)
     common.progress.clear()
     if common.screen.json:
         common.screen.document(snapshots_prune_document(report))
     elif not common.screen.quiet:
         common.screen.results(prune_blocks(report, verbose=common.screen.verbose > 0))
-    return 0
+    return report.exit_code

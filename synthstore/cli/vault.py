@@ -54,6 +54,16 @@ LikelyName = Annotated[
     ),
 ]
 
+KinName = Annotated[
+    str | None,
+    typer.Option(
+        "--name",
+        metavar="NAME",
+        help="The name of the store in the repository; else its directory's, the only one there,"
+        " or the only one that shares memories.",
+    ),
+]
+
 
 def _number(rule: str, what: str) -> typer.models.OptionInfo:
     text = f"The newest snapshot of each of the last N {what}; -1: of all."
@@ -98,7 +108,9 @@ def place_if_named(repo: str | None) -> Place | None:
     return place_of(named) if named else None
 
 
-def newest(repos: list[str] | None, *, despite_losses: bool = False) -> Newest | None:
+def newest(
+    repos: list[str] | None, name: str | None, *, despite_losses: bool = False
+) -> Newest | None:
     """The newest snapshots in every repository that was named; None where none was."""
     found = [place_if_named(repo) for repo in repos or (None,)]
     places = [place for place in found if place is not None]
@@ -106,7 +118,7 @@ def newest(repos: list[str] | None, *, despite_losses: bool = False) -> Newest |
         return None
     from synthstore.rot import Newest  # noqa: PLC0415 - most looks need no repository
 
-    return Newest(places, despite_losses=despite_losses)
+    return Newest(places, name=name, despite_losses=despite_losses)
 
 
 def rules(within: str | None, **counts: int | None) -> Keep:

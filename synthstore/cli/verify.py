@@ -13,7 +13,7 @@ import typer
 from synthstore.cli import options, vault
 from synthstore.cli.command import Common
 from synthstore.cli.manual import Manual
-from synthstore.errors import SynthstoreError
+from synthstore.errors import SynthstoreError, UsageError
 
 if TYPE_CHECKING:
     from synthstore.checks.report import Report
@@ -59,6 +59,7 @@ async def verify(
         typer.Option("--subset", metavar="N/T", help="Parse only the Nth of T parts of the files."),
     ] = None,
     repo: vault.Repo = None,
+    name: vault.KinName = None,
     layout: options.LayoutOption = None,
     executor: options.Executor = None,
     metrics_file: options.MetricsFile = None,
@@ -93,6 +94,8 @@ async def verify(
     from synthstore.scan.workers import expect  # noqa: PLC0415
 
     paths = [common.store(given, os.environ) for given in stores or ("",)]
+    if name is not None and len(paths) > 1:
+        raise UsageError("--name is of one store", hint="verify each of them by itself")
     if not quick and executor is None:
         expect(paths, common.jobs)
     from synthstore.checks.catalogue import CATALOGUE  # noqa: PLC0415
@@ -115,7 +118,7 @@ async def verify(
             jobs=common.jobs,
             cluster=options.cluster(executor),
             severities=options.severities(common.config, CATALOGUE),
-            against=vault.newest([repo] if repo else None),
+            against=vault.newest([repo] if repo else None, name),
         )
         require_visible(look)
         reports, errors = await _look_at(paths, look, common, meter)

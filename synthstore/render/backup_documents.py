@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
@@ -72,6 +72,7 @@ def restore_document(report: RestoreReport) -> Document:
         "into": report.into,
         "files": report.files,
         "bytes": report.bytes,
+        "undamaged": None if report.undamaged is None else snapshot_member(report.undamaged),
         "unrelated": report.unrelated,
         "run": report.run,
         "actions": [action_document(action) for action in report.actions],
@@ -82,10 +83,16 @@ def restore_document(report: RestoreReport) -> Document:
     }
 
 
-def snapshots_document(repository: str, snapshots: Sequence[Snapshot]) -> Document:
+def snapshots_document(
+    repository: str, snapshots: Sequence[Snapshot], unread: Mapping[str, str]
+) -> Document:
     """``synthstore/snapshots/1``, oldest first."""
     members = [snapshot_member(one) for one in snapshots]
-    return _head("snapshots") | {"repository": repository, "snapshots": members}
+    return _head("snapshots") | {
+        "repository": repository,
+        "snapshots": members,
+        "unread": [{"file": file, "problem": why} for file, why in unread.items()],
+    }
 
 
 def find_document(report: FindReport) -> Document:

@@ -116,13 +116,38 @@ def restore_blocks(report: RestoreReport, *, verbose: bool, planned: bool) -> It
 
 
 def restore_warnings(report: RestoreReport) -> Iterator[Block]:
-    """For stderr: a snapshot that may be meant for another store."""
+    """For stderr: a snapshot of a store that had errors, or that may be meant for another store."""
+    if not report.snapshot.good:
+        yield from _unsound(report)
     if report.unrelated:
         yield Line(
             f"{report.store} has not one memory of snapshot {report.snapshot.id}, which is called"
             f" {report.snapshot.name!r}: if it is another store's, say which with --name NAME",
             "warning",
         )
+
+
+def _unsound(report: RestoreReport) -> Iterator[Block]:
+    """That a snapshot is not of a whole store, and how to have the newest one that is."""
+    from synthstore.backup.restoring import by_id  # noqa: PLC0415 - a list needs none of that
+
+    one, sound = report.snapshot, report.undamaged
+    what = "its source had errors" if one.damaged else "it lacks what could not be read"
+    codes = ", ".join(f"{code} {number(n)}" for code, n in one.findings.items())
+    yield Line(
+        f"snapshot {one.id} is tagged {', '.join(one.tags)}: {what}"
+        f"{f' ({codes})' if codes else ''}, and what is restored is no better:"
+        f" {counted(one.memories, 'memory', 'memories')}",
+        "warning",
+    )
+    if sound is not None:
+        made = report.into == "new directory" and not report.dry_run
+        target = f"{report.store}-{sound.id}" if made else report.store
+        yield Line(
+            f"the newest undamaged one is {sound.id} of {sound.time.strftime(_TIME)} UTC,"
+            f" {counted(sound.memories, 'memory', 'memories')}:"
+        )
+        yield Line(by_id(target, report.repository, sound.id), "command")
 
 
 def snapshots_blocks(repository: str, snapshots: Sequence[Snapshot]) -> Iterator[Block]:

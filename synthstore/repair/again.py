@@ -23,15 +23,8 @@ def as_planned(
     rebuild: frozenset[str],
 ) -> str:
     """The same command without ``--dry-run``: with whatever else chooses what it does."""
-    options = map(word, [*_of_look(look), *_of_wishes(wishes), *_of_index(wish, rebuild)])
-    return " ".join(["synthstore", command, path_word(store), *options])
-
-
-def _of_look(look: LookOptions) -> Iterator[str]:
-    for place in look.repositories:
-        yield from ("--repo", place.where)
-    if look.layout is not None:
-        yield from ("--layout", look.layout)
+    options = map(word, [*_of_wishes(wishes), *_of_index(wish, rebuild)])
+    return " ".join(["synthstore", command, path_word(store), *look.asked, *options])
 
 
 def _of_wishes(wishes: Wishes) -> Iterator[str]:

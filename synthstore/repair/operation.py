@@ -242,11 +242,12 @@ def _done(actions: Sequence[Action], conflicts: Sequence[str]) -> tuple[Action, 
 
 def _refusal_hint(job: Job) -> str:
     store = path_word(job.store)
-    known = next((place.where for place in job.look.repositories), None)
-    repo = "REPO" if known is None else path_word(known)
+    against = job.look.against
+    # A restore is from one.
+    asked = "--repo REPO" if against is None else " ".join(against.words(against.places[:1]))
     return (
         "bring back what is missing, from snapshots with "
-        f"'synthstore restore {store} --repo {repo}'; "
+        f"'synthstore restore {store} {asked}'; "
         f"or look at the plan with 'synthstore {job.command} {store} --dry-run' and allow it with "
         "--allow-shrink"
     )
@@ -302,6 +303,5 @@ def _next(job: Job, findings: Sequence[Finding], planned: Planned, run: str | No
         )
     moved = any(action.status == "skipped" for action in planned.actions)
     free = job.command == "repair" and job.wishes.everything and not moved
-    asked = job.look
-    told = next_command(job.store, findings, asked.repositories, layout=asked.layout, left=free)
+    told = next_command(job.store, findings, job.look.asked, left=free)
     return f"synthstore undo {store} --dry-run" if run is not None and told is None else told

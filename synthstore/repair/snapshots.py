@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from synthstore.model.facts import FileStatus
 from synthstore.model.ids import EntityRef, Kind
 from synthstore.repair.sources import NO_STAT, Copy, Source
 from synthstore.repository.file_rows import FileRow, FileRows
-from synthstore.repository.manifest import Snapshot, of_store
+from synthstore.repository.manifest import Snapshot
 from synthstore.repository.vault import Repository
 from synthstore.rot import Newest
 from synthstore.scan.inventory import Inventory
@@ -24,15 +24,13 @@ _KINDS: dict[Place, Kind] = {Place.MEMORY: "memory", Place.ASSEMBLY: "assembly"}
 
 
 def snapshots_of(newest: Newest) -> Source:
-    """The copies that the snapshots in its repositories hold, of the store of the same name.
-
-    Where a repository knows no such name, but a single other one, of that one.
-    """
+    """The copies that the snapshots in its repositories hold, of the store that is looked at."""
 
     def source(root: Path, inventory: Inventory, needs: frozenset[EntityRef]) -> Iterator[Copy]:
         for place in newest.places:
             with Repository.reading(place) as repository:
-                yield from _Asked(repository, inventory.layout, needs, newest).copies(root.name)
+                asked = _Asked(repository, inventory.layout, needs, newest)
+                yield from asked.copies(newest.snapshots(repository, root, inventory))
 
     return source
 
@@ -48,9 +46,9 @@ class _Asked:
     seen: set[str] = field(default_factory=set)
     """Lists of files that were gone through, and files that were tried."""
 
-    def copies(self, name: str) -> Iterator[Copy]:
-        """What it has, the newest first."""
-        for snapshot in reversed(of_store(self.repository.snapshots(), name)):
+    def copies(self, snapshots: Sequence[Snapshot]) -> Iterator[Copy]:
+        """What these of it have, which come oldest first; the newest first."""
+        for snapshot in reversed(snapshots):
             if snapshot.layout == self.layout.name and snapshot.tree not in self.seen:
                 self.seen.add(snapshot.tree)
                 for kind, row in self._wanted(self._rows(snapshot)):

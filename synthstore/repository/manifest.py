@@ -24,16 +24,19 @@ from synthstore.repository.recipes import Encoded, Piece, write_recipe
 __all__ = [
     "DAMAGED",
     "FORMAT",
+    "NEWER",
     "PARTIAL",
     "FileRow",
     "FolderRow",
     "Snapshot",
     "Tree",
+    "id_of",
     "of_store",
     "read_snapshot",
     "read_tree",
     "spell_snapshot",
     "spell_tree",
+    "time_of",
 ]
 
 FORMAT = 1
@@ -43,7 +46,11 @@ DAMAGED = "damaged"
 PARTIAL = "partial"
 """The tag of a snapshot that lacks what could not be read, or is not of one moment."""
 
+NEWER = "it was written by a newer version"
+"""Why a snapshot cannot be read that is not damaged."""
+
 _ROWS_A_PIECE = 64
+_STAMP = "%Y%m%dT%H%M%S.%fZ"
 _NAME = re.compile(r"(\d{8}T\d{6}\.\d{6}Z)-([0-9a-f]{16})")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _SHORT = 8
@@ -105,8 +112,7 @@ class Snapshot:
     @property
     def id(self) -> str:
         """The short id, for people and commands."""
-        found = _NAME.fullmatch(self.file)
-        return found[2][:_SHORT] if found else ""
+        return id_of(self.file)
 
     @property
     def damaged(self) -> bool:
@@ -117,6 +123,18 @@ class Snapshot:
     def good(self) -> bool:
         """Whether it is all of a store that had no errors."""
         return not (self.damaged or PARTIAL in self.tags)
+
+
+def id_of(file: str) -> str:
+    """The short id that a snapshot's file tells by its name; empty where it is called otherwise."""
+    found = _NAME.fullmatch(file)
+    return found[2][:_SHORT] if found else ""
+
+
+def time_of(file: str) -> datetime | None:
+    """When a snapshot was taken, by the name of its file alone."""
+    found = _NAME.fullmatch(file)
+    return datetime.strptime(found[1], _STAMP).replace(tzinfo=UTC) if found else None
 
 
 def of_store(snapshots: Sequence[Snapshot], folder: str) -> tuple[Snapshot, ...]:
@@ -134,7 +152,7 @@ def spell_snapshot(snapshot: Snapshot) -> tuple[str, bytes]:
         content = orjson.dumps(document, option=orjson.OPT_INDENT_2)
     except orjson.JSONEncodeError:
         content = json.dumps(document, indent=2).encode("ascii")
-    stamp = snapshot.time.astimezone(UTC).strftime("%Y%m%dT%H%M%S.%fZ")
+    stamp = snapshot.time.astimezone(UTC).strftime(_STAMP)
     return f"{stamp}-{hashlib.sha256(content).hexdigest()[:16]}", content
 
 
@@ -147,7 +165,7 @@ def read_snapshot(file: str, content: bytes) -> Snapshot:
     if not isinstance(document, dict):
         raise ValueError("it is no JSON object")  # noqa: TRY004 - of the file, not of an argument
     if document.pop("format", None) != FORMAT:
-        raise ValueError("it was written by a newer version")
+        raise ValueError(NEWER)
     _require_sound(document)
     document["time"] = datetime.fromisoformat(document["time"])
     if document["time"].tzinfo is None:

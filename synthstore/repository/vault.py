@@ -26,6 +26,7 @@ from synthstore.repository.packs import Kind, PackDamageError
 from synthstore.repository.place import DAMAGE, PACKS, SNAPSHOTS, Place
 from synthstore.repository.prefixes import ID_BYTES
 from synthstore.repository.recipes import Fetch, Rebuilt, Recipe, RecipeError, read_recipe
+from synthstore.repository.shelf import listed, told
 
 _log = logging.getLogger("synthstore")
 _CACHED_BLOCKS = 96
@@ -57,6 +58,8 @@ class Repository:
         self.index = Index()
         self.suspects: frozenset[bytes] = frozenset()
         """Files that a check found to lack pieces."""
+        self.unread: Mapping[str, str] = {}
+        """Files of snapshots that could not be read when they were read last, and why."""
         self._blocks: OrderedDict[tuple[str, int], bytes] = OrderedDict()
 
     @classmethod
@@ -91,8 +94,10 @@ class Repository:
         return cls.open(place)
 
     def read_config(self) -> None:
-        """Refuse what is no repository of ours, or a newer one."""
-        require_known(self.place)
+        """Refuse what is no repository of ours, or a newer one; a lost config is only told."""
+        lost = require_known(self.place)
+        if lost is not None:
+            _log.error("%s", lost)
 
     def reload(self) -> None:
         """Read the indexes again: another process may have added packs."""
@@ -240,8 +245,13 @@ class Repository:
     # Snapshots
 
     def snapshots(self, name: str | None = None) -> tuple[Snapshot, ...]:
-        """Every snapshot that can be read, oldest first, of one ``name`` or of all."""
-        found, _ = self.all_snapshots()
+        """Every snapshot that can be read, oldest first, of one ``name`` or of all.
+
+        Of each that cannot the log tells.
+        """
+        found, unread = self.all_snapshots()
+        for file, why in unread.items():
+            _log.error("%s", told(self.place, file, why))
         return tuple(one for one in found if name is None or one.name == name)
 
     def all_snapshots(self) -> tuple[tuple[Snapshot, ...], Mapping[str, str]]:
@@ -254,16 +264,8 @@ class Repository:
 
     def listed_snapshots(self) -> tuple[tuple[Snapshot, ...], Mapping[str, str]]:
         """As ``all_snapshots``; the index may be older than they are."""
-        found: list[Snapshot] = []
-        bad: dict[str, str] = {}
-        for file in sorted(self.place.names(SNAPSHOTS)):
-            try:
-                found.append(read_snapshot(file, self.place.read(f"{SNAPSHOTS}/{file}")))
-            except (ValueError, KeyError, TypeError) as error:
-                bad[file] = str(error)
-            except FileNotFoundError:
-                continue
-        return tuple(found), bad
+        found, self.unread = listed(self.place)
+        return found, self.unread
 
     def tree(self, snapshot: Snapshot) -> Tree:
         """The files of a snapshot; raises LostObjectError."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from synthstore.model.facts import IndexFacts
@@ -46,8 +46,13 @@ async def stats(
     Raises NotAStoreError, NewerFormatError or PermissionDeniedError where it cannot look, at the
     store or at the ``repository``.
     """
-    marks = await asyncio.to_thread(_marks, store, repository) if repository is not None else ()
+    marks: tuple[Mark, ...] = ()
+    whole = True
+    if repository is not None:
+        marks, whole = await asyncio.to_thread(_marks, store, repository)
     seen = await examine("stats", store, options, progress)
+    if not whole:
+        seen = replace(seen, report=replace(seen.report, complete=False))
     return await asyncio.to_thread(_portrait, seen, repository, marks, mapped=mapped)
 
 
@@ -97,9 +102,12 @@ def _kind_of(index: IndexFacts) -> str:
     return f"{index.description}, {index.metric}, {index.dim} dimensions"
 
 
-def _marks(store: Path, place: Place) -> tuple[Mark, ...]:
-    snapshots = of_store(Repository.open(place).snapshots(), store.resolve().name)
-    return tuple(map(_mark, sorted(snapshots, key=lambda one: (one.time, one.file))))
+def _marks(store: Path, place: Place) -> tuple[tuple[Mark, ...], bool]:
+    """The marks of a store, and whether every snapshot could be read."""
+    repository = Repository.open(place)
+    snapshots = of_store(repository.snapshots(), store.resolve().name)
+    marks = map(_mark, sorted(snapshots, key=lambda one: (one.time, one.file)))
+    return tuple(marks), not repository.unread
 
 
 def _mark(snapshot: Snapshot) -> Mark:

@@ -1,0 +1,58 @@
+"""Under which of the names in a repository a store is to be found."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
+from contextlib import suppress
+
+from synthstore.errors import UsageError
+from synthstore.layout.base import Place as Belongs
+from synthstore.layout.detect import SUPPORTED
+from synthstore.layout.native import Native
+from synthstore.repository.manifest import Snapshot
+from synthstore.repository.vault import LostObjectError, Repository
+
+HINT = "'synthstore snapshots list --repo REPO' shows what there is"
+
+
+def of_name(snapshots: Sequence[Snapshot], name: str | None) -> Sequence[Snapshot]:
+    """Those of the store of that ``name``, or all; raises UsageError for a name that none has."""
+    if name is None:
+        return snapshots
+    found = [one for one in snapshots if one.name == name]
+    if not found:
+        raise UsageError(f"no snapshot of {name!r}", hint=HINT)
+    return found
+
+
+def several(names: Iterable[str], kin: Sequence[str] = ()) -> UsageError:
+    """What is said where nobody can tell which store is meant; ``kin`` may be."""
+    told = f"; of this one may be: {', '.join(kin)}" if kin else ""
+    return UsageError(
+        f"the repository holds several stores: {', '.join(sorted(names))}{told}",
+        hint="say which with --name NAME",
+    )
+
+
+def kin(
+    repository: Repository, snapshots: Sequence[Snapshot], memories: AbstractSet[str]
+) -> Iterator[str]:
+    """The names whose newest snapshot has a memory in a file called as one of ``memories``."""
+    newest = {one.name: one for one in snapshots}
+    for name, snapshot in sorted(newest.items()):
+        with suppress(LostObjectError):
+            if not memories.isdisjoint(_memories(repository, snapshot)):
+                yield name
+
+
+def _memories(repository: Repository, snapshot: Snapshot) -> Iterator[str]:
+    layout = SUPPORTED.get(snapshot.layout, Native)()
+    for row in repository.tree(snapshot).files:
+        if layout.place(row.path) is Belongs.MEMORY:
+            yield file_name(row.path)
+
+
+def file_name(path: str) -> str:
+    """What a file is called in whatever folder: layouts differ in these alone."""
+    return path[path.rfind("/") + 1 :]
