@@ -11,10 +11,12 @@ from synthstore.backup.listing import kind_at, list_tree
 from synthstore.backup.merging import Merge, Wanted, merge, wanted_rows
 from synthstore.backup.restoring import Confirm, Job, RestoreReport
 from synthstore.checks.report import Action
+from synthstore.checks.standing import lost_folders
 from synthstore.errors import InterruptedByUserError, OperationError, UsageError
 from synthstore.files.walk import statuses
 from synthstore.layout.base import Layout
 from synthstore.repair.holding import held
+from synthstore.repair.refusals import require_folders
 from synthstore.repository.file_rows import FileRow
 from synthstore.scan.known import Known
 from synthstore.scan.workers import dismiss
@@ -79,13 +81,16 @@ class _Living:
         job = self.job
         seen = await look(self.root, self.layout, job.look, job.progress)
         # What the rules remember is of the files that stand, and no plan for others wants it.
-        inventory = replace(seen.inventory)
+        inventory, lost = replace(seen.inventory), lost_folders(seen.inventory)
         del seen
         # There is little to read after this, and to plan takes the most room.
         await asyncio.to_thread(dismiss)
         outcome = await asyncio.to_thread(
             merge, self.root, inventory, job.repository, self.wanted, job.options.overwrite
         )
+        if outcome.changes:
+            whole = "" if not job.options.ids else "restore all of it, without --id; "
+            require_folders(job.target, lost, back=outcome.refs, otherwise=whole)
         return outcome, Known.of(inventory, outcome.paths)
 
     async def under_lock(self, session: Session, confirm: Confirm) -> RestoreReport:

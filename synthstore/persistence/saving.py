@@ -9,6 +9,7 @@ import logging
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from secrets import token_hex
 
@@ -25,6 +26,7 @@ from synthstore.model.entities import Entity, MemoryAssembly
 from synthstore.model.ids import EntityRef
 from synthstore.model.paths import folder_of
 from synthstore.persistence.drafts import Draft, Drafter, Standing, require_fit
+from synthstore.persistence.listed import Listed
 from synthstore.persistence.view import View
 from synthstore.store.admission import PRIVATE_FILE, Custody
 from synthstore.store.changes import ChangeLog, Deed, Logged
@@ -138,15 +140,25 @@ class Writer:
                 self._quarantine(draft.path, loser, custody)
 
     def _require_folder(self, folder: str, custody: Custody) -> None:
-        if not folder or is_folder(self._root, folder):
+        stands = is_folder(self._root, folder)
+        if not folder or (stands and not _is_empty(self._root / folder)):
             return
-        if any(row.path and folder_of(row.path) == folder for row in self._view.rows()):
+        # Empty, it may be where a volume belongs: what is saved there hides that (S009).
+        if any(map(partial(self._lists, folder), self._view.rows())):
+            state = "empty" if stands else "missing"
             raise OperationError(
-                f"{self._root / folder} is missing, though the catalog lists entities in it",
+                f"{self._root / folder} is {state}, though the catalog lists entities in it",
                 hint="an unmounted volume? bring it back, or look with 'synthstore verify'",
             )
+        if stands:
+            return
         with Tree(self._root) as tree:
             tree.make_folder(folder, custody.folder_mode, custody.uid, custody.gid)
+
+    def _lists(self, folder: str, row: Listed) -> bool:
+        """Whether a row of a living entity names a file in ``folder``."""
+        named = row.path is not None and folder_of(row.path) == folder
+        return named and not self._view.deleted(EntityRef(row.kind, row.id))
 
     def _quarantine(self, path: str, raw: bytes, custody: Custody) -> None:
         """Keep the bytes that lost a conflict where only ``undo --prune`` removes them."""
@@ -178,6 +190,14 @@ class Writer:
         if not isinstance(document, dict):
             return True
         return self._layout.read_record(ref.kind, document).id in (ref.id, None)
+
+
+def _is_empty(folder: Path) -> bool:
+    try:
+        with os.scandir(folder) as entries:
+            return next(entries, None) is None
+    except OSError:
+        return False
 
 
 def _put(draft: Draft, custody: Custody) -> Put:

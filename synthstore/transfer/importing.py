@@ -10,6 +10,7 @@ import asyncio
 from dataclasses import dataclass
 from pathlib import Path
 
+from synthstore.checks.standing import lost_folders
 from synthstore.errors import NotAStoreError, OperationError, UsageError
 from synthstore.files.durable import make_dirs
 from synthstore.files.walk import is_folder, list_folder, look
@@ -19,6 +20,7 @@ from synthstore.layout.native import Native
 from synthstore.model.facts import CatalogFacts, IndexFacts, PartStatus
 from synthstore.progress import Progress, SilentProgress
 from synthstore.repair.holding import held
+from synthstore.repair.refusals import require_folders
 from synthstore.scan.inventory import Inventory
 from synthstore.scan.scanner import ScanOptions, scan
 from synthstore.store.admission import PRIVATE_FOLDER
@@ -201,7 +203,9 @@ class _Job:
         if self.plan.new and not self.plan.root.exists():
             return nothing(self.plan.layout)
         options = ScanOptions(jobs=self.options.jobs)
-        return await scan(self.plan.root, self.plan.layout, options, self.progress)
+        inventory = await scan(self.plan.root, self.plan.layout, options, self.progress)
+        require_folders(Path(self.store), await asyncio.to_thread(lost_folders, inventory))
+        return inventory
 
     def _report(self, attempt: Attempt, result: RunResult) -> ImportReport:
         intake = attempt.intake
