@@ -261,7 +261,7 @@ complete -c synthstore -n '__fish_seen_subcommand_from undo' -a '(__fish_complet
 complete -c synthstore -n '__fish_seen_subcommand_from undo' -k -a '(__synthstore_ids runs)'
 complete -c synthstore -n '__fish_seen_subcommand_from undo' -l list -d 'Show the recorded runs, newest first.'
 complete -c synthstore -n '__fish_seen_subcommand_from undo' -l prune -d 'Let old runs and the quarantine go; they cannot be undone.'
-complete -c synthstore -n '__fish_seen_subcommand_from undo' -l force -d 'Undo files too that have changed since the run.'
+complete -c synthstore -n '__fish_seen_subcommand_from undo' -l force -d 'Undo files too that have changed since the run; leave those whose kept copy is damaged.'
 complete -c synthstore -n '__fish_seen_subcommand_from undo' -s n -l dry-run -d 'Show the plan and the space it needs; change not one byte.'
 complete -c synthstore -n '__fish_seen_subcommand_from undo' -s y -l yes -d 'Do not ask before writing.'
 complete -c synthstore -n '__fish_seen_subcommand_from undo' -l json -d 'Print exactly one JSON document on stdout.'

@@ -121,7 +121,7 @@ def do(root: Path, changes: Sequence[Change], **options: str) -> RunResult:
 def undo(root: Path, run: str | None = None, *, force: bool = False) -> RunResult:
     with Session(root) as session:
         run = run or newest_undoable(root)
-        return session.run("undo", undo_changes(root, run, force=force), undoes=run)
+        return session.run("undo", undo_changes(root, run, force=force).changes, undoes=run)
 
 
 def test_a_run_brings_about_the_plan_and_undo_gives_every_byte_back(store: Path) -> None:

@@ -244,7 +244,7 @@ def test_what_others_staged_goes_in_and_comes_out(store: Path) -> None:
     assert found == {"a": b"one", "b": b"other", "d": b"ours"}
     assert not (store / ".synthstore" / "runs" / str(result.run) / "new").exists()
     with Session(store) as session:
-        changes = undo_changes(store, str(result.run), force=False)
+        changes = undo_changes(store, str(result.run), force=False).changes
         session.run("undo", changes, undoes=result.run)
     assert sha_tree(store) == before
 

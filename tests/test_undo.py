@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
 import shlex
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from synthstore.store.journal import RunFolder
 from synthstore.store.runs import RunInfo, list_runs
 from synthstore.testing.interrupt import interrupt
 from synthstore.testing.stores import Built, build
 from tests.program import Program, on_terminal
-from tests.trees import sha_tree
+from tests.trees import changed, sha_tree
 
 
 @pytest.fixture
@@ -116,3 +118,56 @@ def test_a_cut_off_run_leaves_what_changed_since(cli: Program, cut_off: Built) -
     assert (foretold["undone"], foretold["files"]) == (cut.run, [])
     assert plain(cli("undo", cut_off.root, "-y", "--json").document) == plain(foretold)
     assert cut_off.index.read_bytes() == b"another one's"
+
+
+@pytest.fixture
+def rotten(tmp_path: Path, cli: Program) -> tuple[Built, str, Path]:
+    """A store with two files mended by a run, that run, and the first one's kept copy, damaged."""
+    built = build("native", tmp_path / "store")
+    for memory in built.memories[8:10]:
+        built.overwrite(memory, b"{ torn")
+    run = cli("repair", built.root, "-y", "--json").document["run"]
+    torn = hashlib.sha256(b"{ torn").hexdigest()
+    folder = RunFolder(built.root, run)
+    item = next(i for i in folder.plan().items if i.old is not None and i.old.sha256 == torn)
+    kept = folder.old / str(item.slot)
+    kept.write_bytes(b"{ torx")
+    return built, item.path, kept
+
+
+def test_a_damaged_kept_copy_is_told_before_anything(
+    rotten: tuple[Built, str, Path], cli: Program
+) -> None:
+    built, path, kept = rotten
+    before = sha_tree(built.root)
+    for option in ("-n", "-y"):
+        result = cli("undo", built.root, option)
+        assert (result.code, result.out) == (4, "")
+        assert f"damaged: {path} (kept as {kept})" in result.err
+        assert "with --force" in result.err
+        assert f"synthstore snapshots find {Path(path).stem} --repo REPO" in result.err
+    assert sha_tree(built.root) == before
+
+
+@pytest.mark.parametrize("gone", [False, True])
+def test_all_but_the_damaged_is_given_back_by_force(
+    gone: bool, rotten: tuple[Built, str, Path], cli: Program
+) -> None:
+    built, path, kept = rotten
+    if gone:
+        kept.unlink()
+    before = sha_tree(built.root)
+    shown = cli("undo", built.root, "-n", "--force")
+    assert shown.code == 3
+    assert f"its kept copy is damaged, so left as it is: {path}" in shown.out
+    foretold = cli("undo", built.root, "-n", "--force", "--json").document
+    done = cli(*shlex.split(shown.lines[-1])[1:], "-y", "--json")
+    assert (done.code, plain(done.document)) == (3, plain(foretold))
+    assert done.document["damaged"] == [path]
+    assert "--force" in shown.lines[-1]
+    restored = {file["path"] for file in done.document["files"]}
+    assert changed(before, sha_tree(built.root)) == restored
+    assert len(restored) >= 2
+    assert path not in restored
+    assert cli("undo", built.root, done.document["run"], "-y").code == 0
+    assert sha_tree(built.root) == before

@@ -23,7 +23,7 @@ MANUAL = Manual(
         ("synthstore undo /data/store --list", "show the recorded runs"),
     ),
     exits=(0, 2, 3, 4, 10, 11, 12, 130),
-    meanings={3: "files that changed meanwhile were left; all the rest was done"},
+    meanings={3: "files that changed, or whose copy is damaged, were left; else done"},
     panel="Companions",
     writes=True,
 )
@@ -49,7 +49,8 @@ async def undo(
         typer.Option(
             "--force",
             rich_help_panel=options.SAFETY,
-            help="Undo files too that have changed since the run.",
+            help="Undo files too that have changed since the run; leave those whose kept copy is"
+            " damaged.",
         ),
     ] = False,
     dry_run: options.DryRun = False,
@@ -58,7 +59,7 @@ async def undo(
     """Take back what a command did to a store, byte for byte.
 
     Every command that writes to a store records a run; undoing one is a run of its own. Refuses
-    where a file has changed since, unless --force is given.
+    where a file has changed since, or its kept copy is damaged, unless --force is given.
     """
     check(run=run, list_=list_, prune=prune, force=force)
     root = Path(store)
@@ -140,7 +141,7 @@ async def _undo(
         confirm=confirm,
         progress=common.progress,
     )
-    code = PartialError.exit_code if report.conflicts else 0
+    code = PartialError.exit_code if report.conflicts or report.damaged else 0
     common.call.done(code, dry_run=dry_run)
     common.progress.clear()
     shown = common.shown(report)

@@ -81,6 +81,7 @@ def undo_document(report: UndoReport) -> Document:
         "dry_run": report.dry_run,
         "files": [asdict(file) for file in report.files],
         "conflicts": list(report.conflicts),
+        "damaged": list(report.damaged),
         "recovered_runs": list(report.recovered_runs),
     }
 

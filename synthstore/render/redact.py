@@ -100,6 +100,7 @@ def _undo_report(value: UndoReport) -> UndoReport:
         value,
         files=tuple(replace(file, path=redacted_path(file.path)) for file in value.files),
         conflicts=tuple(map(redacted_path, value.conflicts)),
+        damaged=tuple(map(redacted_path, value.damaged)),
     )
 
 

@@ -26,8 +26,12 @@ def undo_blocks(report: UndoReport, *, verbose: bool, planned: bool) -> Iterator
         yield Line(f"  and {number(len(report.files) - len(shown))} more (-v lists all)", "dim")
     for path in report.conflicts:
         yield Line(f"  changed since, so left as it is: {path}", "warning")
+    for path in report.damaged:
+        yield Line(f"  its kept copy is damaged, so left as it is: {path}", "warning")
     if report.run is not None:
         yield Line(f"recorded as run {report.run}")
+    if report.damaged and not planned:
+        yield Line(f"synthstore repair {path_word(report.store)} --dry-run", "command")
 
 
 def recovered_blocks(report: UndoReport) -> Iterator[Block]:

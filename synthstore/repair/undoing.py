@@ -17,6 +17,7 @@ from synthstore.store.runs import (
     Change,
     FilesChanged,
     Foreseen,
+    Reversal,
     RunInfo,
     foresee,
     list_runs,
@@ -51,6 +52,8 @@ class UndoReport:
     files: tuple[UndoneFile, ...]
     conflicts: tuple[str, ...] = ()
     """Files that changed while the undo ran, and were left."""
+    damaged: tuple[str, ...] = ()
+    """Files that were left, since what was kept of them is damaged."""
     recovered_runs: tuple[str, ...] = ()
     """Runs that were committed and not done, and are completed first."""
 
@@ -79,7 +82,8 @@ async def undo(
     """Take back ``run``, by default the newest that is not itself undone.
 
     Raises UsageError for an unknown run, RefusedError where a file changed since, LockedError,
-    OperationError; InterruptedByUserError when ``confirm`` declines.
+    OperationError, also where a kept copy is damaged; InterruptedByUserError when ``confirm``
+    declines.
     """
     root = find_root(store)
     if dry_run:
@@ -150,8 +154,8 @@ def _plan(
     store: Path, root: Path, run: str | None, force: bool, ahead: Foreseen | None = None
 ) -> _Planned:
     target = run or newest_undoable(root, ahead)
-    changes = undo_changes(root, target, force=force, ahead=ahead)
-    return _Planned(changes, _report(store, target, changes))
+    back = undo_changes(root, target, force=force, ahead=ahead)
+    return _Planned(back.changes, _report(store, target, back))
 
 
 def _apply(session: Session, planned: _Planned, progress: Progress | None) -> RunResult:
@@ -166,9 +170,9 @@ def _apply(session: Session, planned: _Planned, progress: Progress | None) -> Ru
         ) from changed
 
 
-def _report(store: Path, target: str, changes: Sequence[Change]) -> UndoReport:
-    files = tuple(UndoneFile(c.path, _kind(c.old, c.content)) for c in changes)
-    return UndoReport(str(store), target, None, dry_run=True, files=files)
+def _report(store: Path, target: str, back: Reversal) -> UndoReport:
+    files = tuple(UndoneFile(c.path, _kind(c.old, c.content)) for c in back.changes)
+    return UndoReport(str(store), target, None, dry_run=True, files=files, damaged=back.damaged)
 
 
 def _kind(old: object | None, new: object | None) -> Literal["restored", "removed", "rewritten"]:

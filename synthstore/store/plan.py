@@ -49,7 +49,7 @@ class Change:
     """Bytes that a streaming ``content`` will write, where it has no ``size`` of its own to say so;
     None: about as many as it replaces."""
     sha256: str | None = None
-    """Of a ``content`` of bytes, where it is known: what is staged has to read back as it."""
+    """Of the ``content``, where it is known: what is staged has to read back as it."""
 
     @property
     def idle(self) -> bool:

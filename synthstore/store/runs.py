@@ -14,7 +14,7 @@ from synthstore.store.plan import (
     FilesChanged,
 )
 from synthstore.store.retention import Pruned, to_prune
-from synthstore.store.undoing import find_run, newest_undoable, undo_changes
+from synthstore.store.undoing import Reversal, find_run, newest_undoable, undo_changes
 
 __all__ = [
     "CATALOG",
@@ -26,6 +26,7 @@ __all__ = [
     "FilesChanged",
     "Foreseen",
     "Pruned",
+    "Reversal",
     "RunInfo",
     "Unfinished",
     "find_run",

@@ -183,7 +183,7 @@ def _write_one(at: Stage, wish: Wish) -> Copy:
         mtime_ns=wish.change.mtime_ns,
         sync=False,
     )
-    if hash_file(path) != digest:
+    if hash_file(path) != digest or wish.change.sha256 not in (None, digest):
         raise reads_back_wrong(path)
     return Copy.of(digest, stat_of(os.lstat(path)))
 

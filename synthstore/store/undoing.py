@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
 
-from synthstore.errors import OperationError, RefusedError, UsageError
+from synthstore.errors import (
+    OperationError,
+    PermissionDeniedError,
+    RefusedError,
+    SynthstoreError,
+    UsageError,
+)
 from synthstore.files.durable import copier, hash_file
 from synthstore.files.inside import Tree
-from synthstore.shell import path_word
+from synthstore.layout.base import Place
+from synthstore.shell import path_word, word
+from synthstore.store.evidence import recognise
 from synthstore.store.foreseen import Foreseen, Hashes, sha256_of
 from synthstore.store.history import FOLD, RunInfo, list_runs
 from synthstore.store.items import Item
@@ -52,14 +61,23 @@ def find_run(root: Path, run: str, ahead: Foreseen | None = None) -> RunInfo:
     return known[run]
 
 
+@dataclass(frozen=True, slots=True)
+class Reversal:
+    """What gives a run's files back."""
+
+    changes: list[Change]
+    damaged: tuple[str, ...] = ()
+    """Files that stay as they are: what was kept of them is not what it was."""
+
+
 def undo_changes(
     root: Path, run: str, *, force: bool = False, ahead: Foreseen | None = None
-) -> list[Change]:
+) -> Reversal:
     """What gives back the state before ``run``, from the state ``ahead`` or else from that of now.
 
-    Raises RefusedError naming the files that have changed since, unless ``force``; what stands in
-    a file's place without being a file is refused in any case. Raises UsageError for a run that
-    cannot be undone.
+    Raises RefusedError naming the files that have changed since, OperationError those whose kept
+    copy is damaged, neither if ``force``; what stands in a file's place without being a file is
+    refused in any case. Raises UsageError for a run that cannot be undone.
     """
     info, folder = find_run(root, run, ahead), RunFolder(root, run)
     left = frozenset(folder.done().conflicts if folder.has(DONE) else info.conflicts)
@@ -67,7 +85,13 @@ def undo_changes(
     now = _hashes(root, items, {} if ahead is None else ahead.hashes)
     if not force:
         _refuse_changed(run, [i.path for i in items if not _untouched(i, now[i.path])])
-    return list(_changes(folder, items, now))
+    items = [item for item in items if now[item.path] != sha256_of(item.old)]
+    damaged = [item for item in items if not _is_kept(folder, item)]
+    if damaged and not force:
+        raise _damaged(folder, damaged)
+    left = frozenset(item.path for item in damaged)
+    changes = [_back(folder, i, now[i.path]) for i in items if i.path not in left]
+    return Reversal(changes, tuple(item.path for item in damaged))
 
 
 def _hashes(root: Path, items: Sequence[Item], ahead: Hashes) -> Hashes:
@@ -104,10 +128,39 @@ def _some_of(paths: Sequence[str]) -> str:
     return ", ".join(paths[:10]) + (f" and {len(paths) - 10} more" if paths[10:] else "")
 
 
-def _changes(folder: RunFolder, items: Sequence[Item], now: Hashes) -> Iterator[Change]:
-    for item in items:
-        if now[item.path] != sha256_of(item.old):
-            yield _back(folder, item, now[item.path])
+def _is_kept(folder: RunFolder, item: Item) -> bool:
+    """Whether the bytes that are to be given back are still what was kept."""
+    if item.old is None:
+        return True
+    try:
+        return hash_file(_pre_image(folder, item)) == item.old.sha256
+    except PermissionDeniedError:
+        raise
+    except OperationError:
+        return False
+
+
+def _pre_image(folder: RunFolder, item: Item) -> Path:
+    return folder.old / str(item.slot)
+
+
+def _damaged(folder: RunFolder, items: Sequence[Item]) -> OperationError:
+    named = [f"{item.path} (kept as {_pre_image(folder, item)})" for item in items]
+    lost = next(filter(None, (_entity_id(folder.root, item.path) for item in items)), None)
+    find = f"; synthstore snapshots find {word(lost)} --repo REPO tells who has it" if lost else ""
+    return OperationError(
+        f"the kept copies of these are damaged: {_some_of(named)}",
+        hint=f"take back all the rest with --force{find}",
+    )
+
+
+def _entity_id(root: Path, path: str) -> str | None:
+    """The id that the name of an entity's file stands for; None for other files."""
+    with suppress(SynthstoreError):
+        layout = recognise(root)
+        if layout.place(path) in (Place.MEMORY, Place.ASSEMBLY):
+            return layout.id_from_path(path)
+    return None
 
 
 def _back(folder: RunFolder, item: Item, now: str | None) -> Change:
@@ -117,27 +170,15 @@ def _back(folder: RunFolder, item: Item, now: str | None) -> Change:
     return Change(
         item.path,
         now,
-        _proven(folder.old / str(item.slot), item.old.sha256),
+        copier(_pre_image(folder, item)),
         ENTITY if item.order == REMOVAL else item.order,
         mode=item.old.mode,
         uid=item.old.uid if root_runs else None,
         gid=item.old.gid if root_runs else None,
         mtime_ns=item.old.mtime_ns,
         size=item.old.size,
+        sha256=item.old.sha256,
     )
-
-
-def _proven(pre_image: Path, sha256: str) -> Callable[[BinaryIO], None]:
-    """Content that streams a pre-image, provided that it is still what was kept."""
-
-    def send(out: BinaryIO) -> None:
-        if hash_file(pre_image) != sha256:
-            raise OperationError(
-                f"the kept copy {pre_image} is damaged", hint="take the file from a snapshot"
-            )
-        copier(pre_image)(out)
-
-    return send
 
 
 def made_folders(root: Path, run: str) -> tuple[str, ...]:

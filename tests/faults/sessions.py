@@ -75,7 +75,7 @@ def take_back(store: Path) -> None:
     with Session(store) as session:
         if all(info.state != "undone" for info in list_runs(store)):
             run = newest_undoable(store)
-            session.run("undo", undo_changes(store, run), undoes=run)
+            session.run("undo", undo_changes(store, run).changes, undoes=run)
 
 
 def give_back(store: Path) -> None:
