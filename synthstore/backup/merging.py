@@ -20,6 +20,7 @@ from synthstore.repository.vault import LostObjectError, Repository
 from synthstore.scan.inventory import Inventory
 from synthstore.scan.shard import facts_of
 from synthstore.store.runs import ENTITY, Change
+from synthstore.store.staging import room_needed
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,9 +81,7 @@ def merge(
     planned = plan_around(root, inventory, placed)
     outcome.changes = (*changes, *planned.changes)
     outcome.actions += planned.actions
-    outcome.bytes_needed = planned.bytes_needed + sum(
-        len(c.content) for c in changes if isinstance(c.content, bytes)
-    )
+    outcome.bytes_needed = room_needed(root, outcome.changes)
     return outcome
 
 

@@ -14,12 +14,22 @@ _SLACK_BYTES = 1 << 16
 """For directories and the records of a run."""
 
 
+def room_for(folder: Path, sizes: Iterable[int]) -> int:
+    """Bytes that new files of ``sizes`` bytes take in ``folder``, with what comes with them."""
+    with told(folder):
+        return _needed(os.statvfs(folder), sizes)
+
+
+def _needed(room: os.statvfs_result, sizes: Iterable[int]) -> int:
+    block = room.f_frsize or 4096
+    return sum(-(-size // block) * block for size in sizes) + _SLACK_BYTES
+
+
 def require_room(folder: Path, sizes: Iterable[int], *, files: int) -> None:
     """Raise DiskFullError unless new files of ``sizes`` bytes, and ``files`` inodes, fit."""
     with told(folder):
         room = os.statvfs(folder)
-    block = room.f_frsize or 4096
-    needed = sum(-(-size // block) * block for size in sizes) + _SLACK_BYTES
+    needed = _needed(room, sizes)
     available = room.f_bavail * room.f_frsize
     if needed > available:
         _refuse(folder, f"{needed} bytes needed, {available} available")

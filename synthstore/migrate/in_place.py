@@ -24,6 +24,7 @@ from synthstore.shell import path_word
 from synthstore.store.halfway import NOTE
 from synthstore.store.runs import CATALOG, ENTITY, INDEX, MAPPING, REMOVAL, Change, FilesChanged
 from synthstore.store.session import Session
+from synthstore.store.staging import room_needed
 from synthstore.verify import Look, LookOptions, look
 
 TRIES = 3
@@ -137,7 +138,7 @@ def _plan(site: Site, seen: Look) -> tuple[MigrateReport, list[Change]]:
         into=site.layout.name,
         dry_run=site.dry_run,
         files=len(changes),
-        bytes=sum(change.size or 0 for change in changes),
+        bytes=room_needed(site.root, changes),
         memories=inventory.count("memory"),
         assemblies=inventory.count("assembly"),
         vectors=making.vectors,

@@ -42,17 +42,15 @@ class Ground:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Changes, and the room that they take."""
+    """The changes, in the order in which they are made."""
 
     changes: tuple[Change, ...]
-    bytes_needed: int
 
 
 def plan(root: Path, ground: Ground, target: Target, wish: IndexWish | None = None) -> Plan:
     """Plan the difference between what stands and ``target``."""
     planner = _Planner(root, ground, target, wish or IndexWish())
-    changes = tuple(planner.changes())
-    return Plan(changes, planner.bytes_needed)
+    return Plan(tuple(planner.changes()))
 
 
 class Found(Protocol):
@@ -72,7 +70,6 @@ class _Planner:
         self.root, self.ground, self.target, self.wish = root, ground, target, wish
         self.inventory: Inventory = ground.inventory
         self.layout: Layout = ground.inventory.layout
-        self.bytes_needed = 0
         self.typical = typical_access(ground.inventory)
 
     def changes(self) -> Iterator[Change]:
@@ -153,7 +150,6 @@ class _Planner:
         if sha is not None and sha == hash_content(content):
             return
         size = len(content) if isinstance(content, bytes) else content.size
-        self.bytes_needed += size
         access = (old.stat if old is not None else None) or self.typical
         yield Change(
             path,

@@ -33,6 +33,7 @@ from synthstore.scan.thresholds import SHARING_PAYS_FROM
 from synthstore.store.catalog import index_backups
 from synthstore.store.part_file import open_file
 from synthstore.store.runs import Change, FilesChanged
+from synthstore.store.staging import room_needed
 
 
 class Task(Protocol):
@@ -94,7 +95,8 @@ def plan_repair(root: Path, inventory: Inventory, task: Task) -> Planned:
     actions = tuple(
         a for a in target.actions if not a.kind.startswith("write-") or a.path in written
     )
-    return Planned(planned.changes, actions, planned.bytes_needed, target.refusal)
+    room = room_needed(root, planned.changes)
+    return Planned(planned.changes, actions, room, target.refusal)
 
 
 def _raw(root: Path, inventory: Inventory) -> Mapping[str, bytes]:

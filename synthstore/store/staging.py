@@ -14,15 +14,15 @@ from synthstore.files.failure import owner_name
 from synthstore.files.flushing import Flush
 from synthstore.files.inside import Found, Tree, split
 from synthstore.files.putting import Attire, reads_back_wrong, write_proved
-from synthstore.files.space import require_room
-from synthstore.files.walk import IrregularFileError, stat_of
+from synthstore.files.space import require_room, room_for
+from synthstore.files.walk import IrregularFileError, is_folder, stat_of
 from synthstore.layout.base import OWN_FOLDER
 from synthstore.progress import Progress
 from synthstore.shell import path_word
 from synthstore.store.admission import PRIVATE_FILE, Custody
 from synthstore.store.items import Copy, Item
 from synthstore.store.journal import RunFolder
-from synthstore.store.plan import Change, FilesChanged, Staged
+from synthstore.store.plan import NO_SLOT, Change, FilesChanged, Staged
 
 _RECORD_BYTES = 1024
 
@@ -97,13 +97,29 @@ def missing_folders(tree: Tree, wishes: Sequence[Wish]) -> set[str]:
 
 def check_room(root: Path, wishes: Sequence[Wish]) -> None:
     """Raise DiskFullError unless the staged files and the copied pre-images fit."""
-    sizes = list(_sizes(root, wishes))
-    sizes.append(_RECORD_BYTES * len(wishes))
-    require_room(root / OWN_FOLDER, sizes, files=len(sizes) + 8)
+    own = root / OWN_FOLDER
+    sizes = _sizes(own, wishes)
+    require_room(own, sizes, files=len(sizes) + 8)
 
 
-def _sizes(root: Path, wishes: Sequence[Wish]) -> Iterator[int]:
-    device = (root / OWN_FOLDER).stat().st_dev
+def room_needed(root: Path, changes: Sequence[Change]) -> int:
+    """Bytes that ``check_room`` is going to ask for; 0 where nothing is to be changed."""
+    own = root / OWN_FOLDER if is_folder(root, OWN_FOLDER) else root
+    with Tree(root) as tree:
+        wishes = [
+            Wish(NO_SLOT, change, tree.find(change.path, hashed=False))
+            for change in changes
+            if not change.idle
+        ]
+    return room_for(own, _sizes(own, wishes)) if wishes else 0
+
+
+def _sizes(own: Path, wishes: Sequence[Wish]) -> list[int]:
+    return [*_each_size(own, wishes), _RECORD_BYTES * len(wishes)]
+
+
+def _each_size(own: Path, wishes: Sequence[Wish]) -> Iterator[int]:
+    device = own.stat().st_dev
     for wish in wishes:
         before = wish.found.stat.size if wish.found.stat else 0
         if not isinstance(wish.change.content, Staged | None):
