@@ -131,7 +131,7 @@ async def examine(
         elapsed_seconds=clock.elapsed(),
         clean=is_clean(shown, options.fail_on),
         silenced=len(seen.findings) - len(shown),
-        next=next_command(store, shown, options.repositories),
+        next=next_command(store, shown, options.repositories, layout=options.layout),
         counts=counts_of(seen.inventory),
         findings=shown,
     )
@@ -266,15 +266,22 @@ def counts_of(inventory: Inventory) -> Counts:
 
 
 def next_command(
-    store: Path, findings: Sequence[Finding], places: Sequence[Place] = (), *, left: bool = False
+    store: Path,
+    findings: Sequence[Finding],
+    places: Sequence[Place] = (),
+    *,
+    layout: str | None = None,
+    left: bool = False,
 ) -> str | None:
     """The exact next command, the one that loses least; None where none would do anything.
 
-    ``places``: the repositories that it is to heal from. ``left``: a repair that was free to do all
-    it can has left these, and would leave them again.
+    ``places``: the repositories that it is to heal from. ``layout``: what the store was to be taken
+    for. ``left``: a repair that was free to do all it can has left these, and would leave them
+    again.
     """
     command = f"synthstore repair {path_word(store)}"
     command += "".join(f" --repo {path_word(place.where)}" for place in places)
+    command += f" --layout {layout}" if layout is not None else ""
     if not left and any(_mended_by_repair(finding) for finding in findings):
         return f"{command} --dry-run"
     if any(_recovered_if_asked(finding) for finding in findings):

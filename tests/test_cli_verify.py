@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 
@@ -46,6 +47,22 @@ def test_the_last_line_is_the_next_command(cli: Program, store: Built) -> None:
     assert result.code == 1
     assert result.lines[-1] == f"synthstore repair {store.root} --dry-run"
     assert f"error M001 memory {store.memories[-1]}" in result.out
+
+
+@pytest.mark.parametrize("command", ["verify", "stats"])
+def test_the_next_command_reads_the_store_as_this_one_did(
+    command: str, cli: Program, store: Built
+) -> None:
+    lose_files(store, 1)
+    Path("a config").write_text('[severity]\nM001 = "warning"\n')
+    given = ("--config", "a config", "--layout", "native")
+    shown = cli(command, store.root, *given)
+    told = f"synthstore repair {store.root} --layout native --dry-run --config 'a config'"
+    assert shown.lines[-1] == told
+    assert cli(command, store.root, *given, "--json").document["next"] == told
+    planned = cli(*shlex.split(told)[1:])
+    assert "planned drop-row: 1" in planned.out
+    assert planned.lines[-1] == told.replace(" --dry-run", "")
 
 
 def test_a_link_in_the_place_of_a_memory_is_no_case_for_repair(cli: Program, store: Built) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -344,6 +345,22 @@ def test_stdin_and_the_command(cli: Program, tmp_path: Path) -> None:
     assert (document["skipped"], document["rejected"], document["run"]) == (2, 1, None)
     assert cli("import", store, file, "-n").code == 3
     assert cli("undo", store, "-y").code == 0
+
+
+def test_the_command_after_a_dry_run_reads_stdin_too(cli: Program, tmp_path: Path) -> None:
+    store, file = tmp_path / "store", tmp_path / "rows.json"
+    file.write_text(json.dumps([memory("a")]))
+    command = f"synthstore import {store} - --create"
+    for option in ("-n", "-vn"):
+        with file.open() as stdin:
+            cli.monkeypatch.setattr("sys.stdin", stdin)
+            shown = cli("import", store, "-", "--create", option)
+        assert shown.code == 0
+        assert shown.lines[-1] == command + (" -v" if option == "-vn" else "")
+    assert not store.exists()
+    with file.open() as stdin:
+        cli.monkeypatch.setattr("sys.stdin", stdin)
+        assert cli(*shlex.split(command)[1:]).code == 0
 
 
 @pytest.mark.parametrize(

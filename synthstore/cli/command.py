@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar, get_type_hints
@@ -148,9 +148,21 @@ class Common:
     @property
     def again(self) -> str:
         """The same command line for real, without what made it a dry run."""
-        bundles = (re.sub(r"^-([vqy]*)n([vqyn]*)$", r"-\1\2", arg) for arg in self.call.args)
-        kept = [arg for arg in bundles if arg not in ("-", "--dry-run", "--json")]
+        kept = filter(None, map(_for_real, self.call.args))
         return " ".join(map(word, ["synthstore", *kept]))
+
+    def onward(self, command: str | None) -> str | None:
+        """The next command, with the config file that this one was told to go by."""
+        return None if command is None else " ".join([command, *map(word, self._config_words())])
+
+    def _config_words(self) -> Sequence[str]:
+        args = self.call.args
+        for at, arg in enumerate(args):
+            if arg == "--config":
+                return args[at : at + 2]
+            if arg.startswith("--config="):
+                return (arg,)
+        return ()
 
     def ask(self, question: str) -> bool:
         """Whether the operator says yes; raises InterruptedByUserError on Ctrl-C."""
@@ -171,6 +183,15 @@ class Common:
         from synthstore.render.redact import redacted  # noqa: PLC0415
 
         return redacted(report)
+
+
+def _for_real(arg: str) -> str | None:
+    """An argument as it is without what makes a dry run; None where nothing is left of it."""
+    if arg in ("--dry-run", "--json"):
+        return None
+    bundle = re.sub(r"^-([vqy]*)n([vqyn]*)$", r"-\1\2", arg)
+    # A lone hyphen that was given is stdin.
+    return None if bundle == "-" != arg else bundle
 
 
 def with_common(function: CommandFunction) -> Callable[..., int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -104,6 +105,8 @@ def _show(common: Common, portrait: Portrait, html: str | None, *, silent: bool)
 
     screen = common.screen
     shown = common.shown(portrait).stats
+    onward = common.onward(shown.report.next)
+    shown = replace(shown, report=replace(shown.report, next=onward))
     common.progress.clear()
     if screen.json:
         from synthstore.render.stats_document import stats_document  # noqa: PLC0415

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -159,7 +160,8 @@ def _show(
 
     codes = [report.exit_code for report in reports] + [error.exit_code for _, error in errors]
     code = worst(codes)
-    shown = [common.shown(report) for report in reports]
+    led = (replace(report, next=common.onward(report.next)) for report in reports)
+    shown = [common.shown(report) for report in led]
     screen = common.screen
     common.progress.clear()
     if screen.json:

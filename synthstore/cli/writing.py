@@ -83,8 +83,8 @@ def show_outcome(common: Common, report: RepairReport, *, silent: bool = False) 
     from synthstore.render.documents import report_document  # noqa: PLC0415
     from synthstore.render.human import dry_run_blocks, outcome_blocks  # noqa: PLC0415
 
-    if report.dry_run and report.next is not None and report.actions:
-        report = replace(report, next=common.again)
+    planned = report.dry_run and report.next is not None and report.actions
+    report = replace(report, next=common.again if planned else common.onward(report.next))
     shown, screen = common.shown(report), common.screen
     common.progress.clear()
     if screen.json:

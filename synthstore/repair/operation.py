@@ -303,5 +303,6 @@ def _next(job: Job, findings: Sequence[Finding], planned: Planned, run: str | No
         )
     moved = any(action.status == "skipped" for action in planned.actions)
     free = job.command == "repair" and job.wishes.everything and not moved
-    told = next_command(job.store, findings, job.look.repositories, left=free)
+    asked = job.look
+    told = next_command(job.store, findings, asked.repositories, layout=asked.layout, left=free)
     return f"synthstore undo {store} --dry-run" if run is not None and told is None else told
