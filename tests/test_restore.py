@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import os
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,6 +23,7 @@ from synthstore.testing import stores
 from synthstore.testing.spelling import Name
 from synthstore.verify import Look
 from tests.operate import codes, look, take_back
+from tests.program import Program
 from tests.trees import changed, sha_tree
 from tests.vaults import back_up, forget, give_back, place_at, standing
 
@@ -211,3 +214,38 @@ def test_what_is_found_is_told_of_the_place_that_the_store_has_in_the_end(
     assert [root.name for root in looks[1:]] == [".new.restoring", "new"]
     assert "C002" in {finding.code for finding in report.findings}
     assert report.exit_code == 1
+
+
+def pipe_at(path: Path) -> None:
+    path.unlink()
+    os.mkfifo(path)
+
+
+@pytest.mark.parametrize(
+    ("harm", "told"),
+    [
+        (pipe_at, "a FIFO stands there: move it away"),
+        (lambda path: path.write_bytes(b"{ torn"), "a damaged file stands there; --overwrite"),
+    ],
+    ids=["fifo", "torn"],
+)
+def test_a_file_in_the_way_is_no_success(
+    harm: Callable[[Path], object], told: str, cli: Program, tmp_path: Path
+) -> None:
+    built = stores.build("native", tmp_path / "store")
+    memory = built.memories[2]
+    assert cli("backup", built.root, "--repo", "repo").code == 0
+    harm(built.file(memory))
+    before = sha_tree(built.root)
+    for options in (("-n",), ("-y",), ("-y", "-q")):
+        result = cli("restore", built.root, "--repo", "repo", "--id", memory, *options)
+        assert result.code == 3
+        assert f"not restored: memory {memory}: {told}" in result.out
+    assert sha_tree(built.root) == before
+
+
+def test_a_whole_file_that_is_to_stay_is_a_success(cli: Program, tmp_path: Path) -> None:
+    built = stores.build("native", tmp_path / "store")
+    assert cli("backup", built.root, "--repo", "repo").code == 0
+    built.edit(built.memories[2], lambda document: document.update(content="another"))
+    assert cli("restore", built.root, "--repo", "repo", "-y").code == 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Literal
 
 from synthstore.backup.listing import kind_at
 from synthstore.backup.restoring import Overwrite
@@ -109,13 +110,13 @@ class _Merger:
         standing = self._standing(one)
         path = standing.path if standing is not None else one.row.path
         if one.row.state:
-            self._skip(one, path, "it is damaged in the snapshot too")
+            self._fail(one, path, "it is damaged in the snapshot too")
         elif path in self._blocked:
-            self._skip(one, path, f"a {self._blocked[path]} stands there")
+            self._fail(one, path, f"a {self._blocked[path]} stands there: move it away")
         elif standing is not None and standing.sha256 == one.row.sha256:
             self._skip(one, path, "the same bytes stand there")
         elif standing is not None and standing.sha256 is None:
-            self._skip(one, path, "what stands there cannot be read")
+            self._fail(one, path, "what stands there cannot be read")
         else:
             self._weigh(one, path, standing)
 
@@ -125,13 +126,13 @@ class _Merger:
 
     def _weigh(self, one: Wanted, path: str, standing: EntityFile | None) -> None:
         if standing is not None and self.overwrite == "never":
-            self._skip(one, path, "it exists; --overwrite if-newer or always replaces it")
+            self._keep(one, path, standing)
             return
         try:
             content = self.repository.read(one.row.object)
         except LostObjectError as error:
             self.outcome.lost[one.row.path] = error.message
-            self._skip(one, path, error.message)
+            self._fail(one, path, error.message)
             return
         row = one.row
         stat = Stat(row.size, row.mtime_ns, row.safe_mode, -1, -1, 1, 0)
@@ -155,9 +156,27 @@ class _Merger:
         theirs = standing.record.updated_us if standing.record is not None else None
         return ours is not None and theirs is not None and ours > theirs
 
+    def _keep(self, one: Wanted, path: str, standing: EntityFile) -> None:
+        """Leave what stands; where that is not the entity, whole, it is not what was asked for."""
+        remedy = "--overwrite if-newer or always replaces it"
+        if standing.status is FileStatus.WHOLE and standing.ref == one.ref:
+            self._skip(one, path, f"it exists; {remedy}")
+        elif standing.status is FileStatus.WHOLE:
+            self._fail(one, path, f"the file of another id stands there; {remedy}")
+        else:
+            self._fail(one, path, f"a damaged file stands there; {remedy}")
+
     def _skip(self, one: Wanted, path: str, because: str) -> None:
+        self._note(one, path, "skipped", because)
+
+    def _fail(self, one: Wanted, path: str, because: str) -> None:
+        self._note(one, path, "failed", because)
+
+    def _note(
+        self, one: Wanted, path: str, status: Literal["skipped", "failed"], because: str
+    ) -> None:
         self.outcome.actions.append(
-            Action("restore-file", _subject(one.ref), path, status="skipped", because=because)
+            Action("restore-file", _subject(one.ref), path, status=status, because=because)
         )
 
 

@@ -66,8 +66,8 @@ class RestoreReport:
 
     @property
     def exit_code(self) -> int:
-        """3 for what is lost, 1 for errors that were not in the snapshot, else 0."""
-        if self.lost:
+        """3 where something is not restored, 1 for errors not in the snapshot, else 0."""
+        if self.lost or any(action.status == "failed" for action in self.actions):
             return 3
         return 1 if any(one.severity is Severity.ERROR for one in self.findings) else 0
 

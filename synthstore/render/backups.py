@@ -90,8 +90,15 @@ def restore_blocks(report: RestoreReport, *, verbose: bool, planned: bool) -> It
         f"{a.kind} {a.subject.kind} {a.subject.id}"
         + (f": skipped, {a.because}" if a.status == "skipped" else "")
         for a in report.actions
+        if a.status != "failed"
     ]
     yield from some("", rows, "plain", verbose=verbose)
+    failed = [
+        f"{a.subject.kind} {a.subject.id}: {a.because}"
+        for a in report.actions
+        if a.status == "failed" and a.path not in report.lost
+    ]
+    yield from some("not restored: ", failed, "error", verbose=verbose)
     lost = [f"{path}: {why}" for path, why in sorted(report.lost.items())]
     yield from some("lost: ", lost, "error", verbose=verbose)
     found = [f"{f.code} {f.subject.kind} {f.subject.id}: {f.message}" for f in report.findings]
