@@ -30,6 +30,8 @@ def large_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (root / "memories").mkdir(parents=True)
     (root / "vector_index").mkdir()
     names = [f"memory-{n:05}" for n in range(ROWS)]
+    # Were the folder empty, it would be taken for that of a volume which is not mounted.
+    (root / "memories" / f"{names[0]}.json").write_text("{}")
     row = {
         "created_at": "2025-03-15T14:32:01.123456",
         "updated_at": "2025-03-15T14:45:22.654321",
