@@ -189,16 +189,19 @@ class _Checker:
     def _lacking(self, snapshots: tuple[Snapshot, ...]) -> dict[bytes, str]:
         """Files of snapshots that cannot be had, and why; the newest snapshots first."""
         verdicts: dict[bytes, str | None] = {}
+        newest = {one.name: one for one in snapshots}
         for snapshot in reversed(snapshots):
             tree = bytes.fromhex(snapshot.tree)
             problem = self._verdict(tree, verdicts)
             if problem is not None:
                 self.problems.append(unlisted(self.repository.place, snapshot, problem))
                 continue
-            self._look_at(snapshot, verdicts)
+            self._look_at(snapshot, verdicts, newest=snapshot is newest[snapshot.name])
         return {name: problem for name, problem in verdicts.items() if problem is not None}
 
-    def _look_at(self, snapshot: Snapshot, verdicts: dict[bytes, str | None]) -> None:
+    def _look_at(
+        self, snapshot: Snapshot, verdicts: dict[bytes, str | None], *, newest: bool
+    ) -> None:
         try:
             rows = self.repository.tree(snapshot).files
         except LostObjectError as error:
@@ -213,7 +216,16 @@ class _Checker:
             kind = kind_at(layout, row.path)
             name = row.id or (layout.id_from_path(row.path) if kind else row.path)
             self.lost.append(
-                LostEntity(snapshot.id, row.path, kind or "file", name, row.sha256, problem)
+                LostEntity(
+                    snapshot.id,
+                    row.path,
+                    kind or "file",
+                    name,
+                    row.sha256,
+                    problem,
+                    snapshot.name,
+                    newest,
+                )
             )
 
     def _verdict(self, name: bytes, verdicts: dict[bytes, str | None]) -> str | None:

@@ -24,6 +24,10 @@ class LostEntity:
     id: str
     object: str
     problem: str
+    name: str = ""
+    """The store's name in the repository."""
+    newest: bool = True
+    """Whether no newer snapshot of that name lacks it: the store may have it still."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

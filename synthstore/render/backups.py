@@ -12,7 +12,13 @@ from synthstore.shell import path_word, word
 
 if TYPE_CHECKING:
     from synthstore.backup.find import FindReport
-    from synthstore.backup.report import BackupReport, CheckReport, LookedAt, PruneReport
+    from synthstore.backup.report import (
+        BackupReport,
+        CheckReport,
+        LookedAt,
+        LostEntity,
+        PruneReport,
+    )
     from synthstore.backup.restore import RestoreReport
     from synthstore.diff import DiffReport
     from synthstore.repository.manifest import Snapshot
@@ -213,9 +219,29 @@ def check_blocks(report: CheckReport, *, verbose: bool, quiet: bool) -> Iterator
         drilled = f"; restored and verified: {', '.join(report.drilled)}" if report.drilled else ""
         yield Line(f"no damage{drilled}", "good")
     elif report.lost:
-        repo = path_word(report.repository)
-        yield Line("the next backup stores again what the source still has:")
-        yield Line(f"synthstore backup STORE --repo {repo}", "command")
+        yield from _after_loss(report.repository, report.lost)
+
+
+def _after_loss(repository: str, lost: Sequence[LostEntity]) -> Iterator[Block]:
+    """What can be done: store again what the store may have, else let go of what had the rest."""
+    repo = path_word(repository)
+    one = next((one for one in lost if one.newest), None)
+    if one is not None:
+        yield Line(
+            f"the next backup of {one.name!r} stores again what its store still has;"
+            " STORE is its directory:"
+        )
+        yield Line(f"synthstore backup STORE --repo {repo} --name {word(one.name)}", "command")
+        return
+    yield Line(
+        "no backup brings these back, for the newest snapshot has them no more; all else in the"
+        " older ones can be restored, and to let go of these is what ends this:"
+    )
+    name = word(lost[0].name)
+    rule = "--keep-last 1"
+    yield Line(
+        f"synthstore snapshots prune {rule} --name {name} --repo {repo} --dry-run", "command"
+    )
 
 
 def prune_blocks(report: PruneReport, *, verbose: bool) -> Iterator[Block]:
