@@ -309,7 +309,7 @@ def test_workers_start_before_the_command_is_understood(
 @pytest.mark.parametrize("n", [1, 40])
 @pytest.mark.parametrize("shared", [True, False])
 def test_a_store_is_begun_as_a_repair_would_complete_it(
-    layout: Layout, n: int, shared: bool
+    layout: Layout, n: int, shared: bool, tmp_path: Path
 ) -> None:
     rows = [Row(number, record) for number, record in enumerate(sample(n, 4, 3), 1)]
     bare = {"kind": "memory", "id": "bare", "content": "without an embedding"}
@@ -317,7 +317,7 @@ def test_a_store_is_begun_as_a_repair_would_complete_it(
     rows += [Row(98, bare), Row(99, zero)]
     inventory = nothing(layout)
     assert is_bare(inventory)
-    planned = plan_around(Path("/nowhere"), inventory, placed(layout, rows))
+    planned = plan_around(tmp_path, inventory, placed(layout, rows))
     vectors = Vectors()
     with vectors.shared() if shared else nullcontext():
         changes = [
