@@ -198,6 +198,12 @@ def lost_folders(inventory: Inventory) -> Mapping[str, tuple[Claim, ...]]:
     return {folder: tuple(claims) for folder, claims in lost.items() if claims}
 
 
+def unmounted(folder: str) -> str:
+    """What is said of one of them to whoever is refused for it."""
+    where = f"{folder}/" if folder else "the store's own folder"
+    return f"the catalog lists entities in {where}, but it is missing or empty: not mounted?"
+
+
 @dataclass(frozen=True, slots=True)
 class _LookUp:
     by_path: Mapping[str, EntityFile]

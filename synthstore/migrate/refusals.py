@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from synthstore.checks.standing import lost_folders
+from synthstore.checks.standing import lost_folders, unmounted
 from synthstore.errors import RefusedError, UsageError
 from synthstore.migrate.report import Left
 from synthstore.scan.inventory import Inventory
@@ -30,9 +30,8 @@ def refuse_nesting(root: Path, target: Path) -> None:
 def refuse_unsettled(store: Path, inventory: Inventory) -> None:
     """Raise RefusedError for a store whose entities cannot be told as it stands."""
     for folder in lost_folders(inventory):
-        where = f"{folder}/" if folder else "the store's own folder"
         raise RefusedError(
-            f"the catalog lists entities in {where}, but it is missing or empty: not mounted?",
+            unmounted(folder),
             hint="bring it back; if it is lost for good: "
             f"synthstore repair {path_word(store)} --allow-shrink",
         )

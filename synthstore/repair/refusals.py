@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Container, Mapping, Sequence
 from pathlib import Path
 
-from synthstore.checks.standing import Claim
+from synthstore.checks.standing import Claim, unmounted
 from synthstore.errors import PermissionDeniedError, RefusedError
 from synthstore.model.ids import EntityRef
 from synthstore.scan.inventory import Inventory
@@ -41,10 +41,8 @@ def require_folders(
     for folder, claims in lost.items():
         gone = sum(claim.ref not in back for claim in claims)
         if gone:
-            where = f"{folder}/" if folder else "the store's own folder"
             raise RefusedError(
-                f"the catalog lists entities in {where}, but it is missing or empty: not mounted? "
-                f"{gone} of {len(claims)} would still be missing",
+                f"{unmounted(folder)} {gone} of {len(claims)} would still be missing",
                 hint=f"bring it back, or mount it; {otherwise}if it is lost for good, first: "
                 f"synthstore repair {path_word(store)} --allow-shrink",
             )

@@ -6,7 +6,7 @@ written depends on nothing but the store's own bytes: no clock, no chance.
 
 from __future__ import annotations
 
-from synthstore.checks.standing import lost_folders
+from synthstore.checks.standing import lost_folders, unmounted
 from synthstore.model.columns import Bools, each_of, equal_to, some_of
 from synthstore.model.facts import FileStatus
 from synthstore.model.ids import EntityRef
@@ -65,8 +65,7 @@ def _refusal(
     basis: Basis, entities: Entities, catalog: CatalogTarget, index: IndexTarget
 ) -> str | None:
     for folder in (*lost_folders(basis.inventory), *_lost_by_backup(basis)):
-        where = f"{folder}/" if folder else "the store's own folder"
-        return f"the catalog lists entities in {where}, but it is missing or empty: not mounted?"
+        return unmounted(folder)
     rows, vectors = len(basis.rows), basis.inventory.index.ntotal
     removed = sum(
         action.kind == "quarantine-file" and action.subject.kind != "file"
