@@ -25,7 +25,7 @@ from synthstore.model.facts import EntityFile, PartStatus
 from synthstore.model.ids import EntityRef, numeric_id, vector_id
 from synthstore.scan.inventory import Inventory
 from synthstore.store.flat_index import DESCRIPTIONS
-from synthstore.store.mapping import MappingStyle
+from synthstore.store.mapping import style_in
 from synthstore.store.mapping_file import MappingContent
 from synthstore.store.vectors import mapping_file, rebuild_content
 
@@ -148,7 +148,7 @@ class Parts:
             return {}
         old = {m.path: m for m in self.inventory.mappings}
         entries = owners(self.inventory).entries if self.keeps_index else self.vectors.entries
-        default: MappingStyle = "native" if self.target.name == "native" else "core"
+        default = style_in(self.target)
         return {
             path: mapping_file(entries, old.get(path), default=default)
             for path in self.mapping_paths

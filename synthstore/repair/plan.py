@@ -15,7 +15,7 @@ from synthstore.model.columns import column_of
 from synthstore.model.facts import IndexFacts, Stat
 from synthstore.repair.state import Target
 from synthstore.scan.inventory import Inventory
-from synthstore.store.mapping import MappingStyle
+from synthstore.store.mapping import style_in
 from synthstore.store.mapping_file import MappingContent
 from synthstore.store.runs import CATALOG, ENTITY, INDEX, MAPPING, REMOVAL, Change, FilesChanged
 from synthstore.store.vectors import IndexContent, mapping_file, rebuild_content
@@ -112,8 +112,8 @@ class _Planner:
         found = {mapping.path: mapping for mapping in self.inventory.mappings}
         for path in self.target.index.mappings:
             old = found.get(path)
-            default: MappingStyle = "native" if self.layout.name == "native" else "core"
-            content = mapping_file(self.target.index.entries, old, default=default)
+            entries, default = self.target.index.entries, style_in(self.layout)
+            content = mapping_file(entries, old, default=default)
             yield from self._write(path, content, old, MAPPING)
 
     def _catalog(self) -> Iterator[Change]:

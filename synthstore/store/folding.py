@@ -32,7 +32,7 @@ from synthstore.store.changes import Deed, Pending, load_log, settle_log
 from synthstore.store.entity import facts_of
 from synthstore.store.evidence import recognise
 from synthstore.store.history import FOLD
-from synthstore.store.mapping import MappingStyle
+from synthstore.store.mapping import style_in
 from synthstore.store.runs import CATALOG, INDEX, MAPPING, REMOVAL, Change, FilesChanged
 from synthstore.store.vectors import mapping_file, read_index, read_mapping, rebuild_content
 
@@ -155,11 +155,10 @@ class _Fold:
     def _mappings(
         self, mappings: Sequence[MappingFacts], entries: Mapping[str, int]
     ) -> Iterator[Change]:
-        native, primary = self.layout.name == "native", self.layout.mapping_paths[0]
+        default, primary = style_in(self.layout), self.layout.mapping_paths[0]
         for mapping in mappings:
             missing = mapping.status is PartStatus.MISSING
             if mapping.status is PartStatus.OK or (missing and mapping.path == primary):
-                default: MappingStyle = "native" if native else "core"
                 content = mapping_file(entries, mapping, default=default)
                 yield Change(mapping.path, mapping.sha256, content, MAPPING)
 

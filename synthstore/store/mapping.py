@@ -13,6 +13,8 @@ from typing import Final, Literal
 from synthstore.errors import OperationError
 from synthstore.files.jsonio import ParseFailure, Style, dump, parse, style_of
 from synthstore.files.walk import read_file
+from synthstore.layout.base import Layout
+from synthstore.layout.native import Native
 from synthstore.model.entries import Entries
 from synthstore.model.facts import MappingFacts, PartStatus, Spelling, Stat
 
@@ -29,6 +31,11 @@ LONG: Final = 100_000
 
 _HEAD: Final = 1 << 12
 _LARGEST: Final = 2**63 - 1
+
+
+def style_in(layout: Layout) -> MappingStyle:
+    """How a new mapping is spelt in a store of that layout."""
+    return "native" if layout.name == Native.name else "core"
 
 
 def read_mapping(root: Path, path: str) -> MappingFacts:

@@ -30,14 +30,13 @@ from synthstore.store.flat_index import (
 )
 from synthstore.store.flat_source import FlatDamageError
 from synthstore.store.index_building import IndexContent, rebuild_content
-from synthstore.store.mapping import mapping_content, read_mapping
+from synthstore.store.mapping import read_mapping
 from synthstore.store.mapping_file import mapping_file
 from synthstore.store.part_file import OpenFile, open_file
 
 __all__ = [
     "IndexContent",
     "flat_content",
-    "mapping_content",
     "mapping_file",
     "read_back",
     "read_index",

@@ -25,7 +25,7 @@ from synthstore.model.ids import EntityRef, vector_id
 from synthstore.model.numbers import numeric_ids
 from synthstore.scan.inventory import Inventory
 from synthstore.store.flat_index import FlatContent, flat_content
-from synthstore.store.mapping import MappingStyle
+from synthstore.store.mapping import style_in
 from synthstore.store.mapping_file import mapping_file
 from synthstore.store.plan import CATALOG, INDEX, MAPPING, Change
 from synthstore.transfer.listing import Listing
@@ -96,8 +96,7 @@ def begin(layout: Layout, begun: Begun, access: Stat) -> Iterator[Sequence[Chang
         names, index = _index(layout, refs, begun.matrix(), rows[embedded])
         yield (_new(layout.faiss_path, index, INDEX, access),)
         del index
-        default: MappingStyle = "native" if layout.name == Native.name else "core"
-        mapping = mapping_file(names, None, default=default)
+        mapping = mapping_file(names, None, default=style_in(layout))
         del names
         yield (_new(layout.mapping_paths[0], mapping, MAPPING, access),)
         del mapping
