@@ -277,13 +277,12 @@ class _Mender:
 
     def _traces(self) -> None:
         """Bring back what only a vector tells of; a snapshot's copy is not to be used unasked."""
-        native = self.layout.name == "native"
         for ref in sorted(self.basis.traces.keys() & self.basis.copies.keys()):
             found = self._best(ref)
             if found is None or self.wishes.safe or not self.wishes.wants("V004", ref.id):
                 continue
-            path = self.layout.path_for(ref)
-            if self._free(path) and not id_problem(ref.id, kind=ref.kind, native=native):
+            path = self._new_home(ref)
+            if path is not None:
                 self._place(ref, path, found[0], "its vector stands, but it had no file and no row")
 
     def _dangling_members(self) -> None:
