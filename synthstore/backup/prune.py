@@ -37,9 +37,6 @@ MANY_SMALL = 8
 """As many packs below SMALL are made into few."""
 
 
-UNTOLD = "not all that is needed can be told"
-
-
 def prune_repository(
     place: Place,
     keep: Keep,
@@ -88,8 +85,12 @@ def _held_back(report: PruneReport, repository: Repository) -> PruneReport:
     try:
         needed_objects(repository)
     except (LostObjectError, ValueError) as error:
-        return replace(report, held_back=f"{UNTOLD}: {error}")
+        return _untold(report, error)
     return report
+
+
+def _untold(report: PruneReport, error: Exception) -> PruneReport:
+    return replace(report, held_back=f"not all that is needed can be told: {error}")
 
 
 def _collect(repository: Repository, report: PruneReport, progress: Progress) -> PruneReport:
@@ -98,7 +99,7 @@ def _collect(repository: Repository, report: PruneReport, progress: Progress) ->
     try:
         needed = needed_objects(repository)
     except (LostObjectError, ValueError) as error:
-        return replace(report, held_back=f"{UNTOLD}: {error}")
+        return _untold(report, error)
     plan = _plan_packs(repository, needed)
     if plan.rewrite:
         try:

@@ -237,11 +237,8 @@ def _after_loss(repository: str, lost: Sequence[LostEntity]) -> Iterator[Block]:
         "no backup brings these back, for the newest snapshot has them no more; all else in the"
         " older ones can be restored, and to let go of these is what ends this:"
     )
-    name = word(lost[0].name)
-    rule = "--keep-last 1"
-    yield Line(
-        f"synthstore snapshots prune {rule} --name {name} --repo {repo} --dry-run", "command"
-    )
+    prune = f"synthstore snapshots prune --keep-last 1 --name {word(lost[0].name)}"
+    yield Line(f"{prune} --repo {repo} --dry-run", "command")
 
 
 def prune_blocks(report: PruneReport, *, verbose: bool) -> Iterator[Block]:
