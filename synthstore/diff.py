@@ -108,7 +108,8 @@ def store_side(store: Path, progress: Progress) -> Side:
 def snapshot_side(repository: Repository, wanted: str, name: str | None = None) -> Side:
     """A snapshot; raises UsageError, LostObjectError."""
     where = path_word(repository.place.where)
-    snapshot = choose(repository, wanted, name, "", lambda found: f"{where}@{found}")
+    snapshots = repository.snapshots()
+    snapshot = choose(repository, snapshots, wanted, name, "", ask=lambda one: f"{where}@{one}")
     layout = layout_of(snapshot)
     side = Side(f"{repository.place.where}@{snapshot.id}", layout, repository=repository)
     for row in repository.tree(snapshot).files:

@@ -209,7 +209,9 @@ def test_what_is_found_is_told_of_the_place_that_the_store_has_in_the_end(
     assert give_back(tmp_path / "other", place, name="store").findings == ()
     assert [root.name for root in looks] == [".other.restoring"]
     # As if nothing had been known of it when the snapshot was taken.
-    monkeypatch.setattr(entry, "choose", lambda *how: replace(choose(*how), findings={}))
+    monkeypatch.setattr(
+        entry, "choose", lambda *how, **more: replace(choose(*how, **more), findings={})
+    )
     report = give_back(tmp_path / "new", place, name="store")
     assert [root.name for root in looks[1:]] == [".new.restoring", "new"]
     assert "C002" in {finding.code for finding in report.findings}

@@ -15,16 +15,21 @@ LATEST = "latest"
 
 
 def choose(
-    repository: Repository, wanted: str, name: str | None, likely: str, ask: Callable[[str], str]
+    repository: Repository,
+    snapshots: Sequence[Snapshot],
+    wanted: str,
+    name: str | None,
+    likely: str,
+    *,
+    ask: Callable[[str], str],
 ) -> Snapshot:
-    """The snapshot that ``wanted`` (latest, an id or a time) means.
+    """The snapshot that ``wanted`` (latest, an id or a time) means, all that can be read given.
 
     ``name`` narrows it down; without it ``likely`` does if the repository knows that name. A time
     means the newest at or before it. Raises UsageError, and LostObjectError where the one that is
     meant may be one that cannot be read: an older one is had only if it is asked for by its id,
     which ``ask`` spells.
     """
-    snapshots = repository.snapshots()
     by_id = [one for one in snapshots if one.id and one.id.startswith(wanted.lower())]
     if len(by_id) == 1 and (name is None or by_id[0].name == name):
         return by_id[0]
@@ -42,12 +47,13 @@ def choose(
     return found
 
 
-def sound_before(repository: Repository, snapshot: Snapshot) -> Snapshot | None:
+def sound_before(snapshots: Sequence[Snapshot], snapshot: Snapshot) -> Snapshot | None:
     """The newest before a damaged or partial snapshot that is neither; None for a good one."""
     if snapshot.good:
         return None
-    older = (one for one in repository.snapshots(snapshot.name) if one.time < snapshot.time)
-    return max((one for one in older if one.good), key=lambda one: one.time, default=None)
+    same = (one for one in snapshots if one.name == snapshot.name and one.good)
+    older = (one for one in same if one.time < snapshot.time)
+    return max(older, key=lambda one: one.time, default=None)
 
 
 def _refuse_unread(repository: Repository, wanted: str) -> None:
@@ -66,7 +72,7 @@ def _refuse_older(
         if time is not None and found.time < time <= before:
             raise LostObjectError(
                 f"{shelf.named(repository.place, file, why)}, and may be the one that is meant",
-                hint=f"the newest before it is {found.id} of {found.time:%Y-%m-%d %H:%M:%S} UTC;"
+                hint=f"the newest before it is {found.id} of {shelf.moment(found.time)};"
                 f" to take that one: {ask(found.id)}",
             )
 

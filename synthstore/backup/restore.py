@@ -36,12 +36,13 @@ async def restore(
     with ExitStack() as held:
         reading = Repository.reading(place, options.lock_wait)
         repository = await asyncio.to_thread(held.enter_context, reading)
+        snapshots = await asyncio.to_thread(repository.snapshots)
         whole = await asyncio.to_thread(target.resolve)
         ask = partial(by_id, target, place.where)
-        snapshot = await asyncio.to_thread(
-            choose, repository, options.snapshot, options.name, whole.name, ask
+        snapshot = choose(
+            repository, snapshots, options.snapshot, options.name, whole.name, ask=ask
         )
-        undamaged = await asyncio.to_thread(sound_before, repository, snapshot)
+        undamaged = sound_before(snapshots, snapshot)
         job = Job(
             target, repository, snapshot, options, progress or SilentProgress(), clock, undamaged
         )

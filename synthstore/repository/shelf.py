@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 
 from synthstore.repository.manifest import NEWER, Snapshot, id_of, read_snapshot, time_of
 from synthstore.repository.place import SNAPSHOTS, LocalPlace, Place
@@ -26,8 +27,13 @@ def listed(place: Place) -> tuple[tuple[Snapshot, ...], Mapping[str, str]]:
 def named(place: Place, file: str, why: str) -> str:
     """Which snapshot it is that cannot be read, where its file stands, and why."""
     time = time_of(file)
-    which = "" if time is None else f" {id_of(file)} of {time:%Y-%m-%d %H:%M:%S} UTC"
+    which = "" if time is None else f" {id_of(file)} of {moment(time)}"
     return f"snapshot{which} cannot be read ({place.where}/{SNAPSHOTS}/{file}: {why})"
+
+
+def moment(time: datetime) -> str:
+    """When a snapshot was taken, for people."""
+    return f"{time:%Y-%m-%d %H:%M:%S} UTC"
 
 
 def told(place: Place, file: str, why: str) -> str:
