@@ -11,11 +11,10 @@ from synthstore.checks.finding import Finding, Severity
 from synthstore.checks.found import finding, once
 from synthstore.checks.frozen import drifts, frozen_paths, frozen_refs, gainsaid
 from synthstore.checks.parting import NO_ROW, parted
-from synthstore.checks.sound import PLAIN_ID
 from synthstore.checks.standing import Fate, lost_folders, standing
 from synthstore.model.columns import column_of
 from synthstore.model.facts import EntityFile, FileStatus, PartStatus
-from synthstore.model.ids import EntityRef, id_problem
+from synthstore.model.ids import EntityRef, id_problem, is_plain
 from synthstore.scan.inventory import Inventory
 
 
@@ -249,7 +248,7 @@ def ids_not_allowed(inventory: Inventory) -> Iterator[Finding]:
     """M012: ids, in files or rows, that no file name can carry safely; each once."""
     stand, native = standing(inventory), inventory.layout.name == "native"
     for ref in stand.known:
-        if PLAIN_ID.fullmatch(ref.id) or ref in stand.doomed:
+        if is_plain(ref.id) or ref in stand.doomed:
             continue
         problem = id_problem(ref.id, kind=ref.kind, native=native)
         if problem is not None:

@@ -73,8 +73,9 @@ def pairs_of(inventory: Inventory) -> Pairs | None:
     kinds, ids = (list(column_at(listed, name, places)) for name in ("kind", "id"))
     if kinds != column_of(files, "kind") or not _bear(files, ids):
         return None
-    several = len(set(zip(kinds, ids, strict=True))) < len(ids)
-    return None if several else Pairs(kinds, ids, files, PickedRows(listed, places))
+    if len(set(ids)) < len(ids) and len(set(zip(kinds, ids, strict=True))) < len(ids):
+        return None
+    return Pairs(kinds, ids, files, PickedRows(listed, places))
 
 
 def _are_plain(rows: Sequence[Row]) -> bool:
@@ -91,9 +92,8 @@ def _are_sound(files: Sequence[EntityFile]) -> bool:
 
 def _bear(files: Sequence[EntityFile], ids: Sequence[str]) -> bool:
     """Whether each file that was read bears the id."""
-    borne = column_of(files, "record.id")
-    if borne == ids:
+    borne, read = column_of(files, "record.id"), column_of(files, "record.kind")
+    if borne == ids or not any(read):
         return True
-    read = column_of(files, "record.kind")
     found = zip(read, borne, ids, strict=True)
     return all(kind is None or mine == entity_id for kind, mine, entity_id in found)

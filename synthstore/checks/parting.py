@@ -78,6 +78,10 @@ class Usual:
         """Those among the ``wanted`` of all files."""
         if wanted.all():
             return self
+        if not wanted.any():
+            return Usual(
+                self.files, self.kinds, [None] * len(self.ids), self.row_at, self.whole or self
+            )
         each = zip(wanted.tolist(), self.ids, strict=True)
         ids = [entity_id if is_wanted else None for is_wanted, entity_id in each]
         return Usual(self.files, self.kinds, ids, self.row_at, self.whole or self)

@@ -6,7 +6,6 @@ a whole, and stands for the rules that could find nothing then; where it fails, 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from itertools import compress
 from operator import eq
@@ -23,13 +22,10 @@ from synthstore.model.columns import Bools, column_of, picked
 from synthstore.model.embedding import IdArray
 from synthstore.model.entries import columns_of
 from synthstore.model.facts import MappingFacts, PartStatus
-from synthstore.model.ids import id_problem, vector_name
+from synthstore.model.ids import are_plain, id_problem, vector_name
 from synthstore.model.numbers import numeric_ids, stands_twice
 from synthstore.model.text_places import NOWHERE, TextPlaces
 from synthstore.scan.inventory import EmbeddingTable, Inventory
-
-PLAIN_ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,199}")
-"""Ids that need no closer look: nearly all."""
 
 
 class _Vectors(NamedTuple):
@@ -61,7 +57,7 @@ def named(inventory: Inventory) -> bool:
 
 
 def _problems(pairs: Pairs, *, native: bool) -> Iterator[str | None]:
-    if None not in map(PLAIN_ID.fullmatch, pairs.ids):
+    if are_plain(pairs.ids):
         return iter(())
     found = zip(pairs.kinds, pairs.ids, strict=True)
     return (id_problem(entity_id, kind=kind, native=native) for kind, entity_id in found)
@@ -128,8 +124,9 @@ def _names_just(mapping: MappingFacts, vectors: _Vectors) -> bool:
     order, own = np.argsort(numbers), np.argsort(vectors.numbers)
     if not np.array_equal(numbers[order], vectors.numbers[own]):
         return False
-    theirs, mine = order.tolist(), own.tolist()
-    return all(map(eq, map(names.__getitem__, theirs), map(vectors.names.__getitem__, mine)))
+    at = np.empty_like(own)
+    at[order] = own
+    return all(map(eq, names, map(vectors.names.__getitem__, at.tolist())))
 
 
 @once
@@ -163,14 +160,14 @@ def _positions(numbers: IdArray, ids: IdArray) -> Positions | None:
 
     None if one stands twice, or if there is an id that is none of the numbers.
     """
-    order = np.argsort(numbers)
-    ascending = numbers[order]
-    found = np.searchsorted(ascending, ids)
-    if len(numbers) == 0 or (found == len(numbers)).any():
-        return None if len(ids) else np.full(len(numbers), -1, dtype=np.intp)
-    if not np.array_equal(ascending[found], ids):
+    order, place = np.argsort(numbers), np.argsort(ids)
+    ascending, wanted = numbers[order], ids[place]
+    if stands_twice(ascending) or stands_twice(wanted):
+        return None
+    # Both ascend: so that the next one is near the last, which takes a fifth of the time.
+    found = np.searchsorted(ascending, wanted)
+    if (found == len(numbers)).any() or not np.array_equal(ascending[found], wanted):
         return None
     at = np.full(len(numbers), -1, dtype=np.intp)
-    at[order[found]] = np.arange(len(ids))
-    several = int((at >= 0).sum()) < len(ids) or stands_twice(ascending)
-    return None if several else at
+    at[order[found]] = place
+    return at

@@ -5,14 +5,15 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
 from synthstore.checks.finding import Finding, Severity, Subject
 from synthstore.checks.found import finding
 from synthstore.checks.standing import lost_folders
-from synthstore.model.columns import column_of
+from synthstore.layout.names import SUFFIX
+from synthstore.model.columns import column_of, equal_to, some_of
 from synthstore.model.facts import EntityFile, FileStatus, StrayKind
 from synthstore.model.numbers import stands_twice
 from synthstore.scan.inventory import Inventory
@@ -28,6 +29,7 @@ _DEVICE = re.compile(
     r"(?:con|prn|aux|nul|(?:com|lpt)[1-9\u00b9\u00b2\u00b3])(?:[ .].*)?", re.IGNORECASE | re.DOTALL
 )
 """What Windows opens as a device, whatever stands behind a dot."""
+_MAY_BE_DEVICE = re.compile(r"/[calnp](?:on|rn|ux|ul|om|pt)", re.IGNORECASE)
 
 SHOWN = 10
 """How many paths a finding names before it only counts them."""
@@ -71,7 +73,7 @@ def of_blocked(inventory: Inventory, path: str) -> bool:
 
     There nothing can be healed, and the leftover may be the only copy.
     """
-    places = (place.removesuffix(".json") for place in inventory.irregular)
+    places = (place.removesuffix(SUFFIX) for place in inventory.irregular)
     return any(path.startswith(f"{place}.") for place in places)
 
 
@@ -115,9 +117,10 @@ def no_access(inventory: Inventory) -> Iterator[Finding]:
             repair=f"none: {problem.remedy}" if problem.remedy else None,
         )
     told = {problem.path for problem in inventory.access}
-    for at, status in enumerate(column_of(inventory.files, "status")):
-        if status is FileStatus.UNREADABLE and inventory.files[at].path not in told:
-            yield _unreadable(inventory.files[at])
+    files = inventory.files
+    for file in some_of(files, equal_to(files, "status", FileStatus.UNREADABLE)):
+        if file.path not in told:
+            yield _unreadable(file)
 
 
 def _unreadable(file: EntityFile) -> Finding:
@@ -134,6 +137,9 @@ def _unreadable(file: EntityFile) -> Finding:
 def name_collisions(inventory: Inventory) -> Iterator[Finding]:
     """S006: entity files of one folder whose names are one name on some other system."""
     paths = column_of(inventory.files, "path")
+    text = "\n".join(paths)
+    if text.isascii() and text == text.lower():
+        return
     # Names that are one have one hash: of millions, the names themselves take too much room.
     hashes = np.fromiter(map(hash, map(_folded, paths)), dtype=np.int64)
     hashes.sort()
@@ -159,19 +165,28 @@ def name_collisions(inventory: Inventory) -> Iterator[Finding]:
 
 def names_refused_elsewhere(inventory: Inventory) -> Iterator[Finding]:
     """S006: entity files that Windows takes for a device, or whose ids it would cut short."""
-    for path in column_of(inventory.files, "path"):
-        stem = path.rpartition("/")[2].removesuffix(".json")
-        device = stem[:3].upper() in _DEVICES and _DEVICE.fullmatch(stem) is not None
-        if device or stem.endswith((".", " ")):
-            yield finding(
-                "S006",
-                Subject("file", path),
-                path,
-                "its name is a device's on Windows: a copy there lacks this file"
-                if device
-                else "its id ends in a dot or a space, which Windows drops from names",
-                evidence={"paths": [path], "count": 1},
-            )
+    paths = column_of(inventory.files, "path")
+    for path in paths if _may_be_refused(paths) else ():
+        refusal = _refusal(path)
+        if refusal is not None:
+            evidence = {"paths": [path], "count": 1}
+            yield finding("S006", Subject("file", path), path, refusal, evidence=evidence)
+
+
+def _refusal(path: str) -> str | None:
+    stem = path.rpartition("/")[2].removesuffix(SUFFIX)
+    if stem[:3].upper() in _DEVICES and _DEVICE.fullmatch(stem) is not None:
+        return "its name is a device's on Windows: a copy there lacks this file"
+    if stem.endswith((".", " ")):
+        return "its id ends in a dot or a space, which Windows drops from names"
+    return None
+
+
+def _may_be_refused(paths: Sequence[str]) -> bool:
+    """Whether one of the ``paths`` may be refused there: all at once are asked much faster."""
+    text = "\n/".join(["", *paths, ""])
+    ends = (f"{end}{suffix}\n" for end in ". " for suffix in ("", SUFFIX))
+    return _MAY_BE_DEVICE.search(text) is not None or any(end in text for end in ends)
 
 
 def _folded(path: str) -> str:

@@ -13,7 +13,7 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Any, cast, overload
 
 from synthstore.layout.fields import DIGEST_PREFIX
-from synthstore.layout.names import SUFFIX
+from synthstore.layout.names import SUFFIX, ids_between
 from synthstore.layout.native_rows import LARGE, digests, read_rows
 from synthstore.model.catalog import Row, RowColumns
 from synthstore.model.texts import Texts
@@ -37,6 +37,8 @@ MOST_ODD = 1_000
 _USUAL_ORDER = tuple(_TYPES)
 _DIGEST_BYTES = 32
 _FOLDER = "memories/"
+_BEHIND_FOLDER = "memories0"
+"""The least text that comes after all that begin with it."""
 
 
 class _Columns:
@@ -193,11 +195,12 @@ class NativeRows(RowColumns):
     def at(self, name: str, places: Iterable[int]) -> Iterator[Any]:
         """One field of the rows at ``places``."""
         read, own, others = self._own.reader(name), len(self._own.ids), self.others
-        if not (self._odd or others):
-            return map(read, places)
         values = self._own.plain(name) if not self._odd else None
         if values is not None:
-            return map([*values, *map(attrgetter(name), others)].__getitem__, places)
+            behind = map(attrgetter(name), others)
+            return map(([*values, *behind] if others else values).__getitem__, places)
+        if not (self._odd or others):
+            return map(read, places)
         if not self._odd:
             return (read(at) if at < own else getattr(others[at - own], name) for at in places)
         found = map(self._find, places)
@@ -225,11 +228,7 @@ class NativeRows(RowColumns):
 
         # By ids, which there are already: as many paths more would take as much room again.
         paths = list(paths)
-        start, end = len(_FOLDER), -len(SUFFIX)
-        found = TextPlaces(self._own.ids).of(
-            path[start:end] if path[:start] == _FOLDER and path[end:] == SUFFIX else ""
-            for path in paths
-        )
+        found = TextPlaces(self._own.ids).of(_ids_in(paths))
         own = np.delete(np.arange(len(self) - len(self.others)), self._places_of_odd)
         found[found != NOWHERE] = own[found[found != NOWHERE]]
         behind = len(own) + len(self._odd)
@@ -259,6 +258,21 @@ def _usual_columns(
         return None
     small = all(-LARGE < score < LARGE for score in columns["quickrecal_score"])
     return columns if small and columns["filepath"] == list(map(_path, part)) else None
+
+
+def _ids_in(paths: Sequence[str]) -> list[str]:
+    """The id in the path of each memory; no text at all for what is none."""
+    # Most times they ascend: then those of memories stand together, and are asked at once.
+    first, last = (bisect_left(paths, end) for end in (_FOLDER, _BEHIND_FOLDER))
+    together = ids_between(paths[first:last], _FOLDER, SUFFIX)
+    if together is None:
+        return list(map(_id_in, paths))
+    return [*map(_id_in, paths[:first]), *together, *map(_id_in, paths[last:])]
+
+
+def _id_in(path: str) -> str:
+    inside = path.startswith(_FOLDER) and path.endswith(SUFFIX)
+    return path[len(_FOLDER) : -len(SUFFIX)] if inside else ""
 
 
 def _path(entity_id: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from operator import itemgetter
 from typing import Literal, NamedTuple
 
@@ -18,6 +18,8 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 _PLAIN = re.compile(rf"[A-Za-z0-9_][A-Za-z0-9_.-]{{0,{MAX_ID_BYTES - 1}}}")
 """Ids against which nothing stands, as most are."""
+
+_PLAIN_BYTES = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-"
 
 
 class EntityRef(NamedTuple):
@@ -34,9 +36,24 @@ def in_order(refs: Iterable[EntityRef]) -> list[EntityRef]:
     return ordered
 
 
+def is_plain(entity_id: str) -> bool:
+    """Whether an id needs no closer look, as nearly all."""
+    return _PLAIN.fullmatch(entity_id) is not None
+
+
+def are_plain(ids: Sequence[str]) -> bool:
+    """Whether each of the ``ids`` is plain, asked of all of them at once."""
+    text = "\n".join(ids)
+    if not (text.isascii() and all(ids) and max(map(len, ids), default=0) <= MAX_ID_BYTES):
+        return False
+    if text.startswith((".", "-")) or "\n." in text or "\n-" in text:
+        return False
+    return text.encode("ascii").translate(None, _PLAIN_BYTES) == b"\n" * (len(ids) - 1)
+
+
 def id_problem(entity_id: str, *, kind: Kind = "memory", native: bool = True) -> str | None:
     """Say why ``entity_id`` is not allowed, or None if it is."""
-    if _PLAIN.fullmatch(entity_id):
+    if is_plain(entity_id):
         return None
     try:
         size = len(entity_id.encode("utf-8"))

@@ -14,8 +14,8 @@ from synthstore.model.numbers import stands_twice
 
 NOWHERE = -1
 
-_AT_ONCE = 4096
-"""Texts that are looked up together: few enough that what is made of them takes no room."""
+_AT_ONCE = 1 << 15
+"""Texts that are looked up together: few enough that what is made of them takes little room."""
 
 
 class TextPlaces(Mapping[str, int]):
@@ -72,7 +72,11 @@ class TextPlaces(Mapping[str, int]):
     def _some(self, texts: list[str]) -> Places:
         if not len(self._hashes):
             return np.full(len(texts), NOWHERE, dtype=np.intp)
-        last = np.searchsorted(self._hashes, _hashes(texts), side="right") - 1
+        hashes = _hashes(texts)
+        # In their order the next is near the last one: of a million that takes half the time.
+        order = np.argsort(hashes)
+        last = np.empty(len(texts), dtype=np.intp)
+        last[order] = np.searchsorted(self._hashes, hashes[order], side="right") - 1
         places: Places = self._order[last]
         others = map(ne, map(self._texts.__getitem__, places.tolist()), texts)
         for at in np.flatnonzero(np.fromiter(others, np.bool_, len(texts))).tolist():
