@@ -154,6 +154,12 @@ def test_only_regular_files_are_read(tree: Path, name: str) -> None:
         walk.read_file(tree, f"memories/{name}")
 
 
+@pytest.mark.parametrize("name", ["link.json", "dir.json", "fifo.json"])
+def test_what_is_no_file_any_more_is_not_read(tree: Path, name: str) -> None:
+    with walk.open_folder(tree, "memories") as fd, pytest.raises(IrregularFileError):
+        walk.read_listed(fd, name, name, 1 << 20)
+
+
 @NEEDS_ROOT
 def test_a_device_is_never_opened(tree: Path) -> None:
     os.mknod(tree / "zero.json", stat.S_IFCHR | 0o600, os.makedev(1, 5))

@@ -93,18 +93,20 @@ def _parse_by_buffer(raw: bytes, key: str) -> Parsed | None:
 
 def _start(raw: bytes, key: str) -> int | None:
     """Where a list begins under ``key``: most likely the first one, which the proof then shows."""
-    usual = b'"%s": [' % key.encode()
+    usual, opening = _openings(key)
     at = raw.find(usual)
     if at >= 0:
         return at + len(usual) - 1
-    opening = _opening(key).search(raw)
-    return None if opening is None else opening.end() - 1
+    found = opening.search(raw)
+    return None if found is None else found.end() - 1
 
 
 @cache
-def _opening(key: str) -> re.Pattern[bytes]:
-    """Where a list begins under ``key``."""
-    return re.compile(rb'"%s"[ \t\n\r]*:[ \t\n\r]*\[' % re.escape(key).encode())
+def _openings(key: str) -> tuple[bytes, re.Pattern[bytes]]:
+    """How a list begins under ``key``: as most spell it, and as anybody may."""
+    spelt = re.escape(key).encode()
+    blank = rb"[ \t\n\r]*"
+    return b'"%s": [' % key.encode(), re.compile(rb'"%s"%s:%s\[' % (spelt, blank, blank))
 
 
 def _parsers() -> _Local:

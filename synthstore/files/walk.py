@@ -312,16 +312,31 @@ def read_at(
     return raw, stat_of(status)
 
 
+def read_listed(fd: int, name: str, shown: str, cap: int) -> tuple[bytes, Stat]:
+    """As ``read_at``, for what a listing has just told to be a regular file."""
+    raw, status = _read_steady(fd, name, shown, cap, listed=True)
+    return raw, stat_of(status)
+
+
 def bytes_at(fd: int, name: str, shown: Path | str, cap: int | None = None) -> bytes:
     """As ``read_at``, for those who read many and ask for nothing but the bytes."""
-    return _read_steady(fd, name, shown, cap, growing=False)[0]
+    return _read_steady(fd, name, shown, cap)[0]
 
 
 def _read_steady(
-    fd: int, name: str, shown: Path | str, cap: int | None, *, growing: bool
+    fd: int,
+    name: str,
+    shown: Path | str,
+    cap: int | None,
+    *,
+    growing: bool = False,
+    listed: bool = False,
 ) -> tuple[bytes, os.stat_result]:
     for _ in range(_TRIES):
         try:
+            if not listed:
+                # Looking first keeps devices closed: opening some of them does something.
+                _require_regular(os.stat(name, dir_fd=fd, follow_symlinks=False), shown)
             raw, before, after = _read_once(fd, name, shown, cap)
         except FileNotFoundError:
             raise
@@ -339,15 +354,15 @@ def _read_once(
     fd: int, name: str, shown: Path | str, cap: int | None
 ) -> tuple[bytes, os.stat_result, os.stat_result]:
     """The bytes, and the file's status before and after."""
-    # Looking first keeps devices closed: merely opening some of them does something.
-    before = os.stat(name, dir_fd=fd, follow_symlinks=False)
-    if not stat.S_ISREG(before.st_mode):
-        raise _irregular(before, shown)
-    file = os.open(name, _FILE, dir_fd=fd)
+    try:
+        file = os.open(name, _FILE, dir_fd=fd)
+    except OSError:
+        # It may have become a link or a socket.
+        _require_regular(os.stat(name, dir_fd=fd, follow_symlinks=False), shown)
+        raise
     try:
         before = os.fstat(file)
-        if not stat.S_ISREG(before.st_mode):
-            raise _irregular(before, shown)
+        _require_regular(before, shown)
         size = before.st_size
         if cap is not None and size > cap:
             raise OversizeError(f"{shown} is larger than {cap} bytes", stat_of(before))
@@ -356,8 +371,10 @@ def _read_once(
         os.close(file)
 
 
-def _irregular(status: os.stat_result, shown: Path | str) -> IrregularFileError:
-    return IrregularFileError(f"{shown} is no regular file but a {kind_of(status.st_mode)}")
+def _require_regular(status: os.stat_result, shown: Path | str) -> None:
+    if not stat.S_ISREG(status.st_mode):
+        kind = kind_of(status.st_mode)
+        raise IrregularFileError(f"{shown} is no regular file but a {kind}")
 
 
 def _read_whole(file: int, size: int) -> bytes:

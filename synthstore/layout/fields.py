@@ -23,6 +23,9 @@ def text(value: object) -> str | None:
 
 def number(value: object) -> float | None:
     """``value`` if it is a finite number; a bool is none."""
+    # Only this type is asked for most times, and at once.
+    if type(value) is float:
+        return value if math.isfinite(value) else None
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     try:
@@ -130,5 +133,8 @@ class Fields:
         metadata = self._document.get("metadata")
         if not isinstance(metadata, dict):
             return None
-        named = (text(metadata.get(key)) for key in _MODEL_KEYS)
-        return next((name for name in named if name), None)
+        for key in _MODEL_KEYS:
+            named = text(metadata.get(key))
+            if named:
+                return named
+        return None

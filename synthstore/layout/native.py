@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import groupby
 from typing import ClassVar
 
 from synthstore.layout.base import CATALOG_NAME, CatalogShapeError, Layout, Place
@@ -16,6 +17,7 @@ from synthstore.layout.fields import (
 )
 from synthstore.layout.names import (
     SUFFIX,
+    ids_between,
     is_entity_name,
     is_leftover,
     is_plain_name,
@@ -41,6 +43,9 @@ _PLACES: Mapping[str, Place] = {"memories": Place.MEMORY, "assemblies": Place.AS
 _SECTIONS: Mapping[Kind, str] = _FOLDERS
 _COUNTS: Mapping[Kind, str] = {"memory": "memory_count", "assembly": "assembly_count"}
 _ID_KEYS: Mapping[Kind, str] = {"memory": "memory_id", "assembly": "assembly_id"}
+_HOLDS: Mapping[Kind, str] = {"memory": "content", "assembly": "memory_ids"}
+_TYPES: Mapping[Kind, type] = {"memory": str, "assembly": list}
+"""What an entity must have besides its id, and of which type that is."""
 
 
 class Native(Layout):
@@ -91,10 +96,13 @@ class Native(Layout):
 
     def all_named(self, paths: Sequence[str], kinds: Sequence[Kind], ids: Sequence[str]) -> bool:
         """Whether each path's name is that of its entity."""
-        return all(
-            path == f"{_FOLDERS[kind]}/{entity_id}{SUFFIX}" or self.names(path, entity_id)
-            for path, kind, entity_id in zip(paths, kinds, ids, strict=True)
-        )
+        end = 0
+        for kind, group in groupby(kinds):
+            start, end = end, end + len(list(group))
+            mine, theirs = paths[start:end], ids[start:end]
+            if ids_between(mine, f"{_FOLDERS[kind]}/", SUFFIX) != theirs:
+                return all(map(self.names, paths, ids))
+        return True
 
     def id_from_path(self, path: str) -> str:
         """The id that a file's name stands for."""
@@ -221,13 +229,12 @@ def _listed(rows: Mapping[EntityRef, RawRow], kind: Kind) -> Mapping[str, RawRow
 
 
 def _missing(kind: Kind, document: Mapping[str, object]) -> tuple[str, ...]:
-    key = _ID_KEYS[kind]
-    missing = [] if isinstance(document.get(key), str) else [key]
-    if kind == "memory" and not isinstance(document.get("content"), str):
-        missing.append("content")
-    if kind == "assembly" and not isinstance(document.get("memory_ids"), list):
-        missing.append("memory_ids")
-    return tuple(missing)
+    key, holds = _ID_KEYS[kind], _HOLDS[kind]
+    named = isinstance(document.get(key), str)
+    whole = isinstance(document.get(holds), _TYPES[kind])
+    if named and whole:
+        return ()
+    return (*([] if named else [key]), *([] if whole else [holds]))
 
 
 def _content_sha256(document: Mapping[str, object]) -> str | None:

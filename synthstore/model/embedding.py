@@ -52,11 +52,22 @@ _SMALL, _LARGE = 1e-30, 1e30
 """Between these norms no part overflows float32, and not all of them vanish in it."""
 
 
+def forgiving() -> np.errstate:
+    """Numpy, without warnings of what is a verdict here: numbers that overflow, or are none."""
+    return np.errstate(over="ignore", invalid="ignore")
+
+
 def judge(value: object) -> Judged:
     """Judge a parsed ``embedding`` value: a list, or an array of float64 and shape (dim,).
 
     Values that overflow float32 count as not finite, since no index can hold them.
     """
+    with forgiving():
+        return judge_forgiven(value)
+
+
+def judge_forgiven(value: object) -> Judged:
+    """As ``judge``, for who judges many within one ``forgiving``."""
     if isinstance(value, np.ndarray):
         return _judge_numbers(value)
     if not value or not isinstance(value, list):
@@ -74,10 +85,9 @@ def judge(value: object) -> Judged:
 
 
 def _judge_numbers(numbers: Doubles) -> Judged:
-    with np.errstate(over="ignore", invalid="ignore"):
-        vector = numbers.astype(np.float32)
-        # Summed in pairs, so that every machine comes to the same digits; BLAS would not.
-        norm = math.sqrt(np.add.reduce(numbers * numbers))
+    vector = numbers.astype(np.float32)
+    # Summed in pairs, so that every machine comes to the same digits; BLAS would not.
+    norm = math.sqrt(np.add.reduce(numbers * numbers))
     if _SMALL < norm < _LARGE:
         return Judged(EmbeddingState.VALID, len(numbers), norm, vector)
     return Judged(_state(vector), len(numbers), norm, vector)

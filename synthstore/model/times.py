@@ -22,23 +22,19 @@ def instant_us(value: object) -> int | None:
     Milliseconds are not guessed at: they lie beyond the year 9999 when read as seconds.
     """
     if isinstance(value, str):
-        return _of_text(value)
+        try:
+            moment = datetime.fromisoformat(value)
+        except ValueError:
+            return None
+        since = moment - (_NAIVE_EPOCH if moment.tzinfo is None else _EPOCH)
+        # As a division by a microsecond, in half the time.
+        return (since.days * _SECONDS_A_DAY + since.seconds) * 1_000_000 + since.microseconds
     # A bool is an int to Python, and no time to anybody.
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     if not _FIRST_SECOND <= value <= _LAST_SECOND:
         return None
     return round(value * 1_000_000)
-
-
-def _of_text(text: str) -> int | None:
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        return None
-    since = moment - (_NAIVE_EPOCH if moment.tzinfo is None else _EPOCH)
-    # As a division by a microsecond, in half the time.
-    return (since.days * _SECONDS_A_DAY + since.seconds) * 1_000_000 + since.microseconds
 
 
 def in_seconds(value: Scalar) -> Scalar:

@@ -21,7 +21,7 @@ from synthstore.files.walk import (
     IrregularFileError,
     OversizeError,
     open_folder,
-    read_at,
+    read_listed,
     stat_at,
 )
 from synthstore.layout.base import Layout
@@ -158,7 +158,7 @@ class _Reader:
         path, kind, _ = candidate
         name, shown = path.rpartition("/")[2], f"{self._root}/{path}"
         try:
-            return Raw(kind, path, *read_at(self._fd, name, shown, self._caps.of(kind)))
+            return Raw(kind, path, *read_listed(self._fd, name, shown, self._caps.of(kind)))
         except (FileNotFoundError, IrregularFileError):
             return None
         except OversizeError as error:
@@ -170,14 +170,16 @@ class _Reader:
         """What those of them are that are not gone, in their order."""
         facts = iter(facts_of_each(self._layout, [one for one in some if isinstance(one, Raw)]))
         for one in some:
-            seen = self._again(next(facts)) if isinstance(one, Raw) else one
+            seen = next(facts) if isinstance(one, Raw) else one
+            if isinstance(one, Raw) and seen is not None and seen[0].status is not FileStatus.WHOLE:
+                seen = self._again(seen)
             if seen is not None:
                 yield seen
 
     def _again(self, seen: Seen) -> Seen | None:
-        """Looked at once more where it is hurt."""
+        """Looked at once more if it is hurt."""
         file, _ = seen
-        if file.status is FileStatus.WHOLE or not file.status.hurt:
+        if not file.status.hurt:
             return seen
         # A writer may have been half way through, or the medium may have slipped once.
         again = self.read(Candidate(file.path, file.kind, file.stat))

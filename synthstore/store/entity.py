@@ -8,7 +8,12 @@ from typing import NamedTuple
 
 from synthstore.files.jsonio import Parsed, ParseFailure, TooDeep, parse_numbers
 from synthstore.layout.base import Layout
-from synthstore.model.embedding import EmbeddingState, FloatVector, judge
+from synthstore.model.embedding import (
+    EmbeddingState,
+    FloatVector,
+    forgiving,
+    judge_forgiven,
+)
 from synthstore.model.facts import EntityFile, FileStatus, Stat
 from synthstore.model.ids import Kind
 
@@ -34,12 +39,11 @@ def facts_of_each(layout: Layout, files: Sequence[Raw]) -> list[Seen]:
     """As ``facts_of``, for a few files together."""
     digests = [hashlib.sha256(file.content).hexdigest() for file in files]
     parsed = [_parsed(layout, *both) for both in zip(files, digests, strict=True)]
-    return [
-        judge_document(layout, Hashed(file.kind, file.path, file.stat, digest), one)
-        if isinstance(one, Parsed)
-        else (one, None)
-        for file, digest, one in zip(files, digests, parsed, strict=True)
-    ]
+    with forgiving():
+        return [
+            _judge(layout, file, digest, one) if isinstance(one, Parsed) else (one, None)
+            for file, digest, one in zip(files, digests, parsed, strict=True)
+        ]
 
 
 def _parsed(layout: Layout, file: Raw, digest: str) -> Parsed | EntityFile:
@@ -66,14 +70,19 @@ class Hashed(NamedTuple):
 
 def judge_document(layout: Layout, file: Hashed, parsed: Parsed) -> Seen:
     """Judge what the bytes of one entity file parse to, as ``facts_of`` does."""
+    with forgiving():
+        return _judge(layout, file, file.sha256, parsed)
+
+
+def _judge(layout: Layout, file: Raw | Hashed, digest: str, parsed: Parsed) -> Seen:
     document = parsed.value
-    kind, path, stat, digest = file
+    kind, path, stat = file.kind, file.path, file.stat
     if not isinstance(document, dict):
         problem = f"holds a JSON {type(document).__name__}, not an object"
         status = FileStatus.INCOMPLETE
         return EntityFile(kind, path, status, stat, digest, problem, rigid=parsed.rigid), None
     record = layout.read_record(kind, document)
-    judged = judge(layout.plain(kind, document).get(layout.embedding_key(kind)))
+    judged = judge_forgiven(layout.plain(kind, document).get(layout.embedding_key(kind)))
     judged_file = EntityFile(
         kind,
         path,
