@@ -319,8 +319,8 @@ def read_listed(fd: int, name: str, shown: str, cap: int) -> tuple[bytes, Stat]:
 
 
 def bytes_at(fd: int, name: str, shown: Path | str, cap: int | None = None) -> bytes:
-    """As ``read_at``, for those who read many and ask for nothing but the bytes."""
-    return _read_steady(fd, name, shown, cap)[0]
+    """As ``read_listed``, for those who ask for nothing but the bytes."""
+    return _read_steady(fd, name, shown, cap, listed=True)[0]
 
 
 def _read_steady(
