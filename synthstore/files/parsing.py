@@ -37,6 +37,8 @@ _BEFORE_A_NUMBER = re.compile(rb"(?:\A|[\s,\[-]|[\"\s]:)\Z")
 _BEYOND_64_BITS = 2.0**63
 _MAX_DIGITS = 4300
 _CONTAINERS = frozenset({dict, list})
+_SMALL = frozenset({str, int, bool, type(None)})
+"""Of what nothing but its colons counts."""
 _STRING_OR_NAN = re.compile(rb'"(?:[^"\\]|\\.)*"|NaN|-?Infinity')
 _SEVERAL_BYTES_A_CHARACTER = ("utf-16", "utf-32")
 
@@ -141,6 +143,8 @@ def census(value: object) -> Census:
             texts += "".join(node)
         colons += texts.count(":")
         containers += 1
+        if _SMALL.issuperset(map(type, values)):
+            continue
         for item in values:
             if isinstance(item, float):
                 suspect = suspect or abs(item) >= _BEYOND_64_BITS

@@ -245,7 +245,7 @@ def _is_object(raw: object) -> bool:
 
 def _usual_columns(
     part: Mapping[str, object], keys: tuple[str, ...]
-) -> dict[str, list[Any]] | None:
+) -> dict[str, tuple[Any, ...]] | None:
     """The values of each key, if all rows have the same ones: ``keys``, where any are given."""
     if not part or "" in part or not {dict}.issuperset(map(type, part.values())):
         return None
@@ -253,11 +253,15 @@ def _usual_columns(
     keys = keys or tuple(raws[0])
     if set(keys) != _TYPES.keys() or not {keys}.issuperset(map(tuple, raws)):
         return None
-    columns = {key: [raw[key] for raw in raws] for key in keys}
+    columns = dict(zip(keys, zip(*map(dict.values, raws), strict=True), strict=True))
     if not all({_TYPES[key]}.issuperset(map(type, column)) for key, column in columns.items()):
         return None
-    small = all(-LARGE < score < LARGE for score in columns["quickrecal_score"])
-    return columns if small and columns["filepath"] == list(map(_path, part)) else None
+    # There is no NaN among them: no parser here takes that for plain JSON.
+    if max(map(abs, columns["quickrecal_score"])) >= LARGE:
+        return None
+    ids = list(part)
+    together = ids_between(columns["filepath"], _FOLDER, SUFFIX) == ids
+    return columns if together or columns["filepath"] == tuple(map(_path, ids)) else None
 
 
 def _ids_in(paths: Sequence[str]) -> list[str]:

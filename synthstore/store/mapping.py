@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final, Literal, cast
 
 from synthstore.errors import OperationError
 from synthstore.files.jsonio import ParseFailure, Style, dump, parse, style_of
@@ -59,7 +59,9 @@ def _understand(path: str, raw: bytes, stat: Stat) -> MappingFacts:
     if not isinstance(parsed.value, dict):
         return replace(found, problem="it is no JSON object")
     entries = _numbers(parsed.value)
-    bad = tuple(key for key in parsed.value if entries.get(key, -1) < 0)
+    bad: tuple[str, ...] = ()
+    if entries is not parsed.value or min(entries.values(), default=0) < 0:
+        bad = tuple(key for key in parsed.value if entries.get(key, -1) < 0)
     if bad and not entries:
         return replace(found, problem="none of its values is a number that an index could hold")
     columns = Entries(entries)
@@ -77,8 +79,13 @@ def _understand(path: str, raw: bytes, stat: Stat) -> MappingFacts:
     )
 
 
-def _numbers(document: Mapping[str, object]) -> dict[str, int]:
-    """The members that are 64-bit integers."""
+def _numbers(document: dict[str, object]) -> dict[str, int]:
+    """The members that are 64-bit integers; all most times, then the very ``document``."""
+    if {int}.issuperset(map(type, document.values())):
+        numbers = cast("dict[str, int]", document)
+        least, largest = min(numbers.values(), default=0), max(numbers.values(), default=0)
+        if least >= -_LARGEST - 1 and largest <= _LARGEST:
+            return numbers
     return {
         key: value
         for key, value in document.items()
