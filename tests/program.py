@@ -115,9 +115,9 @@ class Terminal:
         """Send keys."""
         os.write(self.fd, text.encode())
 
-    def interrupt(self) -> None:
-        """Press Ctrl-C."""
-        self.process.send_signal(signal.SIGINT)
+    def interrupt(self, number: signal.Signals = signal.SIGINT) -> None:
+        """Press Ctrl-C, or ask it otherwise to stop."""
+        self.process.send_signal(number)
 
     def finish(self) -> int:
         """Read to the end; the exit code."""

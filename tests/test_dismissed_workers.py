@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import subprocess
 import sys
 from multiprocessing import forkserver
@@ -36,28 +35,38 @@ def test_what_was_started_ahead_is_dismissed_and_starts_again() -> None:
 
 MASKS = """
 import signal
-from multiprocessing import forkserver
+from multiprocessing import forkserver, resource_tracker
 from synthstore.scan import workers
 
+ASKING = signal.SIGINT, signal.SIGTERM, signal.SIGHUP
+
 def blocked(*_):
-    return signal.SIGINT in signal.pthread_sigmask(signal.SIG_BLOCK, ())
+    return [one.name for one in ASKING if one in signal.pthread_sigmask(signal.SIG_BLOCK, ())]
+
+def blocked_in(process):
+    with open(f"/proc/{process}/status") as file:
+        mask = int(next(line.split()[1] for line in file if line.startswith("SigBlk")), 16)
+    return [one.name for one in ASKING if mask & 1 << one - 1]
 
 if __name__ == "__main__":
     workers._expect(2, ())
-    server = vars(vars(forkserver)["_forkserver"])["_forkserver_pid"]
-    with open(f"/proc/{server}/status") as file:
-        mask = next(line.split()[1] for line in file if line.startswith("SigBlk"))
+    print(*blocked_in(vars(vars(forkserver)["_forkserver"])["_forkserver_pid"]))
+    print(*blocked_in(vars(vars(resource_tracker)["_resource_tracker"])["_pid"]))
     with workers.processes(1) as executor:
-        print(mask, executor.submit(blocked).result(), blocked())
+        print(*executor.submit(blocked).result())
+    print(*blocked())
 """
 
 
-def test_ctrl_c_is_for_the_program_alone(tmp_path: Path) -> None:
+def test_what_asks_to_stop_is_for_the_program_alone(tmp_path: Path) -> None:
     # A fresh process: what this one has started by now may hide how it starts.
     (tmp_path / "masks.py").write_text(MASKS)
     done = subprocess.run(
         [sys.executable, str(tmp_path / "masks.py")], capture_output=True, text=True, check=True
     )
-    mask, *others = done.stdout.split()
-    assert int(mask, 16) & 1 << signal.SIGINT - 1
-    assert others == ["True", "False"]
+    server, tracker, worker, program = done.stdout.split("\n")[:4]
+    assert server == "SIGINT SIGTERM SIGHUP"
+    # Python's own is deaf to the others.
+    assert "SIGHUP" in tracker.split()
+    # A pool that has lost a worker ends the others by SIGTERM.
+    assert (worker, program) == ("SIGINT SIGHUP", "")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 import threading
@@ -50,13 +51,17 @@ def hurt(tmp_path: Path) -> Built:
     return built
 
 
-def test_while_a_run_is_staged(hurt: Built) -> None:
+ASKING = pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+
+
+@ASKING
+def test_while_a_run_is_staged(hurt: Built, number: signal.Signals) -> None:
     before = sha_tree(hurt.root)
     slow = slowed("synthstore.store.staging", "_write_one", 1.5)
     terminal = on_terminal("repair", hurt.root, "-y", first=slow)
     terminal.expect("staging")
     terminal.expect("left")
-    terminal.interrupt()
+    terminal.interrupt(number)
     assert terminal.finish() == 130
     assert "interrupted; nothing was changed in" in terminal.seen
     assert sha_tree(hurt.root) == before
@@ -117,8 +122,9 @@ def test_of_what_only_reads(
     assert sha_tree(hurt.root, skip="") == before
 
 
+@ASKING
 def test_a_restore_that_is_laid_out_by_then_leaves_nothing(
-    hurt: Built, tmp_path: Path, cli: Program
+    hurt: Built, tmp_path: Path, cli: Program, number: signal.Signals
 ) -> None:
     assert cli("backup", hurt.root, "--repo", tmp_path / "repo").code == 0
     before = sorted(path.name for path in tmp_path.iterdir())
@@ -127,7 +133,7 @@ def test_a_restore_that_is_laid_out_by_then_leaves_nothing(
         "restore", tmp_path / "new", "--repo", tmp_path / "repo", "-y", first=slow
     )
     terminal.expect("all is laid out")
-    terminal.interrupt()
+    terminal.interrupt(number)
     assert terminal.finish() == 130
     assert sorted(path.name for path in tmp_path.iterdir()) == before
 

@@ -12,10 +12,10 @@ from typing import Any, TypeVar, get_type_hints
 import typer
 from typer.core import TyperCommand, TyperGroup
 
+from synthstore.cli import stopping
 from synthstore.cli.shared import COMMON, SHARED, options_of
 from synthstore.cli.taking import take_plain_values
 from synthstore.config import COMMAND_LINE_ONLY, ConfigFile, parse_duration
-from synthstore.errors import InterruptedByUserError
 from synthstore.render.progress import NoProgress, line_progress
 from synthstore.render.screen import Screen
 from synthstore.shell import word
@@ -214,7 +214,10 @@ def with_common(function: CommandFunction) -> Callable[..., int]:
         )
         import asyncio  # noqa: PLC0415 - the help page needs no event loop
 
-        return asyncio.run(_run(function, ctx.obj, shared, given))
+        try:
+            return asyncio.run(_run(function, ctx.obj, shared, given))
+        except asyncio.CancelledError as stopped:
+            raise KeyboardInterrupt from stopped
 
     call.__doc__ = function.__doc__
     call.__signature__ = _signature(function)  # type: ignore[attr-defined]
@@ -254,11 +257,11 @@ async def _run(
     task, over = current_task(), False
     common = _common(call, shared, lambda: over or (task is not None and task.cancelling() > 0))
     try:
-        with logged_to(common.screen):
+        with stopping.cancelling(task), logged_to(common.screen):
             return await function(common, **given)
-    except InterruptedByUserError as error:
+    except Exception as error:
         if common.cancelled():
-            # However far Ctrl-C got by itself: the event loop makes a KeyboardInterrupt of it.
+            # However far it got by itself, and whatever failed because workers were stopped too.
             raise CancelledError from error
         raise
     finally:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import gc
 import os
-import signal
 import sys
 from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn
 
 import typer
 
-from synthstore.cli import streams
+from synthstore.cli import stopping, streams
 from synthstore.cli.app import program
 from synthstore.cli.command import Call
 from synthstore.errors import (
@@ -28,9 +27,9 @@ _TRUE = frozenset({"1", "true", "t", "yes", "y", "on"})
 def main() -> NoReturn:
     """Run the program on the process's own arguments."""
     streams.prepare()
+    stopping.prepare()
     code = run(sys.argv[1:])
-    # All is done and told: nothing is left that Ctrl-C could interrupt.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    stopping.over()
     # The interpreter would go through all that is left once more, only to let the system have it.
     gc.freeze()
     sys.exit(code)

@@ -30,6 +30,9 @@ _BYTES_A_ROW = 130
 _PRELOADED = ["synthstore.scan.shard", "synthstore.layout.detect", "simdjson"]
 """What each worker would import, imported once; what is not installed is passed over."""
 
+_ASKING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+"""What asks a program to stop."""
+
 _expected: set[int] = set()
 """The process that began to start the server ahead, as only a command of the program does."""
 
@@ -118,6 +121,8 @@ def processes(workers: int) -> Executor:
 def _begin() -> None:
     """Set a worker up: facts make no cycles, and it lives for one scan."""
     gc.disable()
+    # A pool that has lost a worker ends the others by it.
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 
@@ -135,17 +140,19 @@ def _end_with_parent() -> None:
 def _server(modules: Sequence[str] = ()) -> Iterator[None]:
     """Have the server that forks the workers start as it should, if it starts in here.
 
-    Ctrl-C goes to the whole group: the server starts with it blocked, and so do its children. They
-    import nothing from the folder that the program happens to be called in.
+    What asks the program to stop goes to the whole group: the server starts with it blocked, and
+    so do its children. They import nothing from the folder that the program happens to be called
+    in.
     """
     from multiprocessing import forkserver, resource_tracker  # noqa: PLC0415
 
     forkserver.set_forkserver_preload([*_PRELOADED, *modules])
     with _environment(PYTHONSAFEPATH="1", **_own_path()):
-        # The server starts it otherwise, and that ends with Ctrl-C unblocked.
-        resource_tracker.ensure_running()
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, _ASKING)
         try:
+            # The server starts it otherwise; either way that ends with some of them unblocked.
+            resource_tracker.ensure_running()
+            signal.pthread_sigmask(signal.SIG_BLOCK, _ASKING)
             yield
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
