@@ -6,11 +6,12 @@ import asyncio
 import multiprocessing
 import os
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
-from synthstore.backup.check import CheckOptions, check_repository
+from synthstore.backup.check import CheckOptions, _stale, check_repository
 from synthstore.backup.drill import check
 from synthstore.backup.find import find
 from synthstore.backup.prune import prune_repository
@@ -23,7 +24,16 @@ from synthstore.repository.packs import PackIndex
 from synthstore.repository.place import LocalPlace
 from synthstore.repository.vault import LostObjectError, Repository
 from synthstore.testing import stores
-from tests.vaults import back_up, give_back, opened, packs, place_at, settle, standing
+from tests.vaults import (
+    back_up,
+    give_back,
+    opened,
+    packs,
+    place_at,
+    settle,
+    snapshot_at,
+    standing,
+)
 
 
 @pytest.fixture
@@ -161,6 +171,25 @@ def test_the_age_of_the_newest(built: stores.Built, place: LocalPlace) -> None:
     assert check_repository(place, CheckOptions(max_age=3600.0)).clean
     assert not check_repository(place, CheckOptions(max_age=0.0)).clean
     assert check_repository(place, CheckOptions(max_age=3600.0, name="other")).stale
+
+
+@pytest.mark.parametrize(
+    ("days", "stale"),
+    [
+        ([-9, -1], False),
+        ([-9], True),
+        ([0.01], False),
+        ([900, -1], False),
+        ([900, -9], True),
+        ([900], True),
+    ],
+)
+def test_a_snapshot_of_a_clock_that_was_ahead_is_not_a_young_one(
+    days: list[float], stale: bool
+) -> None:
+    now = datetime.now(UTC)
+    snapshots = tuple(snapshot_at(now + timedelta(days=n)) for n in days)
+    assert bool(list(_stale(snapshots, 2 * 86400.0))) is stale
 
 
 def test_a_drill_restores_aside(built: stores.Built, tmp_path: Path, place: LocalPlace) -> None:

@@ -10,11 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from synthstore.backup.retention import NEWEST_GOOD, Keep, kept
+from synthstore.backup.retention import NEWEST_GOOD, YET_TO_COME, Keep, kept
 from synthstore.repository.manifest import Snapshot
 from tests.vaults import snapshot_at
 
 START = datetime(2024, 1, 1, 3, 0, tzinfo=UTC)
+LATER = START + timedelta(days=365)
 PATTERNS = {
     "last": "%Y-%m-%d %H:%M:%S.%f",
     "hourly": "%Y-%m-%d %H",
@@ -85,8 +86,8 @@ def test_with_damage_from_day_200_on_the_newest_good_one_stays() -> None:
 def test_within_a_period_a_good_one_is_preferred() -> None:
     morning = snapshot_at(START)
     evening = snapshot_at(START + timedelta(hours=12), damaged=True)
-    assert kept([morning, evening], Keep(daily=1), START) == {morning.file: "daily #1"}
-    both = kept([morning, evening], Keep(last=1), START)
+    assert kept([morning, evening], Keep(daily=1), LATER) == {morning.file: "daily #1"}
+    both = kept([morning, evening], Keep(last=1), LATER)
     assert both == {evening.file: "last #1", morning.file: NEWEST_GOOD}
 
 
@@ -111,6 +112,15 @@ def test_within_counts_for_no_rule() -> None:
     ]
 
 
+@pytest.mark.parametrize("keep", [Keep(last=1), Keep(daily=1), Keep(within=60.0)])
+def test_one_of_a_clock_that_was_ahead_never_pushes_out_what_was_taken_since(keep: Keep) -> None:
+    ahead = snapshot_at(START + timedelta(days=900))
+    before, since = snapshot_at(START), snapshot_at(START + timedelta(hours=1))
+    found = kept([before, ahead, since], keep, since.time)
+    assert found.keys() == {ahead.file, since.file}
+    assert found[ahead.file] == YET_TO_COME
+
+
 def test_a_rule_that_is_not_filled_keeps_the_oldest() -> None:
     snapshots = daily(10)
     found = kept(snapshots, Keep(monthly=3), snapshots[-1].time)
@@ -127,7 +137,7 @@ def test_a_day_is_a_local_one(
         time.tzset()
         noon = datetime(2024, 1, 1, 12, 0, tzinfo=UTC)
         snapshots = [snapshot_at(noon + timedelta(hours=n)) for n in (-2, 2)]
-        assert len(kept(snapshots, Keep(daily=-1), noon)) == days
+        assert len(kept(snapshots, Keep(daily=-1), LATER)) == days
 
 
 def test_no_rule_is_no_rule() -> None:
@@ -143,7 +153,7 @@ def test_no_rule_is_no_rule() -> None:
 )
 def test_any_history_is_kept_as_borg_keeps_it(hours: list[int], rules: dict[str, int]) -> None:
     snapshots = [snapshot_at(START + timedelta(hours=hour)) for hour in hours]
-    found = kept(snapshots, Keep(**rules), START)
+    found = kept(snapshots, Keep(**rules), LATER)
     expected = borg(snapshots, **rules)
     if snapshots:
         expected.add(max(snapshots, key=lambda one: one.time).file)
@@ -152,7 +162,7 @@ def test_any_history_is_kept_as_borg_keeps_it(hours: list[int], rules: dict[str,
 
 @pytest.mark.parametrize("rule", PATTERNS)
 def test_zero_keeps_none_by_that_rule(rule: str) -> None:
-    assert set(kept(daily(5), Keep(**{rule: 0}), START).values()) == {NEWEST_GOOD}
+    assert set(kept(daily(5), Keep(**{rule: 0}), LATER).values()) == {NEWEST_GOOD}
 
 
 def _at(snapshots: Sequence[Snapshot], time: datetime) -> Snapshot:

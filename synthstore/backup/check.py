@@ -81,15 +81,18 @@ def _names(place: Place) -> list[AbstractSet[str]]:
 def _stale(snapshots: tuple[Snapshot, ...], max_age: float | None) -> Iterator[str]:
     if max_age is None:
         return
-    newest: dict[str, datetime] = {}
+    now, age = datetime.now(UTC), timedelta(seconds=max_age)
+    times: dict[str, list[datetime]] = {}
     for snapshot in snapshots:
-        newest[snapshot.name] = max(snapshot.time, newest.get(snapshot.name, snapshot.time))
-    since = datetime.now(UTC) - timedelta(seconds=max_age)
-    if not newest:
+        times.setdefault(snapshot.name, []).append(snapshot.time)
+    if not times:
         yield "no snapshot at all"
-    for name, time in sorted(newest.items()):
-        if time < since:
-            yield f"{name}: the newest snapshot is of {time:%Y-%m-%dT%H:%M:%SZ}"
+    for name, taken in sorted(times.items()):
+        # One of a wrong clock, years ahead, must not hide for years that no more are taken.
+        if not any(now - age <= time <= now + age for time in taken):
+            newest = max((time for time in taken if time <= now), default=max(taken))
+            ahead = ", which is yet to come" if newest > now else ""
+            yield f"{name}: the newest snapshot is of {newest:%Y-%m-%dT%H:%M:%SZ}{ahead}"
 
 
 class _Checker:

@@ -4,6 +4,9 @@ As borg has it: the rules go from ``last`` to ``yearly``. Each walks from the ne
 oldest and keeps one of each period, in local time, until it kept as many as it may. What an earlier
 rule kept does not count, though it stands for its period. A rule that keeps fewer than it may keeps
 the oldest besides. ``within`` keeps all that are young enough, and these count for no rule.
+
+Nor do those of a time that is yet to come, which stay: the clock was wrong then, or is now, and
+what was taken since would be let go as older than they are.
 """
 
 from __future__ import annotations
@@ -29,6 +32,8 @@ UNLIMITED = -1
 """As a count: no limit."""
 
 NEWEST_GOOD = "newest undamaged"
+
+YET_TO_COME = "of a time yet to come"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,11 +61,15 @@ def kept(snapshots: Sequence[Snapshot], keep: Keep, now: datetime) -> dict[str, 
     Of a period a good snapshot, whole and undamaged, stays rather than another; the newest good one
     stays in any case.
     """
-    newest_first = sorted(snapshots, key=lambda one: (one.time, one.file), reverse=True)
-    reasons: dict[str, str] = {}
+    reasons = {one.file: YET_TO_COME for one in snapshots if one.time > now}
+    newest_first = sorted(
+        (one for one in snapshots if one.time <= now),
+        key=lambda one: (one.time, one.file),
+        reverse=True,
+    )
     if keep.within is not None:
         since = now - timedelta(seconds=keep.within)
-        reasons = {one.file: "within" for one in newest_first if one.time >= since}
+        reasons |= {one.file: "within" for one in newest_first if one.time >= since}
     for rule, pattern in PERIODS.items():
         count = getattr(keep, rule)
         if count:
