@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
 import pytest
@@ -112,6 +113,15 @@ def test_an_error_of_the_system(cli: Program) -> None:
     assert result.document["error"]["message"] == "/data/x: No space left on device"
     failing(cli.monkeypatch, OSError("odd"))
     assert "odd" in cli("verify").err
+
+
+def test_a_worker_that_was_ended_is_no_bug(cli: Program) -> None:
+    failing(cli.monkeypatch, BrokenProcessPool("one was terminated abruptly"))
+    result = cli("verify")
+    assert result.code == 4
+    assert "ended from outside" in result.err
+    assert "--jobs 1" in result.err
+    assert "Traceback" not in result.err
 
 
 def test_a_bug_is_no_finding(cli: Program) -> None:

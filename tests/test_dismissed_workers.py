@@ -70,3 +70,37 @@ def test_what_asks_to_stop_is_for_the_program_alone(tmp_path: Path) -> None:
     assert "SIGHUP" in tracker.split()
     # A pool that has lost a worker ends the others by SIGTERM.
     assert (worker, program) == ("SIGINT SIGHUP", "")
+
+
+LOST = """
+import os, signal, time
+from concurrent.futures import wait
+from synthstore.scan import workers
+
+def end():
+    os.kill(os.getpid(), signal.SIGKILL)
+
+if __name__ == "__main__":
+    executor = workers.processes(2)
+    others = list(vars(executor)["_processes"].values())
+    calls = [executor.submit(call, *given) for call, *given in [(time.sleep, 900), (end,)]]
+    # Python's own pool stumbles over what was called off, and then ends nobody.
+    called_off = [executor.submit(time.sleep, 900) for _ in range(6)][-1]
+    called_off.cancel()
+    wait(calls, timeout=60)
+    for other in others:
+        other.join(60)
+    print([type(call.exception()).__name__ for call in calls], [one.exitcode for one in others])
+"""
+
+
+def test_where_one_is_lost_all_are_ended(tmp_path: Path) -> None:
+    (tmp_path / "lost.py").write_text(LOST)
+    done = subprocess.run(
+        [sys.executable, str(tmp_path / "lost.py")],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=300,
+    )
+    assert done.stdout == "['BrokenProcessPool', 'BrokenProcessPool'] [-9, -9]\n"

@@ -80,6 +80,14 @@ def _ours(failure: Exception, call: Call) -> SynthstoreError:
         return _rejected(failure, call)
     if isinstance(failure, OSError):
         return OperationError(_system_text(failure))
+    # Only here: a command that starts no process need not know them.
+    from concurrent.futures import BrokenExecutor  # noqa: PLC0415
+
+    if isinstance(failure, BrokenExecutor):
+        return OperationError(
+            "a worker process was ended from outside, as a system short of memory does",
+            hint="run it again; --jobs 1 does without worker processes",
+        )
     import traceback  # noqa: PLC0415
 
     traceback.print_exception(failure)

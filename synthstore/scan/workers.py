@@ -7,10 +7,11 @@ import os
 import signal
 import site
 import threading
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Iterator, Mapping, Sequence, Sized
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
@@ -32,6 +33,9 @@ _PRELOADED = ["synthstore.scan.shard", "synthstore.layout.detect", "simdjson"]
 
 _ASKING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 """What asks a program to stop."""
+
+_GRACE = 0.5
+"""Seconds in which a pool may cope with the loss of a worker by itself."""
 
 _expected: set[int] = set()
 """The process that began to start the server ahead, as only a command of the program does."""
@@ -115,7 +119,28 @@ def processes(workers: int) -> Executor:
         executor = ProcessPoolExecutor(workers, mp_context=context, initializer=_begin)
         for _ in range(workers):
             executor.submit(usable_cores)
+    pool = vars(executor)
+    parts = dict(pool["_processes"]), pool["_pending_work_items"], pool["_result_queue"]
+    threading.Thread(target=_end_with_any, args=parts, daemon=True).start()
     return executor
+
+
+def _end_with_any(workers: Mapping[int, Any], pending: Sized, results: Any) -> None:
+    """End all workers where one is lost, as to a system that is short of memory.
+
+    Python's own pool may wait for ever then: for the rest of an answer that was begun, or for
+    workers whose answers nobody takes.
+    """
+    from multiprocessing.connection import wait  # noqa: PLC0415
+
+    wait([worker.sentinel for worker in workers.values()])
+    time.sleep(_GRACE)
+    # Where the pool was shut down, or could cope, nothing is asked of them any more.
+    if pending:
+        for worker in workers.values():
+            worker.kill()
+        # The last way in: who waits for an answer sees that none will come.
+        vars(results)["_writer"].close()
 
 
 def _begin() -> None:
