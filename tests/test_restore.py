@@ -7,6 +7,7 @@ import errno
 import os
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from synthstore.backup.choosing import choose
 from synthstore.backup.restore import RestoreOptions, restore
 from synthstore.errors import InterruptedByUserError, OperationError, UsageError
 from synthstore.files import flushing
+from synthstore.render.backups import restore_warnings
 from synthstore.repository.place import LocalPlace
 from synthstore.testing import stores
 from synthstore.testing.spelling import Name
@@ -25,7 +27,7 @@ from synthstore.verify import Look
 from tests.operate import codes, look, take_back
 from tests.program import Program
 from tests.trees import changed, sha_tree
-from tests.vaults import back_up, forget, give_back, place_at, standing
+from tests.vaults import back_up, forget, give_back, opened, place_at, standing
 
 LAYOUTS: tuple[Name, ...] = ("native", "core-4", "core-3")
 
@@ -164,6 +166,18 @@ def test_a_time_means_the_newest_before_it(tmp_path: Path, place: LocalPlace) ->
     report = give_back(tmp_path / "then", place, snapshot=first.time.isoformat())
     assert report.snapshot.id == first.id
     assert give_back(tmp_path / "now", place).snapshot.id == second.id
+
+
+def test_a_snapshot_of_a_clock_that_was_ahead_is_told(
+    cli: Program, tmp_path: Path, place: LocalPlace
+) -> None:
+    built = stores.build("native", tmp_path / "store")
+    back_up(built.root, place)
+    assert "yet to come" not in cli("restore", tmp_path / "one", "--repo", place.where).err
+    (one,) = opened(place).snapshots()
+    ahead = replace(one, time=one.time + timedelta(days=9))
+    blocks = restore_warnings(replace(give_back(tmp_path / "two", place), snapshot=ahead))
+    assert "yet to come" in " ".join(str(block) for block in blocks)
 
 
 def test_an_older_try_that_died_is_in_nobody_s_way(tmp_path: Path, place: LocalPlace) -> None:

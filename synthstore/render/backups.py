@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from synthstore.render.human import SHOWN, some
@@ -122,9 +123,16 @@ def restore_blocks(report: RestoreReport, *, verbose: bool, planned: bool) -> It
 
 
 def restore_warnings(report: RestoreReport) -> Iterator[Block]:
-    """For stderr: a snapshot of a store that had errors, or that may be meant for another store."""
+    """For stderr: a snapshot of a store that had errors, of a wrong clock, or of another store."""
     if not report.snapshot.good:
         yield from _unsound(report)
+    if report.snapshot.time > datetime.fromisoformat(report.started_at):
+        yield Line(
+            f"snapshot {report.snapshot.id} is of a time yet to come, so a clock is wrong, or was:"
+            " what was taken since has an earlier time, and is on the list of 'synthstore snapshots"
+            f" list --repo {path_word(report.repository)}'",
+            "warning",
+        )
     if report.unrelated:
         yield Line(
             f"{report.store} has not one memory of snapshot {report.snapshot.id}, which is called"
