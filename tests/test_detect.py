@@ -196,7 +196,9 @@ def test_no_evidence(folders: tuple[str, ...], tmp_path: Path) -> None:
 
 def test_only_our_own_records(tmp_path: Path) -> None:
     (tmp_path / ".synthstore" / "runs").mkdir(parents=True)
-    assert "records of changes" in (refused(tmp_path).hint or "")
+    hint = refused(tmp_path).hint or ""
+    assert "records of changes" in hint
+    assert "synthstore undo STORE --list" in hint
     (tmp_path / "memories").mkdir()
     assert "records of changes" not in (refused(tmp_path).hint or "")
 

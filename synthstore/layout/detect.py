@@ -34,8 +34,9 @@ _WEIGHT_OF_KEYS = 2
 _POSITIONAL_MAPPING = "id_to_index_mapping.json"
 _HINT = f"check the path, or say what it is with --layout {', '.join(SUPPORTED)}"
 _ONLY_RECORDS_HINT = (
-    "it holds only records of changes: run an import that never came to be once more, or see "
-    "whether a volume is not mounted"
+    "it holds only records of changes: 'synthstore undo STORE --list' shows runs that can be taken "
+    "back, an undo among them; if there are none, run the import that never came to be once more, "
+    "or see whether a volume is not mounted"
 )
 
 
