@@ -15,7 +15,7 @@ import pytest
 from synthstore.backup.check import CheckOptions, check_repository
 from synthstore.backup.prune import prune_repository
 from synthstore.backup.retention import Keep
-from synthstore.errors import LockedError, NotAStoreError, UsageError
+from synthstore.errors import LockedError, NotAStoreError, OperationError, UsageError
 from synthstore.repository.place import LocalPlace, Place
 from synthstore.repository.remote import RemotePlace, place_of
 from synthstore.repository.vault import Repository
@@ -101,6 +101,36 @@ def test_a_lock_whose_owner_died_holds_nobody_up(tmp_path: Path, place: Place) -
 def test_an_empty_bucket_is_no_repository(place: Place) -> None:
     with pytest.raises(NotAStoreError):
         Repository.open(place)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_bucket_that_is_missing_is_named(
+    tmp_path: Path, endpoint: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "nobody")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
+    built = stores.build("native", tmp_path / "store")
+    with pytest.raises(OperationError, match="s3://no-such-bucket/repo: ") as caught:
+        back_up(built.root, place_of("s3://no-such-bucket/repo"))
+    assert "address" in (caught.value.hint or "")
+
+
+def test_an_error_of_the_client_s_own_is_no_bug(monkeypatch: pytest.MonkeyPatch) -> None:
+    class EndpointConnectionError(Exception):
+        pass
+
+    place = place_of("memory://unreachable/repo")
+    assert isinstance(place, RemotePlace)
+
+    def unreachable(*_: object, **__: object) -> bytes:
+        raise EndpointConnectionError("Could not connect to the endpoint")
+
+    monkeypatch.setattr(type(place._system), "cat_file", unreachable)
+    monkeypatch.setattr(type(place._system), "ls", unreachable)
+    for look in (lambda: place.read("config"), lambda: place.names("packs")):
+        with pytest.raises(OperationError, match="memory://unreachable/repo: Could not connect"):
+            look()
 
 
 def test_a_path_is_a_directory_and_nonsense_is_refused(tmp_path: Path) -> None:

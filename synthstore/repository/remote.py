@@ -70,8 +70,12 @@ class RemotePlace:
 
     def write(self, name: str, content: bytes) -> None:
         """Put a whole file there in one request."""
-        with _told(self.where):
-            self._system.pipe_file(f"{self._root}/{name}", content)
+        try:
+            with _told(self.where):
+                self._system.pipe_file(f"{self._root}/{name}", content)
+        except FileNotFoundError as error:
+            # No file needs to be there for that: a bucket is missing.
+            raise _failed(self.where, error) from error
 
     def remove(self, name: str) -> None:
         """Remove a file."""
@@ -165,7 +169,10 @@ def _told(where: str) -> Iterator[None]:
         raise PermissionDeniedError(
             f"{where}: {error}", hint="check what these credentials may do there"
         ) from error
-    except OSError as error:
-        raise OperationError(
-            f"{where}: {error}", hint="check the network, the address and the credentials"
-        ) from error
+    except Exception as error:
+        raise _failed(where, error) from error
+
+
+def _failed(where: str, error: Exception) -> OperationError:
+    hint = "check the network, the address and the credentials"
+    return OperationError(f"{where}: {error}", hint=hint)
