@@ -180,6 +180,21 @@ def test_a_snapshot_of_a_clock_that_was_ahead_is_told(
     assert "yet to come" in " ".join(str(block) for block in blocks)
 
 
+def test_errors_of_what_was_not_restored_are_told(cli: Program, tmp_path: Path) -> None:
+    built = stores.build("native", tmp_path / "store")
+    assert cli("backup", built.root, "--repo", "repo").code == 0
+    one, other = built.memories[:2]
+    built.file(one).unlink()
+    built.overwrite(other, b"{ torn")
+    call = ("restore", built.root, "--repo", "repo", "-y", "--id")
+    done = cli(*call, one)
+    assert done.code == 0
+    assert f"1 error left in what was not restored: 'synthstore repair {built.root}" in done.out
+    built.file(one).unlink()
+    assert cli(*call, other, "--overwrite", "always").code == 0
+    assert "error left" not in cli(*call, one).out
+
+
 def test_an_older_try_that_died_is_in_nobody_s_way(tmp_path: Path, place: LocalPlace) -> None:
     built = stores.build("native", tmp_path / "store")
     back_up(built.root, place)

@@ -10,6 +10,7 @@ from pathlib import Path
 from synthstore.backup.listing import kind_at, list_tree
 from synthstore.backup.merging import Merge, Wanted, merge, wanted_rows
 from synthstore.backup.restoring import Confirm, Job, RestoreReport
+from synthstore.checks.finding import Finding, Severity
 from synthstore.checks.report import Action
 from synthstore.checks.standing import lost_folders
 from synthstore.errors import InterruptedByUserError, OperationError, UsageError
@@ -117,6 +118,7 @@ class _Living:
                 run=result.run,
                 actions=_done(report.actions, frozenset(result.conflicts)),
                 findings=tuple(about),
+                elsewhere=_errors(after.findings) - _errors(about),
                 elapsed_seconds=self.job.clock.elapsed(),
             )
         raise OperationError(
@@ -137,6 +139,10 @@ class _Living:
         return replace(
             report, actions=tuple(outcome.actions), lost=outcome.lost, unrelated=self.unrelated
         )
+
+
+def _errors(findings: Iterable[Finding]) -> int:
+    return sum(one.severity is Severity.ERROR for one in findings)
 
 
 def _open(actions: list[Action]) -> list[Action]:

@@ -62,6 +62,8 @@ class RestoreReport:
     """Files that the repository could not give back, and why."""
     findings: tuple[Finding, ...] = ()
     """What the verification found that the restore is to answer for."""
+    elsewhere: int = 0
+    """Errors of the living store that it found besides, of what was not restored."""
     undamaged: Snapshot | None = None
     """Where its snapshot is tagged damaged or partial: the newest before it that is neither."""
     unrelated: bool = False
