@@ -34,6 +34,8 @@ _PRELOADED = ["synthstore.scan.shard", "synthstore.layout.detect", "simdjson"]
 _ASKING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 """What asks a program to stop."""
 
+_PARTS_OF_A_POOL = ("_processes", "_pending_work_items", "_result_queue")
+
 _GRACE = 0.5
 """Seconds in which a pool may cope with the loss of a worker by itself."""
 
@@ -119,9 +121,10 @@ def processes(workers: int) -> Executor:
         executor = ProcessPoolExecutor(workers, mp_context=context, initializer=_begin)
         for _ in range(workers):
             executor.submit(usable_cores)
-    pool = vars(executor)
-    parts = dict(pool["_processes"]), pool["_pending_work_items"], pool["_result_queue"]
-    threading.Thread(target=_end_with_any, args=parts, daemon=True).start()
+    # Another Python's pool may have none of these, and then copes as it can.
+    parts = [vars(executor).get(name) for name in _PARTS_OF_A_POOL]
+    if None not in parts:
+        threading.Thread(target=_end_with_any, args=parts, daemon=True).start()
     return executor
 
 
@@ -133,11 +136,12 @@ def _end_with_any(workers: Mapping[int, Any], pending: Sized, results: Any) -> N
     """
     from multiprocessing.connection import wait  # noqa: PLC0415
 
-    wait([worker.sentinel for worker in workers.values()])
+    all_of_them = list(workers.values())
+    wait([worker.sentinel for worker in all_of_them])
     time.sleep(_GRACE)
     # Where the pool was shut down, or could cope, nothing is asked of them any more.
     if pending:
-        for worker in workers.values():
+        for worker in all_of_them:
             worker.kill()
         # The last way in: who waits for an answer sees that none will come.
         vars(results)["_writer"].close()
