@@ -195,6 +195,15 @@ def test_errors_of_what_was_not_restored_are_told(cli: Program, tmp_path: Path) 
     assert "error left" not in cli(*call, one).out
 
 
+def test_a_row_that_is_gone_is_told_where_its_file_is_left(cli: Program, tmp_path: Path) -> None:
+    built = stores.build("native", tmp_path / "store")
+    assert cli("backup", built.root, "--repo", "repo").code == 0
+    one = built.memories[0]
+    built.edit_catalog(lambda catalog: catalog["memories"].pop(one))
+    done = cli("restore", built.root, "--repo", "repo", "-y", "--id", one)
+    assert "error left in what was not restored" in done.out or "errors left in" in done.out
+
+
 def test_an_older_try_that_died_is_in_nobody_s_way(tmp_path: Path, place: LocalPlace) -> None:
     built = stores.build("native", tmp_path / "store")
     back_up(built.root, place)

@@ -51,7 +51,7 @@ async def into_store(job: Job, confirm: Confirm) -> RestoreReport:
     job.repository.forget()
     living = _Living(job, root, layout, wanted, unrelated)
     if job.options.dry_run:
-        outcome, _ = await living.plan()
+        outcome, *_ = await living.plan()
         return living.told(outcome)
     async with held(root, wait=job.options.lock_wait, command="restore") as session:
         return await living.under_lock(session, confirm)
@@ -76,12 +76,13 @@ class _Living:
     wanted: list[Wanted]
     unrelated: bool
 
-    async def plan(self) -> tuple[Merge, Known]:
-        """What to do, and what the look before it learned of the files that stay."""
+    async def plan(self) -> tuple[Merge, Known, int]:
+        """What to do, and what the look before it learned: of the files that stay, and errors."""
         job = self.job
         seen = await look(self.root, self.layout, job.look, job.progress)
         # What the rules remember is of the files that stand, and no plan for others wants it.
         inventory, lost = replace(seen.inventory), lost_folders(seen.inventory)
+        errors = _errors(seen.findings)
         del seen
         # There is little to read after this, and to plan takes the most room.
         await asyncio.to_thread(dismiss)
@@ -91,15 +92,15 @@ class _Living:
         if outcome.changes:
             whole = "" if not job.options.ids else "restore all of it, without --id; "
             require_folders(job.target, lost, back=outcome.refs, otherwise=whole)
-        return outcome, Known.of(inventory, outcome.paths)
+        return outcome, Known.of(inventory, outcome.paths), errors
 
     async def under_lock(self, session: Session, confirm: Confirm) -> RestoreReport:
         confirmed = False
         for _ in range(TRIES):
-            outcome, known = await self.plan()
+            outcome, known, errors = await self.plan()
             report = self.told(outcome)
             if not outcome.changes:
-                return report
+                return replace(report, elsewhere=errors)
             if not confirmed and not confirm(report):
                 raise InterruptedByUserError("declined; nothing was changed")
             confirmed = True

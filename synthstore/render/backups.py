@@ -113,15 +113,15 @@ def restore_blocks(report: RestoreReport, *, verbose: bool, planned: bool) -> It
     if planned:
         return
     sound = not (report.findings or report.lost)
+    if report.run is not None and sound:
+        yield Line("verified: rows and vectors fit the restored files", "good")
+    if report.elsewhere:
+        yield Line(
+            f"{counted(report.elsewhere, 'error')} left in what was not restored:"
+            f" 'synthstore repair {path_word(report.store)} --dry-run' shows what mends them",
+            "warning",
+        )
     if report.run is not None:
-        if sound:
-            yield Line("verified: rows and vectors fit the restored files", "good")
-        if report.elsewhere:
-            yield Line(
-                f"{counted(report.elsewhere, 'error')} left in what was not restored:"
-                f" 'synthstore repair {path_word(report.store)} --dry-run' shows what mends them",
-                "warning",
-            )
         yield Line(f"recorded as run {report.run}")
         yield Line(f"synthstore undo {path_word(report.store)} {report.run}", "command")
     elif sound and report.files:
