@@ -129,6 +129,7 @@ _synthstore() {
         "export --jobs") :; return ;;
         "export --config") _synthstore_offer -f; return ;;
         "stats --repo") _synthstore_offer -d; return ;;
+        "stats --name") :; return ;;
         "stats --html") _synthstore_offer -f; return ;;
         "stats --layout") _synthstore_offer -W "native core-4 core-3 core-2 lucidia-1 lucidia-0"; return ;;
         "stats --metrics-file") _synthstore_offer -f; return ;;
@@ -207,7 +208,7 @@ _synthstore() {
             esac ;;
         stats)
             case "$cur" in
-                -*) _synthstore_offer -W "--repo --html --layout --metrics-file --json -q --quiet -v --verbose --redact --no-color --no-progress --lock-wait --jobs --config -h --help" ;;
+                -*) _synthstore_offer -W "--repo --name --html --layout --metrics-file --json -q --quiet -v --verbose --redact --no-color --no-progress --lock-wait --jobs --config -h --help" ;;
                 *) _synthstore_offer -d ;;
             esac ;;
         restore)

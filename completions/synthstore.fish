@@ -190,6 +190,7 @@ complete -c synthstore -n '__fish_seen_subcommand_from export' -l config -r -F -
 complete -c synthstore -n '__fish_seen_subcommand_from export' -s h -l help -d 'Show this message and exit.'
 complete -c synthstore -n '__fish_seen_subcommand_from stats' -a '(__fish_complete_directories (commandline -ct))'
 complete -c synthstore -n '__fish_seen_subcommand_from stats' -l repo -x -a '(__fish_complete_directories (commandline -ct))' -d 'The repository: a path or an fsspec URL; else $SYNTHSTORE_REPOSITORY.'
+complete -c synthstore -n '__fish_seen_subcommand_from stats' -l name -x -d 'The name of the store in the repository; else its directory\'s, the only one there, or the only one that shares memories.'
 complete -c synthstore -n '__fish_seen_subcommand_from stats' -l html -r -F -d 'Write a page too: self-contained, readable by you alone. Its map shows the beginning of each memory, unless --redact is given.'
 complete -c synthstore -n '__fish_seen_subcommand_from stats' -l layout -x -a 'native core-4 core-3 core-2 lucidia-1 lucidia-0' -d 'Settle which layout it is, where the evidence is equal for two.'
 complete -c synthstore -n '__fish_seen_subcommand_from stats' -l metrics-file -r -F -d 'Write a Prometheus textfile, on failure too; - is stdout.'

@@ -211,3 +211,20 @@ def test_a_name_is_of_one_store(cli: Program, mine: stores.Built, repo: Path) ->
     back_up(mine.root, place_at(repo))
     told = cli("verify", mine.root, mine.root, "--repo", repo, "--name", "store")
     assert (told.code, "--name is of one store" in told.err) == (2, True)
+
+
+def test_growth_is_that_of_the_same_snapshots(
+    cli: Program, mine: stores.Built, other: stores.Built, repo: Path, tmp_path: Path
+) -> None:
+    moved = shared(repo, mine, other, tmp_path)
+
+    def growth(root: Path, *options: object) -> list[int]:
+        document = cli("stats", root, "--repo", repo, *options, "--json").document
+        return [mark["memories"] for mark in document["growth"]]
+
+    assert growth(moved) == growth(moved, "--name", "mine") == [6]
+    stranger = stores.build("native", tmp_path / "third", memories=3, seed=17)
+    unsure = cli("stats", stranger.root, "--repo", repo)
+    assert (unsure.code, "--name NAME" in unsure.err) == (2, True)
+    assert growth(stranger.root, "--name", "other") == [6]
+    assert cli("stats", moved, "--repo", repo, "--name", "nobody").code == 2

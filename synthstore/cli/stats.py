@@ -34,6 +34,7 @@ async def stats(
     *,
     store: options.Store = None,
     repo: vault.Repo = None,
+    name: vault.KinName = None,
     html: Annotated[
         str | None,
         typer.Option(
@@ -70,7 +71,7 @@ async def stats(
             root,
             look,
             common.progress,
-            repository=vault.place_if_named(repo),
+            snapshots=vault.newest([repo] if repo else None, name),
             mapped=page is not None,
         )
         if page is not None:

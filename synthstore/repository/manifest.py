@@ -31,7 +31,6 @@ __all__ = [
     "Snapshot",
     "Tree",
     "id_of",
-    "of_store",
     "read_snapshot",
     "read_tree",
     "spell_snapshot",
@@ -135,13 +134,6 @@ def time_of(file: str) -> datetime | None:
     """When a snapshot was taken, by the name of its file alone."""
     found = _NAME.fullmatch(file)
     return datetime.strptime(found[1], _STAMP).replace(tzinfo=UTC) if found else None
-
-
-def of_store(snapshots: Sequence[Snapshot], folder: str) -> tuple[Snapshot, ...]:
-    """Those of the store in a folder of that name, or of the only store that there is."""
-    names = {one.name for one in snapshots}
-    name = folder if folder in names or len(names) != 1 else names.pop()
-    return tuple(one for one in snapshots if one.name == name)
 
 
 def spell_snapshot(snapshot: Snapshot) -> tuple[str, bytes]:

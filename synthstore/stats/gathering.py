@@ -11,9 +11,9 @@ from pathlib import Path
 from synthstore.model.facts import IndexFacts
 from synthstore.model.ids import Kind
 from synthstore.progress import Progress
-from synthstore.repository.manifest import Snapshot, of_store
-from synthstore.repository.place import Place
+from synthstore.repository.manifest import Snapshot
 from synthstore.repository.vault import Repository
+from synthstore.rot import Newest
 from synthstore.scan.inventory import Inventory
 from synthstore.stats.atlas import NOWHERE, Atlas, atlas
 from synthstore.stats.distributions import distributions
@@ -38,26 +38,33 @@ async def stats(
     options: LookOptions,
     progress: Progress | None = None,
     *,
-    repository: Place | None = None,
+    snapshots: Newest | None = None,
     mapped: bool = False,
 ) -> Portrait:
     """The statistics of the store at ``store``, with ``mapped`` the map of its memories too.
 
-    Raises NotAStoreError, NewerFormatError or PermissionDeniedError where it cannot look, at the
-    store or at the ``repository``.
+    Its growth is that of its ``snapshots``. Raises NotAStoreError, NewerFormatError or
+    PermissionDeniedError where it cannot look, at the store or at a repository, and UsageError
+    where it cannot be told which snapshots are of this store.
     """
-    marks: tuple[Mark, ...] = ()
-    whole = True
-    if repository is not None:
-        marks, whole = await asyncio.to_thread(_marks, store, repository)
+    # A repository that is none is said before the store is read.
+    opened = None if snapshots is None else await asyncio.to_thread(_opened, snapshots)
     seen = await examine("stats", store, options, progress)
-    if not whole:
-        seen = replace(seen, report=replace(seen.report, complete=False))
-    return await asyncio.to_thread(_portrait, seen, repository, marks, mapped=mapped)
+    marks: tuple[Mark, ...] = ()
+    if snapshots is not None and opened is not None:
+        marks = await asyncio.to_thread(_marks, snapshots, opened, seen)
+        complete = seen.report.complete and not snapshots.unread
+        seen = replace(seen, report=replace(seen.report, complete=complete))
+    return await asyncio.to_thread(_portrait, seen, opened, marks, mapped=mapped)
+
+
+def _opened(snapshots: Newest) -> Repository:
+    (place,) = snapshots.places
+    return Repository.open(place)
 
 
 def _portrait(
-    seen: Examined, repository: Place | None, marks: tuple[Mark, ...], *, mapped: bool
+    seen: Examined, repository: Repository | None, marks: tuple[Mark, ...], *, mapped: bool
 ) -> Portrait:
     inventory = seen.inventory
     told = StatsReport(
@@ -68,7 +75,7 @@ def _portrait(
         parts=tuple(_parts(inventory)),
         heaps=heaps(seen.root),
         twins=twins(seen.root, inventory),
-        repository=None if repository is None else repository.where,
+        repository=None if repository is None else repository.place.where,
         marks=marks,
     )
     return Portrait(told, atlas(seen) if mapped else NOWHERE)
@@ -102,12 +109,8 @@ def _kind_of(index: IndexFacts) -> str:
     return f"{index.description}, {index.metric}, {index.dim} dimensions"
 
 
-def _marks(store: Path, place: Place) -> tuple[tuple[Mark, ...], bool]:
-    """The marks of a store, and whether every snapshot could be read."""
-    repository = Repository.open(place)
-    snapshots = of_store(repository.snapshots(), store.resolve().name)
-    marks = map(_mark, sorted(snapshots, key=lambda one: (one.time, one.file)))
-    return tuple(marks), not repository.unread
+def _marks(snapshots: Newest, repository: Repository, seen: Examined) -> tuple[Mark, ...]:
+    return tuple(map(_mark, snapshots.snapshots(repository, seen.root, seen.inventory)))
 
 
 def _mark(snapshot: Snapshot) -> Mark:
