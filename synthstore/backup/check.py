@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from synthstore.backup.choosing import sound_before
 from synthstore.backup.listing import kind_at, layout_of
-from synthstore.backup.report import CheckReport, LostEntity
+from synthstore.backup.report import CheckReport, LostEntity, Unsound
 from synthstore.errors import OperationError
 from synthstore.progress import Progress, SilentProgress
 from synthstore.repository.config import require_known
@@ -69,6 +70,7 @@ def check_repository(
         problems=tuple(checker.problems),
         lost=tuple(checker.lost),
         stale=tuple(_stale(checker.snapshots, options.max_age)),
+        unsound=tuple(_unsound(checker.snapshots)),
         started_at=clock.started_at,
         elapsed_seconds=clock.elapsed(),
     )
@@ -93,6 +95,13 @@ def _stale(snapshots: tuple[Snapshot, ...], max_age: float | None) -> Iterator[s
             newest = max((time for time in taken if time <= now), default=max(taken))
             ahead = ", which is yet to come" if newest > now else ""
             yield f"{name}: the newest snapshot is of {newest:%Y-%m-%dT%H:%M:%SZ}{ahead}"
+
+
+def _unsound(snapshots: tuple[Snapshot, ...]) -> Iterator[Unsound]:
+    newest = {one.name: one for one in snapshots}
+    for _, snapshot in sorted(newest.items()):
+        if not snapshot.good:
+            yield Unsound(snapshot, sound_before(snapshots, snapshot))
 
 
 class _Checker:

@@ -30,6 +30,15 @@ class LostEntity:
     """Whether no newer snapshot of that name lacks it: the store may have it still."""
 
 
+@dataclass(frozen=True, slots=True)
+class Unsound:
+    """The newest snapshot of a name, where it is tagged damaged or partial."""
+
+    snapshot: Snapshot
+    undamaged: Snapshot | None
+    """The newest before it that is neither."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckReport:
     """What a look at a repository found."""
@@ -47,6 +56,8 @@ class CheckReport:
     lost: tuple[LostEntity, ...]
     stale: tuple[str, ...] = ()
     """Names whose newest snapshot is older than was asked for."""
+    unsound: tuple[Unsound, ...] = ()
+    """Newest snapshots of stores that were not whole: of the repository that is no damage."""
     started_at: str
     elapsed_seconds: float
 

@@ -150,7 +150,7 @@ async def _check(
     from synthstore.backup.check import CheckOptions  # noqa: PLC0415
     from synthstore.backup.drill import check, drill_folder  # noqa: PLC0415
     from synthstore.render.backup_documents import check_document  # noqa: PLC0415
-    from synthstore.render.backups import check_blocks  # noqa: PLC0415
+    from synthstore.render.backups import check_blocks, check_warnings  # noqa: PLC0415
 
     wanted = CheckOptions(
         name=name,
@@ -162,6 +162,7 @@ async def _check(
     report = await check(place, wanted, common.progress)
     shown, screen = common.shown(report), common.screen
     common.progress.clear()
+    screen.errors(check_warnings(shown))
     if screen.json:
         screen.document(check_document(shown))
     else:

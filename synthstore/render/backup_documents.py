@@ -39,6 +39,10 @@ def snapshot_member(snapshot: Snapshot) -> Document:
     }
 
 
+def _member(snapshot: Snapshot | None) -> Document | None:
+    return None if snapshot is None else snapshot_member(snapshot)
+
+
 def backup_document(report: BackupReport) -> Document:
     """``synthstore/backup/1``."""
     return _head("backup") | {
@@ -72,7 +76,7 @@ def restore_document(report: RestoreReport) -> Document:
         "into": report.into,
         "files": report.files,
         "bytes": report.bytes,
-        "undamaged": None if report.undamaged is None else snapshot_member(report.undamaged),
+        "undamaged": _member(report.undamaged),
         "unrelated": report.unrelated,
         "run": report.run,
         "actions": [action_document(action) for action in report.actions],
@@ -134,6 +138,10 @@ def _checked(report: CheckReport) -> Document:
         "problems": list(report.problems),
         "lost": [{"code": "K001", **asdict(one)} for one in report.lost],
         "stale": list(report.stale),
+        "unsound": [
+            {"snapshot": snapshot_member(one.snapshot), "undamaged": _member(one.undamaged)}
+            for one in report.unsound
+        ],
         "started_at": report.started_at,
         "elapsed_seconds": report.elapsed_seconds,
     }

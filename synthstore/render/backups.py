@@ -131,7 +131,10 @@ def restore_blocks(report: RestoreReport, *, verbose: bool, planned: bool) -> It
 def restore_warnings(report: RestoreReport) -> Iterator[Block]:
     """For stderr: a snapshot of a store that had errors, of a wrong clock, or of another store."""
     if not report.snapshot.good:
-        yield from _unsound(report)
+        made = report.into == "new directory" and not report.dry_run
+        sound = report.undamaged
+        target = f"{report.store}-{sound.id}" if made and sound is not None else report.store
+        yield from _unsound(report.snapshot, sound, report.repository, target)
     if report.snapshot.time > datetime.fromisoformat(report.started_at):
         yield Line(
             f"snapshot {report.snapshot.id} is of a time yet to come, so a clock is wrong, or was:"
@@ -147,11 +150,20 @@ def restore_warnings(report: RestoreReport) -> Iterator[Block]:
         )
 
 
-def _unsound(report: RestoreReport) -> Iterator[Block]:
+def check_warnings(report: CheckReport) -> Iterator[Block]:
+    """For stderr: the newest snapshots of stores that were not whole."""
+    for one in report.unsound:
+        sound = one.undamaged
+        target = f"restored-{sound.id}" if sound is not None else ""
+        yield from _unsound(one.snapshot, sound, report.repository, target)
+
+
+def _unsound(
+    one: Snapshot, sound: Snapshot | None, repository: str, target: str
+) -> Iterator[Block]:
     """That a snapshot is not of a whole store, and how to have the newest one that is."""
     from synthstore.backup.restoring import by_id  # noqa: PLC0415 - a list needs none of that
 
-    one, sound = report.snapshot, report.undamaged
     what = "its source had errors" if one.damaged else "it lacks what could not be read"
     codes = ", ".join(f"{code} {number(n)}" for code, n in one.findings.items())
     yield Line(
@@ -161,13 +173,11 @@ def _unsound(report: RestoreReport) -> Iterator[Block]:
         "warning",
     )
     if sound is not None:
-        made = report.into == "new directory" and not report.dry_run
-        target = f"{report.store}-{sound.id}" if made else report.store
         yield Line(
             f"the newest undamaged one is {sound.id} of {sound.time.strftime(_TIME)} UTC,"
             f" {counted(sound.memories, 'memory', 'memories')}:"
         )
-        yield Line(by_id(target, report.repository, sound.id), "command")
+        yield Line(by_id(target, repository, sound.id), "command")
 
 
 def snapshots_blocks(repository: str, snapshots: Sequence[Snapshot]) -> Iterator[Block]:
@@ -231,7 +241,8 @@ def check_blocks(report: CheckReport, *, verbose: bool, quiet: bool) -> Iterator
     yield from some("too old: ", report.stale, "error", verbose=verbose)
     if report.clean and not quiet:
         drilled = f"; restored and verified: {', '.join(report.drilled)}" if report.drilled else ""
-        yield Line(f"no damage{drilled}", "good")
+        where = " in the repository itself" if report.unsound else ""
+        yield Line(f"no damage{where}{drilled}", "good")
     elif report.lost:
         yield from _after_loss(report.repository, report.lost)
 
