@@ -11,7 +11,7 @@ import numpy as np
 
 from synthstore.model.columns import each_of
 from synthstore.repository.file_rows import FileRows
-from synthstore.repository.manifest import Snapshot
+from synthstore.repository.manifest import Snapshot, time_of
 from synthstore.repository.naming import file_name, kin, of_name, several
 from synthstore.repository.path_column import PathColumn
 from synthstore.repository.place import Place
@@ -42,7 +42,7 @@ class Newest:
         self._kin: dict[str, str] = {}
         """By repository, the name that only the memories in its snapshots tell."""
         self.unread = False
-        """Whether there was a snapshot that could not be read."""
+        """Whether a snapshot could not be read that may be one of those that were asked for."""
 
     def gainsaid(self, root: Path, inventory: Inventory) -> Mapping[str, Gainsaid]:
         """The entity files whose bytes are not those of a snapshot under the same size and time.
@@ -74,8 +74,14 @@ class Newest:
         By the name that was given, else its folder's, else the only one there, else the only one
         whose newest snapshot has a memory of it; raises UsageError where none of these tells.
         """
-        every = repository.snapshots()
+        found = self._found(repository, root, inventory)
         self.unread = self.unread or bool(repository.unread)
+        return found
+
+    def _found(
+        self, repository: Repository, root: Path, inventory: Inventory
+    ) -> Sequence[Snapshot]:
+        every = repository.snapshots()
         names = {one.name for one in every}
         if self._name is not None or root.name in names:
             return of_name(every, self._name or root.name)
@@ -108,9 +114,19 @@ class Newest:
         """The newest in each repository."""
         for place in self.places:
             repository = Repository.open(place)
-            for snapshot in self.snapshots(repository, root, inventory)[-1:]:
+            newest = self._found(repository, root, inventory)[-1:]
+            missed = (file for file in repository.unread if _may_follow(file, newest))
+            self.unread = self.unread or any(missed)
+            for snapshot in newest:
                 with suppress(*([LostObjectError] if self._despite_losses else [])):
                     yield snapshot, FileRows.of(repository.tree(snapshot).files).ascending
+
+
+def _may_follow(file: str, newest: Sequence[Snapshot]) -> bool:
+    """Whether a snapshot of that file, whosever it is, may be newer than the ``newest``."""
+    time = time_of(file)
+    stamps = (time_of(one.file) for one in newest)
+    return time is None or not any(stamp is not None and time < stamp for stamp in stamps)
 
 
 def _memories(inventory: Inventory) -> Iterator[str]:

@@ -63,6 +63,33 @@ def test_it_is_told_and_what_was_done_is_partial(
     assert f"set it aside: mv {file} {repo}/{file.name}.lost" in told.err
 
 
+@pytest.mark.parametrize("name", ["store", "another"])
+def test_an_older_one_keeps_nothing_from_being_held_against_the_newest(
+    name: str, cli: Program, built: Built, tmp_path: Path
+) -> None:
+    repo, place = tmp_path / "repo", place_at(tmp_path / "repo")
+    back_up(built.root, place, name=name)
+    file = newest(repo)
+    back_up(built.root, place, name="store")
+    file.write_bytes(b"x")
+    told = f"snapshot {identity(file)} of "
+    for call in (("verify",), ("repair", "--yes")):
+        looked = cli(*call, built.root, "--repo", repo)
+        assert (looked.code, looked.err.count(told)) == (0, 1)
+        assert "may be of any store; put a good copy of the file there" in looked.err
+    assert cli("stats", built.root, "--repo", repo).code == 3, "it may be one of the growth"
+    built.file(built.memories[0]).unlink()
+    assert cli("repair", built.root, "--yes", "--repo", repo).code == 3, "it may have a copy"
+
+
+def test_a_newer_one_may_be_of_this_store(cli: Program, built: Built, tmp_path: Path) -> None:
+    repo, place = tmp_path / "repo", place_at(tmp_path / "repo")
+    back_up(built.root, place, name="store")
+    back_up(built.root, place, name="another")
+    newest(repo).write_bytes(b"x")
+    assert cli("verify", built.root, "--repo", repo).code == 3
+
+
 def test_to_set_it_aside_is_all_that_it_takes(
     cli: Program, built: Built, repo: Path, tmp_path: Path
 ) -> None:

@@ -39,7 +39,8 @@ def moment(time: datetime) -> str:
 def told(place: Place, file: str, why: str) -> str:
     """The same, and what to do."""
     remedy = "update synthstore" if why == NEWER else _unless_copied(place, file)
-    return f"{named(place, file, why)}; {remedy}"
+    # What it says of itself is not to be believed, its name neither.
+    return f"{named(place, file, why)}, and may be of any store; {remedy}"
 
 
 def unlisted(place: Place, snapshot: Snapshot, why: str) -> str:
