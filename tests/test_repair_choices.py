@@ -28,6 +28,7 @@ from synthstore.store.session import Session
 from synthstore.testing import harm
 from synthstore.testing.damages import acts
 from synthstore.testing.damages.catalog import count_wrongly
+from synthstore.testing.damages.contents import forget_wholly
 from synthstore.testing.damages.misplaced import move_astray
 from synthstore.testing.damages.structure import nest
 from synthstore.testing.damages.vectors import add_orphan, drop_vector, other_dimension
@@ -72,6 +73,40 @@ def test_select_by_prefix_mends_vectors_and_leaves_the_catalog(built: Built) -> 
     assert not any(code.startswith("V") for code in codes(report))
     assert {"M002", "M003"} <= codes(report).keys()
     assert built.catalog.read_bytes() == catalog
+
+
+@pytest.mark.parametrize(
+    ("odd", "why"),
+    [
+        ("-rf", "no file is given to its id, which begins with '-'"),
+        ("a/b", "no file is given to its id, which holds a path separator"),
+        ("x" * 201, "no file is given to its id, which is 201 bytes long; 1 to 200 are allowed"),
+    ],
+)
+def test_no_member_of_an_id_that_is_not_allowed_gets_a_file(
+    odd: str, why: str, tmp_path: Path
+) -> None:
+    built = build("core-4", tmp_path / "store")
+    built.edit(
+        built.assemblies[0], lambda doc: doc["memories"].append({**doc["memories"][0], "id": odd})
+    )
+    before = sha_tree(built.root)
+    (finding,) = look(built.root).findings
+    assert (finding.code, finding.repair) == ("A020", f"left: {why}")
+    report = do(built.root, RepairOptions(select=("A020",)))
+    assert (report.actions, codes(report)) == ((), {"A020": 1})
+    assert sha_tree(built.root) == before
+
+
+def test_a_member_whose_place_is_taken_is_left(tmp_path: Path) -> None:
+    built = build("core-4", tmp_path / "store")
+    first, second = built.memories[:2]
+    forget_wholly(built, first)
+    built.file(second).rename(built.file(first))
+    (finding,) = (one for one in look(built.root).findings if one.code == "A020")
+    assert finding.repair == "left: something else stands in the place of its file"
+    report = do(built.root, RepairOptions(select=("A020",)))
+    assert not any(action.kind == "recover-file" for action in report.actions)
 
 
 def test_ignore_leaves_the_codes_named(built: Built) -> None:

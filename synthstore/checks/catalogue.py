@@ -195,7 +195,7 @@ _ASSEMBLIES = (
         "dangling-member",
         _WARNING,
         "member that does not exist",
-        "left, unless --select A020 recovers it from the embedded copy",
+        "left, unless --select A020 recovers it from the embedded copy, if its id is allowed",
     ),
     Entry(
         "A021", "composite-differs", _INFO, "composite embedding is not its members' mean", "left"

@@ -16,7 +16,7 @@ from synthstore.checks.pairing import pairs_of
 from synthstore.checks.standing import standing
 from synthstore.model.columns import column_of, equal_to, some_of
 from synthstore.model.facts import EntityFile, FileStatus, Record
-from synthstore.model.ids import EntityRef
+from synthstore.model.ids import EntityRef, id_problem
 from synthstore.scan.inventory import EmbeddingTable, Inventory
 
 
@@ -48,8 +48,7 @@ def members_dangling(inventory: Inventory) -> Iterator[Finding]:
     for ref, file, record, member in _dangling(inventory):
         copied = member in record.embedded
         copies = "it holds a copy of it" if copied else "nothing here holds a copy of it"
-        blocked = inventory.layout.path_for(EntityRef("memory", member)) in inventory.irregular
-        why = "something else stands in the place of its file" if blocked else copies
+        homeless = _homeless(inventory, EntityRef("memory", member))
         yield finding(
             "A020",
             ref,
@@ -61,8 +60,20 @@ def members_dangling(inventory: Inventory) -> Iterator[Finding]:
                 "row": False,
                 "deleted": EntityRef("memory", member) in inventory.deleted,
             },
-            repair=None if copied and not blocked else f"left: {why}",
+            repair=None if copied and homeless is None else f"left: {homeless or copies}",
         )
+
+
+def _homeless(inventory: Inventory, ref: EntityRef) -> str | None:
+    """Why no file could be given to an entity that has none; None if one could."""
+    layout = inventory.layout
+    problem = id_problem(ref.id, kind=ref.kind, native=layout.name == "native")
+    if problem is not None:
+        return f"no file is given to its id, which {problem}"
+    path = layout.path_for(ref)
+    other = inventory.by_path.get(path)
+    taken = path in inventory.irregular or (other is not None and other.ref not in (None, ref))
+    return "something else stands in the place of its file" if taken else None
 
 
 def _dangling(inventory: Inventory) -> Iterator[tuple[EntityRef, EntityFile, Record, str]]:

@@ -304,8 +304,8 @@ class _Mender:
             ):
                 continue
             found = self._best(ref)
-            path = self.layout.path_for(ref)
-            if found is not None and self._free(path):
+            path = self._new_home(ref)
+            if found is not None and path is not None:
                 self._place(ref, path, found[0], "an assembly names it as a member")
 
     def _leftovers(self) -> None:
