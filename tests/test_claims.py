@@ -146,7 +146,7 @@ def test_none_are_read_in_an_unknown_layout(repository: Repository, tmp_path: Pa
 def test_many_entities_have_the_texts_of_their_rows(
     repository: Repository, layout: Layout, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(laying, "SHARING_PAYS_FROM", 1)
+    monkeypatch.setattr(laying, "MANY", 1)
     monkeypatch.setattr(laying, "SHARD", 4)
     tree = repository.tree(repository.snapshots()[-1])
     with ThreadPoolExecutor(1) as executor:

@@ -32,8 +32,8 @@ COUNT = BLOCK // (4 * DIM) + 100
 
 @pytest.fixture(autouse=True)
 def few_are_many(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(flat_index, "PAYS_FROM", 0)
-    monkeypatch.setattr(scanner, "SHARING_PAYS_FROM", 0)
+    monkeypatch.setattr(flat_index, "MANY", 0)
+    monkeypatch.setattr(scanner, "MANY", 0)
 
 
 @pytest.fixture
@@ -154,7 +154,7 @@ def test_the_findings_are_the_same(
     next(one for one in DAMAGES if one.name == damage).apply(built)
     found = asyncio.run(scan(built.root, recognise(built.root), ScanOptions(jobs=1)))
     assert isinstance(found.index.vectors, ChosenRows)
-    monkeypatch.setattr(scanner, "SHARING_PAYS_FROM", COUNT)
+    monkeypatch.setattr(scanner, "MANY", COUNT)
     plain = asyncio.run(scan(built.root, recognise(built.root), ScanOptions(jobs=1)))
     assert isinstance(plain.index.vectors, np.ndarray)
     assert check(found) == check(plain) != ()

@@ -36,7 +36,7 @@ SPELLINGS: dict[str, Callable[[Any], bytes]] = {
 @pytest.fixture(autouse=True)
 def three_are_many(monkeypatch: pytest.MonkeyPatch) -> None:
     for module in (mapping, mapping_file):
-        monkeypatch.setattr(module, "LONG", 3)
+        monkeypatch.setattr(module, "MANY", 3)
     monkeypatch.setattr(mapping_file, "_AT_ONCE", 2)
 
 

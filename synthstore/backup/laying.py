@@ -20,6 +20,7 @@ from synthstore.files.arena import Arena, Shelf, open_arena
 from synthstore.files.durable import fsync_dir, make_dirs, remove, remove_tree, replace
 from synthstore.files.flushing import Flush
 from synthstore.files.folders import dress_folder
+from synthstore.files.memory import MANY
 from synthstore.files.space import require_room
 from synthstore.layout.base import Layout
 from synthstore.model.columns import FileTable, each_of
@@ -33,7 +34,7 @@ from synthstore.scan.known import NOTHING, Known
 from synthstore.scan.pool import SHARD, as_done, call_off
 from synthstore.scan.shard import ShardFacts
 from synthstore.scan.tables import join_tables
-from synthstore.scan.thresholds import SETTLED_NS, SHARING_PAYS_FROM
+from synthstore.scan.thresholds import SETTLED_NS
 
 _PRIVATE = 0o700
 
@@ -182,7 +183,7 @@ class _Laying:
             dress_folder(laid.aside / row.path, row.mode, row.mtime_ns, sync=sync)
 
     def _claiming(self) -> Claiming:
-        many = len(self._files) >= SHARING_PAYS_FROM
+        many = len(self._files) >= MANY
         return Claiming(self._laid.aside, self._layout, self._alone, many=many)
 
     def _write(

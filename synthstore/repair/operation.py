@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from synthstore.checks.finding import Finding, Severity
 from synthstore.checks.report import Action, RepairReport
 from synthstore.errors import InterruptedByUserError, OperationError, RefusedError
-from synthstore.files.memory import give_back
+from synthstore.files.memory import MANY, give_back
 from synthstore.layout.base import Layout, Place
 from synthstore.model.facts import CatalogFacts
 from synthstore.progress import Progress, SilentProgress
@@ -23,7 +23,6 @@ from synthstore.repair.refusals import require_open
 from synthstore.repair.sources import Source
 from synthstore.repair.wishes import Wishes
 from synthstore.scan.known import Known
-from synthstore.scan.thresholds import SHARING_PAYS_FROM
 from synthstore.shell import path_word
 from synthstore.store.backups import DEFAULT_COPIES, Copies, keep_own_copy
 from synthstore.store.evidence import recognise
@@ -207,7 +206,7 @@ async def _under_lock(
             continue
         done = replace(planned, changes=(), actions=_done(planned.actions, result.conflicts))
         del planned
-        if len(known) >= SHARING_PAYS_FROM:
+        if len(known) >= MANY:
             await asyncio.to_thread(give_back)
         after = await look(job.root, job.layout, job.look, progress, known)
         return _report(job, after, done, before=before, run=result.run, recovered=recovered)

@@ -16,7 +16,7 @@ from synthstore.checks.standing import standing
 from synthstore.errors import SynthstoreError
 from synthstore.files.durable import hash_file
 from synthstore.files.jsonio import Style, parse, style_of
-from synthstore.files.memory import give_back
+from synthstore.files.memory import MANY, give_back
 from synthstore.files.pieces import Original, OtherBytes
 from synthstore.files.proving import original_of
 from synthstore.files.walk import read_file
@@ -29,7 +29,6 @@ from synthstore.repair.state import Basis
 from synthstore.repair.target import aim, hurt_paths, needs
 from synthstore.repair.wishes import Wishes
 from synthstore.scan.inventory import Inventory
-from synthstore.scan.thresholds import SHARING_PAYS_FROM
 from synthstore.store.catalog import index_backups
 from synthstore.store.part_file import open_file
 from synthstore.store.runs import Change, FilesChanged
@@ -68,7 +67,7 @@ class Planned:
 
 def plan_repair(root: Path, inventory: Inventory, task: Task) -> Planned:
     """Plan what leads from ``inventory`` to the state that should be."""
-    many = len(inventory.files) >= SHARING_PAYS_FROM
+    many = len(inventory.files) >= MANY
     if many:
         # What the rules needed for a moment makes room for the target.
         give_back()

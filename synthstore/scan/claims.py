@@ -7,12 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from synthstore.files.memory import MANY
 from synthstore.files.walk import look
 from synthstore.layout.base import Layout
 from synthstore.model.catalog import column
 from synthstore.model.entries import Entries
 from synthstore.model.facts import CatalogFacts, IndexFacts, MappingFacts, PartStatus
-from synthstore.scan.thresholds import SETTLED_NS, SHARING_PAYS_FROM
+from synthstore.scan.thresholds import SETTLED_NS
 from synthstore.store.catalog import read_catalog
 from synthstore.store.flat_index import Twins
 from synthstore.store.vectors import read_index, read_mapping
@@ -67,7 +68,7 @@ def read_index_of(
 def _share_names(catalog: CatalogFacts, mappings: Sequence[MappingFacts]) -> None:
     """Let mappings hold the very ids of the rows: of few they are not worth the time."""
     rows = () if catalog.catalog is None else catalog.catalog.rows
-    if len(rows) >= SHARING_PAYS_FROM:
+    if len(rows) >= MANY:
         for mapping in mappings:
             if isinstance(mapping.entries, Entries):
                 mapping.entries.share(column(rows, "id"))

@@ -11,13 +11,13 @@ from functools import partial
 from pathlib import Path
 
 from synthstore.files.arena import Arena, Shelf
+from synthstore.files.memory import MANY
 from synthstore.layout.base import Layout
 from synthstore.model.catalog import Row
 from synthstore.progress import Progress
 from synthstore.scan.known import Shared
 from synthstore.scan.pool import shards
 from synthstore.scan.shard import Candidate, Caps, ShardFacts, read_shard
-from synthstore.scan.thresholds import SHARING_PAYS_FROM
 
 Rows = Callable[[], Awaitable[Sequence[Row]]]
 """Gives the catalog's rows as soon as they are read."""
@@ -38,7 +38,7 @@ class Reading:
     async def read(self, candidates: list[Candidate], progress: Progress) -> list[ShardFacts]:
         """Read the ``candidates``, which are taken out of the list and let go shard by shard."""
         progress.start("reading", len(candidates))
-        share = len(candidates) >= SHARING_PAYS_FROM
+        share = len(candidates) >= MANY
         waiting = deque(shards(candidates))
         candidates.clear()
         shelves = list(_shelves(waiting, self.arena))
@@ -62,7 +62,7 @@ class Reading:
 
     async def known(self, facts: ShardFacts) -> ShardFacts:
         """Facts of an earlier look, which have the texts of rows that are read anew."""
-        share = len(facts.files) >= SHARING_PAYS_FROM
+        share = len(facts.files) >= MANY
         return await self._with_shared_texts(facts) if share else facts
 
     async def _with_shared_texts(self, facts: ShardFacts) -> ShardFacts:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from synthstore.files.arena import Arena, open_arena
-from synthstore.files.memory import give_back
+from synthstore.files.memory import MANY, give_back
 from synthstore.files.walk import look, stat_columns, statuses
 from synthstore.layout.base import Layout
 from synthstore.model.catalog import Row
@@ -40,7 +40,6 @@ from synthstore.scan.reading import Reading
 from synthstore.scan.shard import DEFAULT_CAPS, Candidate, Caps, ShardFacts
 from synthstore.scan.strangers import part_strangers
 from synthstore.scan.tables import join_tables
-from synthstore.scan.thresholds import SHARING_PAYS_FROM
 from synthstore.store.changes import read_log
 from synthstore.store.flat_index import Twins
 from synthstore.store.history import unfinished_runs
@@ -113,7 +112,7 @@ async def scan(
     facts, tables, parts = await _read(root, layout, options, todo, progress)
     files = merged([*(shard.files for shard in facts), unread])
     facts.clear()
-    if len(files) >= SHARING_PAYS_FROM:
+    if len(files) >= MANY:
         give_back()
     entities, strangers = part_strangers(layout, parts.claims.catalog, files)
     # Read last: a file that was seen was announced before it was written.
@@ -144,7 +143,7 @@ async def _read(
 ) -> tuple[list[ShardFacts], dict[int, EmbeddingTable], _Parts]:
     """The entities, by workers, and the store's parts meanwhile."""
     # Vectors that are embeddings take no room, if these are there first: of many that counts.
-    beside = options.quick or len(todo.read) < SHARING_PAYS_FROM
+    beside = options.quick or len(todo.read) < MANY
     with ExitStack() as stack:
         executor = stack.enter_context(executor_for(len(todo.read), options.jobs, options.cluster))
         shared = stack.enter_context(_arena_for(executor, options))

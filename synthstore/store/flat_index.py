@@ -15,10 +15,11 @@ from typing import BinaryIO, Final, NamedTuple
 
 import numpy as np
 
+from synthstore.files.memory import MANY
 from synthstore.model.chosen import Vectors
 from synthstore.model.embedding import FloatMatrix, IdArray
 from synthstore.store.flat_source import BLOCK, FlatDamageError, Source
-from synthstore.store.known_rows import PAYS_FROM, known_rows
+from synthstore.store.known_rows import known_rows
 
 HEAD_BYTES: Final = 82
 """As many bytes from the start of a file as ``measure`` may need."""
@@ -208,7 +209,7 @@ def _of_twin(source: Source, shape: FlatShape, twin: FloatMatrix | None) -> Vect
     """The vectors as those of the twin; None if they are not, though some of them are taken."""
     if twin is None:
         return None
-    if shape.ntotal >= PAYS_FROM:
+    if shape.ntotal >= MANY:
         return known_rows(source, shape.ntotal, twin)
     return twin if len(twin) == shape.ntotal and source.gives(twin) else None
 

@@ -16,9 +16,6 @@ from synthstore.model.chosen import ChosenRows, Order, Vectors
 from synthstore.model.embedding import FloatMatrix, bits
 from synthstore.store.flat_source import BLOCK, Source
 
-PAYS_FROM: Final = 100_000
-"""Vectors for which the room counts; of fewer, the time to look for them does."""
-
 _MOST_OTHERS: Final = 1 / 8
 """The share of vectors that are no rows of it beyond which all are better read as they are."""
 

@@ -12,6 +12,7 @@ from typing import Final, Literal, cast
 
 from synthstore.errors import OperationError
 from synthstore.files.jsonio import ParseFailure, Style, dump, parse, style_of
+from synthstore.files.memory import MANY
 from synthstore.files.walk import read_file
 from synthstore.layout.base import Layout
 from synthstore.layout.native import Native
@@ -25,9 +26,6 @@ STYLES: Mapping[MappingStyle, Style] = {
     "native": Style("orjson", 2),
 }
 """How each writes a mapping of its own."""
-
-LONG: Final = 100_000
-"""Entries from which on a file's bytes take more room than is worth keeping."""
 
 _HEAD: Final = 1 << 12
 _LARGEST: Final = 2**63 - 1
@@ -65,7 +63,8 @@ def _understand(path: str, raw: bytes, stat: Stat) -> MappingFacts:
     if bad and not entries:
         return replace(found, problem="none of its values is a number that an index could hold")
     columns = Entries(entries)
-    if len(columns) >= LONG and not (bad or parsed.rigid or parsed.encoding):
+    # The bytes of a long one take more room than is worth keeping.
+    if len(columns) >= MANY and not (bad or parsed.rigid or parsed.encoding):
         looks = Spelling(raw[:_HEAD], raw.endswith(b"\n"), raw.isascii(), columns)
         found = replace(found, raw=None, looks=looks)
     return replace(

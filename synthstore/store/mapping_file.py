@@ -9,11 +9,12 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from typing import BinaryIO, Final
 
+from synthstore.files.memory import MANY
 from synthstore.files.pieces import OnlyWhole
 from synthstore.files.spelling import Looks, Style, by_orjson, dump, first_proven
 from synthstore.model.entries import Entries
 from synthstore.model.facts import MappingFacts
-from synthstore.store.mapping import LONG, STYLES, MappingStyle, mapping_content
+from synthstore.store.mapping import STYLES, MappingStyle, mapping_content
 
 _AT_ONCE: Final = 10_000
 
@@ -52,7 +53,7 @@ def _style(like: MappingFacts) -> Style:
 
 
 def _spelt(entries: Mapping[str, int], style: Style) -> bytes | MappingContent:
-    if len(entries) >= LONG:
+    if len(entries) >= MANY:
         with suppress(OnlyWhole):
             return MappingContent(entries, style, sum(map(len, _pieces(entries, style))))
     return _dumped(entries, style)
