@@ -44,8 +44,9 @@ async def into_store(job: Job, confirm: Confirm) -> RestoreReport:
         )
     tree = await asyncio.to_thread(job.repository.tree, job.snapshot)
     wanted = wanted_rows(layout, tree.files, job.options.ids, job.snapshot)
-    vouched = job.options.name is not None and not job.options.name_by_habit
-    unrelated = not vouched and await asyncio.to_thread(_is_unrelated, root, layout, tree.files)
+    unrelated = not job.options.vouched and await asyncio.to_thread(
+        _is_unrelated, root, layout, tree.files
+    )
     # A look needs the memory.
     del tree
     job.repository.forget()

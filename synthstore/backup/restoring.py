@@ -12,6 +12,7 @@ from synthstore.checks.finding import Finding, Severity
 from synthstore.checks.report import Action
 from synthstore.progress import Progress
 from synthstore.repository.manifest import Snapshot
+from synthstore.repository.naming import Named
 from synthstore.repository.vault import Repository
 from synthstore.shell import path_word
 from synthstore.store.backups import DEFAULT_COPIES, Copies
@@ -25,12 +26,9 @@ Overwrite = Literal["never", "if-newer", "always"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RestoreOptions:
+class RestoreOptions(Named):
     """What to restore, and over what."""
 
-    name: str | None = None
-    name_by_habit: bool = False
-    """Whether the name comes from a configuration, which does not vouch for any one store."""
     snapshot: str = LATEST
     ids: frozenset[str] = frozenset()
     """Entities to restore; empty: all."""

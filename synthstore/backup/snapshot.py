@@ -27,6 +27,7 @@ from synthstore.progress import Progress, SilentProgress
 from synthstore.repository.config import begin, is_begun
 from synthstore.repository.file_rows import FileRows
 from synthstore.repository.manifest import DAMAGED, PARTIAL, Snapshot, Tree, spell_tree
+from synthstore.repository.naming import Named
 from synthstore.repository.path_column import PathColumn, Places
 from synthstore.repository.place import SNAPSHOTS, Place
 from synthstore.repository.vault import LostObjectError, Repository
@@ -40,13 +41,9 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class BackupOptions:
-    """What to call a snapshot, and what to do besides."""
+class BackupOptions(Named):
+    """What to call a snapshot (else as the store's directory), and what to do besides."""
 
-    name: str | None = None
-    """The store's directory name if not given; then another store's snapshots refuse it."""
-    name_by_habit: bool = False
-    """Whether the name comes from a configuration, which does not vouch for any one store."""
     tags: tuple[str, ...] = ()
     keep: Keep | None = None
     """Rules to prune by afterwards."""
@@ -181,11 +178,6 @@ class _Job:
         return self._layout
 
     @property
-    def _vouched(self) -> bool:
-        """Whether the operator said for this very store that the name is its own."""
-        return self.options.name is not None and not self.options.name_by_habit
-
-    @property
     def name(self) -> str:
         return self.options.name or self.root.name
 
@@ -226,7 +218,7 @@ class _Job:
 
     def refuse_strangers(self, paths: PathColumn, places: Places) -> None:
         """Refuse files that are another store's, unless the operator said whose they are."""
-        if self.last is not None and not self._vouched:
+        if self.last is not None and not self.options.vouched:
             refuse_strangers(self.last, self.previous.paths, paths, places, self.layout)
 
     async def judge(self, taken: Taken) -> Verdict:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import suppress
+from dataclasses import dataclass
 
 from synthstore.errors import UsageError
 from synthstore.layout.base import Place as Belongs
@@ -14,6 +15,21 @@ from synthstore.repository.manifest import Snapshot
 from synthstore.repository.vault import LostObjectError, Repository
 
 HINT = "'synthstore snapshots list --repo REPO' shows what there is"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Named:
+    """The name of a store in a repository, as a command was given it."""
+
+    name: str | None = None
+    """None: nobody gave one, and another store's snapshots are told by their memories."""
+    name_by_habit: bool = False
+    """Whether it comes from a configuration, which does not vouch for any one store."""
+
+    @property
+    def vouched(self) -> bool:
+        """Whether the operator said for this very store that the name is its own."""
+        return self.name is not None and not self.name_by_habit
 
 
 def of_name(snapshots: Sequence[Snapshot], name: str | None) -> Sequence[Snapshot]:
