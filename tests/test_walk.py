@@ -15,6 +15,7 @@ from synthstore.errors import OperationError, PermissionDeniedError
 from synthstore.files import walk
 from synthstore.files.walk import IrregularFileError, OversizeError
 from synthstore.model.paths import confined
+from tests.users import as_nobody, common_folder
 
 NEEDS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="drops privileges")
 
@@ -70,6 +71,21 @@ def test_a_folder_is_listed_with_what_each_name_is(tree: Path) -> None:
     ]
     assert entries[0].stat.size == 8
     assert [e.path for e in walk.list_folder(tree, "")] == ["away", "memories"]
+
+
+def test_a_folder_is_empty_that_holds_nothing_of_any_kind(tree: Path) -> None:
+    (tree / "bare").mkdir()
+    found = {name: walk.is_empty(tree, name) for name in ("", "memories", "bare", "nowhere")}
+    assert found == {"": False, "memories": False, "bare": True, "nowhere": True}
+    (tree / "bare" / "link").symlink_to("nowhere")
+    assert not walk.is_empty(tree, "bare")
+
+
+def test_nothing_is_said_of_a_folder_that_may_not_be_listed() -> None:
+    with common_folder() as folder:
+        (folder / "shut").mkdir(mode=0o300)
+        with as_nobody(), pytest.raises(PermissionDeniedError):
+            walk.is_empty(folder, "shut")
 
 
 @pytest.mark.parametrize("folder", ["", "memories", "away", "nowhere"])

@@ -7,7 +7,7 @@ import os
 import stat
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from itertools import groupby
+from itertools import groupby, islice
 from operator import attrgetter, itemgetter
 from pathlib import Path
 from typing import Literal, NamedTuple, TypeVar
@@ -144,6 +144,11 @@ def list_folder(root: Path, folder: str, *, names_only: bool = False) -> list[En
         return found
 
     return sorted(_scanned(root, folder, take), key=itemgetter(0))
+
+
+def is_empty(root: Path, folder: str) -> bool:
+    """Whether nothing stands in ``folder``, or it is missing; raises as ``list_folder`` does."""
+    return not _scanned(root, folder, lambda _, entries: list(islice(entries, 1)))
 
 
 def list_names(root: Path, folder: str) -> tuple[list[str], list[Entry]]:

@@ -26,7 +26,7 @@ from synthstore.files.durable import (
 )
 from synthstore.files.folders import dress_folder
 from synthstore.files.space import require_room, require_writable
-from synthstore.files.walk import list_folder, read_file
+from synthstore.files.walk import is_empty, list_folder, read_file
 from synthstore.layout.base import OWN_FOLDER
 from synthstore.model.facts import Stat
 from synthstore.model.paths import folder_of
@@ -88,7 +88,8 @@ class Aside:
         """Raise UsageError unless the target and the folder beside it are free for the errand."""
         if self.placed:
             return
-        if os.path.lexists(self.target) and not _is_empty(self.target):
+        blank = self.target.is_dir() and is_empty(self.target, "")
+        if os.path.lexists(self.target) and not blank:
             raise UsageError(
                 f"{self.target} is not empty", hint="name a new directory, or an empty one"
             )
@@ -226,10 +227,6 @@ def _is_begun(folder: Path) -> bool:
     """Whether a try died here before it could say whose it was."""
     names = _names(folder) if folder.is_dir() else {""}
     return all(name.startswith(f".{MARKER}.") for name in names)
-
-
-def _is_empty(target: Path) -> bool:
-    return target.is_dir() and not _names(target)
 
 
 def _dressed(path: Path, parcel: Parcel) -> bool:

@@ -7,7 +7,7 @@ from pathlib import Path
 from synthstore.errors import NotAStoreError
 from synthstore.files.durable import make_dirs
 from synthstore.files.jsonio import Style, dump
-from synthstore.files.walk import list_folder
+from synthstore.files.walk import is_empty, list_folder
 from synthstore.layout.base import OWN_FOLDER, Layout
 from synthstore.layout.documents import stamp_catalog
 from synthstore.layout.native import Native
@@ -51,13 +51,11 @@ def is_blank(root: Path) -> bool:
     """Whether nothing but empty folders of a store, or what a cut beginning left, is there."""
     folders = {OWN_FOLDER, *Native.entity_folders}
     return all(
-        entry.kind == "dir" and entry.path in folders and _is_empty(root, entry.path)
+        entry.kind == "dir"
+        and entry.path in folders
+        and (entry.path == OWN_FOLDER or is_empty(root, entry.path))
         for entry in list_folder(root, "")
     )
-
-
-def _is_empty(root: Path, folder: str) -> bool:
-    return folder == OWN_FOLDER or not list_folder(root, folder)
 
 
 def _make(root: Path) -> None:

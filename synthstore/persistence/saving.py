@@ -18,7 +18,7 @@ from synthstore.files.inside import Tree
 from synthstore.files.jsonio import ParseFailure, parse
 from synthstore.files.putting import Attire, Put, put_files, take_file
 from synthstore.files.space import require_room, require_writable
-from synthstore.files.walk import is_folder, read_file
+from synthstore.files.walk import is_empty, is_folder, read_file
 from synthstore.layout.base import Layout
 from synthstore.layout.documents import Members
 from synthstore.layout.spellings import embeds_members
@@ -141,7 +141,7 @@ class Writer:
 
     def _require_folder(self, folder: str, custody: Custody) -> None:
         stands = is_folder(self._root, folder)
-        if not folder or (stands and not _is_empty(self._root / folder)):
+        if not folder or (stands and not _is_known_empty(self._root, folder)):
             return
         # Empty, it may be where a volume belongs: what is saved there hides that (S009).
         if any(map(partial(self._lists, folder), self._view.rows())):
@@ -192,11 +192,11 @@ class Writer:
         return self._layout.read_record(ref.kind, document).id in (ref.id, None)
 
 
-def _is_empty(folder: Path) -> bool:
+def _is_known_empty(root: Path, folder: str) -> bool:
+    """As ``is_empty``; what may not be listed is no reason to refuse a save."""
     try:
-        with os.scandir(folder) as entries:
-            return next(entries, None) is None
-    except OSError:
+        return is_empty(root, folder)
+    except OperationError:
         return False
 
 
