@@ -18,6 +18,7 @@ from synthstore.repair.operation import RepairOptions, repair
 from synthstore.repair.rebuild import RebuildOptions, rebuild_index
 from synthstore.store.vectors import read_index
 from synthstore.testing.damages import acts
+from synthstore.testing.damages.misplaced import move_astray
 from synthstore.testing.damages.vectors import add_orphan, drop_vector
 from synthstore.testing.spelling import Name
 from synthstore.testing.stores import Built, build
@@ -327,3 +328,20 @@ def test_a_closed_file_keeps_its_row_and_vector(ordinary: Built) -> None:
     ordinary.file(memory).chmod(0)
     assert set(codes(do(ordinary))) == {"S005"}
     assert (ordinary.row(memory), index_of(ordinary)) == (row, vectors)
+
+
+@pytest.mark.parametrize("only", [None, "vectors"])
+@pytest.mark.parametrize("listed", ["listed", "on no list"])
+def test_the_vector_of_a_memory_in_the_wrong_folder_waits_for_it(
+    built: Built, listed: str, only: Part | None
+) -> None:
+    memory = built.memories[8]
+    move_astray(built, memory)
+    if listed == "on no list":
+        acts.forget_row(built, memory)
+    count = index_of(built)[2]
+    do(built, only)
+    assert index_of(built)[2] == count
+    mended = asyncio.run(repair(built.root, RepairOptions(), confirm=lambda _: True))
+    assert "write-index" not in {action.kind for action in mended.actions}
+    assert not look(built.root).findings

@@ -183,6 +183,11 @@ class _Indexer:
         refs = self.entities.held.keys() | self.entities.awaited
         at = np.flatnonzero(np.isin(owner_at, self.roll.numbers(refs))).tolist()
         held = {int(owner_at[position]): position for position in at}
+        # Whoever is to be brought back to its folder wants its own.
+        for position in np.flatnonzero(owner_at == NOBODY).tolist() if self.returning else ():
+            owner = self.returning.get(self._id_at(position))
+            if owner is not None:
+                held[self.roll.number(owner)] = position
         positions = np.array(list(held.values()), dtype=np.intp)
         return Kept(positions, np.array(list(held), dtype=np.intp))
 

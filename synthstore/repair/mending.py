@@ -14,9 +14,10 @@ from synthstore.layout.base import Place
 from synthstore.model.catalog import Row
 from synthstore.model.columns import each_of
 from synthstore.model.facts import EntityFile, FileStatus, StrayKind
-from synthstore.model.ids import EntityRef, Kind, id_problem
+from synthstore.model.ids import EntityRef, id_problem
 from synthstore.model.paths import confined, folder_of
 from synthstore.model.times import instant_us
+from synthstore.repair.astray import astray
 from synthstore.repair.healing import (
     LACKING,
     agrees,
@@ -160,15 +161,15 @@ class _Mender:
             return
         code = twin(HURT_CODES[file.status], file.kind)
         taken = ref in self.basis.standing.standing_file or ref in self.out.files
-        astray = self._astray(file)
+        found = self._astray(file)
         if not self.wishes.wants(code, ref.id, file.path):
-            if astray is not None:
-                self.out.astray.add(astray.ref)
+            if found is not None:
+                self.out.astray.add(found.ref)
             if not taken:
                 self.out.held[ref] = file
             return
-        if astray is not None:
-            self._bring_back(file, astray)
+        if found is not None:
+            self._bring_back(file, found)
             return
         if taken or ref in self.out.dropped:
             why = "another file stands for its entity" if taken else "its entity was deleted"
@@ -191,27 +192,19 @@ class _Mender:
             self._quarantine(file, ref, f"{file.problem}; nothing to heal it from", drop=code)
 
     def _astray(self, file: EntityFile) -> Copy | None:
-        """The whole entity of the other kind that stands here, of which nothing else does."""
-        raw = self.basis.raw.get(file.path)
-        if raw is None or file.status is not FileStatus.INCOMPLETE:
-            return None
-        kind: Kind = "assembly" if file.kind == "memory" else "memory"
-        facts, vector = facts_of(self.layout, kind, file.path, raw, file.stat)
-        ref, standing = facts.ref, self.basis.standing
-        if ref is None or ref in standing.doomed or ref in self.out.dropped:
-            return None
-        stands = ref in standing.standing_file or ref in self.out.files or ref in standing.hurt
-        return None if stands else Copy(ref, raw, file.path, facts, vector)
+        found = astray(self.basis, file)
+        taken = found is None or found.ref in self.out.dropped or found.ref in self.out.files
+        return None if taken else found
 
-    def _bring_back(self, file: EntityFile, astray: Copy) -> None:
+    def _bring_back(self, file: EntityFile, found: Copy) -> None:
         """Move an entity out of the folder of the other kind; a better copy of it goes before."""
-        ref = astray.ref
+        ref = found.ref
         row = self.rows.get(ref)
         path = self._home(row) if row is not None else self._new_home(ref)
         if path is None:
             self.out.astray.add(ref)
             return
-        copy, rank = self._best(ref) or (astray, Rank.SAME_TIME)
+        copy, rank = self._best(ref) or (found, Rank.SAME_TIME)
         self._place(ref, path, copy, f"{ASTRAY}{self._age(ref, rank)}")
         self.out.removed[file.path] = True
         self.out.act_on_file("quarantine-file", file.path, f"what it holds stands at {path} now")

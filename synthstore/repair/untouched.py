@@ -6,6 +6,7 @@ import numpy as np
 
 from synthstore.model.columns import Bools, equal_to
 from synthstore.model.facts import FileStatus
+from synthstore.repair.astray import astray
 from synthstore.repair.healing import LACKING
 from synthstore.repair.state import Basis, Entities
 from synthstore.repair.whole_files import WholeFiles
@@ -31,6 +32,8 @@ def as_they_stand(basis: Basis) -> Entities:
     for ref, file in basis.standing.hurt.items():
         if ref not in result.files:
             result.held.setdefault(ref, file)
+    strayed = (astray(basis, file) for file in basis.standing.hurt.values())
+    result.astray.update(copy.ref for copy in strayed if copy is not None)
     gone = (ref for ref in basis.copies if ref not in doomed)
     result.awaited.update(r for r in gone if r not in result.files and r not in result.held)
     return result
