@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import shutil
+import subprocess
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import replace
@@ -631,3 +632,43 @@ def test_a_vector_whose_entity_may_be_hidden_is_told_as_left(built: Built) -> No
     report = do(built.root, RepairOptions())
     assert codes(report) == {"C002": 1, "V004": 1}
     assert report.run is report.next is look(built.root).next is None
+
+
+def unfinished(built: Built, entity_id: str, *, content: bytes | None = None) -> Path:
+    """The leftover of a save that was never finished, old enough to be nobody's work."""
+    raw = json.dumps({**built.docs[built.memories[3]], "memory_id": entity_id}).encode()
+    path = built.file(built.memories[3]).with_name(f"{entity_id}.json.1a2b3c4d.tmp")
+    path.write_bytes(raw if content is None else content)
+    os.utime(path, (1e9, 1e9))
+    return path
+
+
+def test_the_way_back_of_a_memory_that_only_a_leftover_holds_is_told(built: Built) -> None:
+    left = unfinished(built, "it's new")
+    raw = left.read_bytes()
+    report = do(built.root, RepairOptions())
+    (action,) = (action for action in report.actions if action.kind == "quarantine-file")
+    assert "holds a whole memory that has neither file nor row" in action.because
+    assert "s new" not in redacted(report).actions[-1].because
+    command = action.because.partition("in the store's folder: ")[2].removesuffix("; then repair")
+    subprocess.run(["sh", "-c", command], cwd=built.root, check=True)
+    assert not left.exists()
+    assert codes(look(built.root)) == {"M002": 1, "V003": 1}
+    do(built.root, RepairOptions())
+    assert built.file(built.memories[3]).with_name("it's new.json").read_bytes() == raw
+    assert not look(built.root).findings
+
+
+@pytest.mark.parametrize("what", ["cut short", "known", "deleted"])
+def test_no_way_back_is_told_of_what_is_not_missed(built: Built, what: str) -> None:
+    known = built.memories[3]
+    if what == "deleted":
+        acts.set_row(deleted_at="2025-03-18T15:30:42")(built, known)
+    unfinished(
+        built,
+        "new" if what == "cut short" else known,
+        content=b"{" if what == "cut short" else None,
+    )
+    report = do(built.root, RepairOptions())
+    (action,) = (action for action in report.actions if action.kind == "quarantine-file")
+    assert action.because == "a writer never finished it"

@@ -26,11 +26,12 @@ from synthstore.repair.healing import (
     salvage_story,
     salvaged,
 )
-from synthstore.repair.sources import NO_STAT, Copy, Rank, best
+from synthstore.repair.sources import NO_STAT, QUARANTINE, Copy, Rank, best
 from synthstore.repair.state import Basis, Entities
 from synthstore.repair.untouched import closer_look
 from synthstore.repair.whole_files import WholeFiles
 from synthstore.scan.shard import facts_of
+from synthstore.shell import path_word
 
 ASTRAY = "it stood in the folder of the other kind"
 
@@ -311,7 +312,23 @@ class _Mender:
                 continue
             if "file" in stray.what and self.wishes.wants("S002", stray.path, stray.path):
                 self.out.removed[stray.path] = True
-                self.out.act_on_file("quarantine-file", stray.path, "a writer never finished it")
+                why = f"a writer never finished it{self._way_back(stray.path)}"
+                self.out.act_on_file("quarantine-file", stray.path, why)
+
+    def _way_back(self, path: str) -> str:
+        """How an operator has the entity that a leftover holds, and that nothing else tells of.
+
+        Its writer may have died before it said that it was saved, or just after it was deleted.
+        """
+        ref = self.basis.unknown.get(path)
+        home = self._new_home(ref) if ref is not None else None
+        if ref is None or home is None:
+            return ""
+        command = f"cp {QUARANTINE}/*/{path_word(path)} {path_word(home)}"
+        return (
+            f", but it holds a whole {ref.kind} that has neither file nor row; to have that back,"
+            f" in the store's folder: {command}; then repair"
+        )
 
     def _unused_copies(self) -> frozenset[str]:
         """Where copies of entities lie that have no file, or a rotten one, and are left so."""

@@ -22,9 +22,10 @@ from synthstore.files.proving import original_of
 from synthstore.files.walk import read_file
 from synthstore.model.catalog import Catalog
 from synthstore.model.facts import PartStatus, StrayKind
+from synthstore.model.ids import EntityRef
 from synthstore.model.relisting import whole
 from synthstore.repair.plan import Ground, IndexWish, plan
-from synthstore.repair.sources import Source, surviving
+from synthstore.repair.sources import Source, surviving, unknown_at
 from synthstore.repair.state import Basis
 from synthstore.repair.target import aim, hurt_paths, needs
 from synthstore.repair.wishes import Wishes
@@ -83,6 +84,7 @@ def plan_repair(root: Path, inventory: Inventory, task: Task) -> Planned:
         copies=surviving(root, inventory, needs(basis), basis.traces, task.sources),
         raw=_raw(root, inventory),
         digests=_digests(root, inventory),
+        unknown=_unknown(root, inventory, task),
         backup=_backup(root, inventory),
     )
     target = aim(basis)
@@ -145,8 +147,21 @@ def _opened(root: Path, path: str) -> Iterator[BinaryIO]:
 
 
 def _digests(root: Path, inventory: Inventory) -> Mapping[str, str]:
-    leftovers = (s for s in inventory.strays if s.kind is StrayKind.LEFTOVER and "file" in s.what)
-    return {stray.path: hash_file(root / stray.path) for stray in leftovers}
+    return {path: hash_file(root / path) for path in _leftovers(inventory)}
+
+
+def _leftovers(inventory: Inventory) -> Iterator[str]:
+    strays = (stray for stray in inventory.strays if stray.kind is StrayKind.LEFTOVER)
+    return (stray.path for stray in strays if "file" in stray.what)
+
+
+def _unknown(root: Path, inventory: Inventory, task: Task) -> Mapping[str, EntityRef]:
+    # Where a row may be hidden, nothing can be said to have none.
+    if task.rebuild or inventory.blind:
+        return {}
+    asked = (path for path in _leftovers(inventory) if task.wishes.wants("S002", path, path))
+    found = ((path, unknown_at(root, inventory, path)) for path in asked)
+    return {path: ref for path, ref in found if ref is not None}
 
 
 def _backup(root: Path, inventory: Inventory) -> Catalog | None:

@@ -101,6 +101,13 @@ def lying_beside(root: Path, inventory: Inventory, needs: frozenset[EntityRef]) 
         yield from (copy for copy in copies if copy is not None and copy.ref in needs)
 
 
+def unknown_at(root: Path, inventory: Inventory, path: str) -> EntityRef | None:
+    """The whole entity that a file beside the store's own holds, if no file and no row has it."""
+    copies = (_from_file(root, inventory.layout, kind, path, path) for kind in _kinds_of(path))
+    found = next((copy.ref for copy in copies if copy is not None), None)
+    return None if found in standing(inventory).known else found
+
+
 def _kinds_of(path: str) -> tuple[Kind, ...]:
     """Both kinds, that which the path speaks for first."""
     return ("assembly", "memory") if "assemblies" in path.split("/") else ("memory", "assembly")

@@ -38,6 +38,8 @@ class Basis:
     """Bytes of the files that may have to be salvaged or spliced."""
     digests: Mapping[str, str] = field(default_factory=dict)
     """sha256 of leftovers, which a scan does not read."""
+    unknown: Mapping[str, EntityRef] = field(default_factory=dict)
+    """Entities without file and row that a leftover holds whole, by its path."""
     rebuild: frozenset[str] = frozenset()
     """Parts to build anew from the entity files alone: ``catalog``, ``index``; empty: repair."""
     backup: Catalog | None = None
