@@ -262,13 +262,14 @@ async def test_a_newer_file_of_another_writer_is_believed(tmp_path: Path) -> Non
     ["", "../x", "a/b", "a\0b", "a\nb", "-rf", ".hid", "x" * 201, "\ud800", "asm:x", "é" * 101],
 )
 async def test_ids_are_checked_before_anything_is_written(tmp_path: Path, bad: str) -> None:
-    async with MemoryPersistence(tmp_path) as p:
-        before = sha_tree(tmp_path.parent, skip="")
+    (tmp_path / "store").mkdir()
+    async with MemoryPersistence(tmp_path / "store") as p:
+        before = sha_tree(tmp_path, skip="")
         with pytest.raises(UsageError, match="the id"):
             await p.save_memory(MemoryEntry("x", memory_id=bad))
         with pytest.raises(UsageError, match="the id"):
             await p.save_memories_batch([memory(), MemoryEntry("x", memory_id=bad)])
-        assert sha_tree(tmp_path.parent, skip="") == before
+        assert sha_tree(tmp_path, skip="") == before
 
 
 @pytest.mark.parametrize(
