@@ -137,6 +137,12 @@ class Terminal:
         return bool(data)
 
 
+def _heed_signals() -> None:
+    # A shell's background job has Ctrl-C ignored, one of nohup SIGHUP, and so would the program.
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
+
+
 def on_terminal(
     *args: object,
     variables: Mapping[str, str] | None = None,
@@ -154,8 +160,7 @@ def on_terminal(
         stdout=theirs,
         stderr=theirs,
         start_new_session=True,
-        # A shell's background job has Ctrl-C ignored, and so would the program.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
+        preexec_fn=_heed_signals,  # noqa: PLW1509
     )
     os.close(theirs)
     return Terminal(process, ours)
