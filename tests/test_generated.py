@@ -39,6 +39,11 @@ def test_writing_them(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.parametrize("name", MAN)
+def test_no_entry_of_a_list_is_without_its_name(name: str) -> None:
+    assert ".TP\n\\fB\\fR\n" not in GENERATED[name]
+
+
 def test_every_command_and_option_has_its_place() -> None:
     for command in described():
         page = GENERATED[f"man/man1/synthstore-{command.name}.1"].replace("\\-", "-")

@@ -125,4 +125,5 @@ def _paths(layout: Layout) -> Iterator[tuple[str, str]]:
         yield layout.faiss_path, f"the vectors; a new index is {layout.factory}, {layout.metric}"
     for place, path in enumerate(layout.mapping_paths):
         yield path, "the mapping" if not place else "the mapping too, where it exists"
-    yield ", ".join(layout.backup_patterns), "copies of the catalog"
+    if layout.backup_patterns:
+        yield ", ".join(layout.backup_patterns), "copies of the catalog"
