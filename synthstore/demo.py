@@ -183,6 +183,7 @@ async def tour(folder: Path, guide: Guide) -> None:
     await mend("--dry-run", dry_run=True)
     guide.say("The torn file heals from its vector; what is gone for good loses its row:")
     await mend("--yes", dry_run=False)
+    guide.say("Nothing is wrong any more:")
     await look()
     guide.say("Every byte that the repair displaced can be had back:")
     guide.command(f"synthstore undo {store} --yes")
