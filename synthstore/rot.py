@@ -81,13 +81,14 @@ class Newest:
     def _found(
         self, repository: Repository, root: Path, inventory: Inventory
     ) -> Sequence[Snapshot]:
-        every = repository.snapshots()
+        every, where = repository.snapshots(), repository.place.where
         names = {one.name for one in every}
         if self._name is not None or root.name in names:
-            return of_name(every, self._name or root.name)
+            return of_name(every, self._name or root.name, where)
         if len(names) < 2:  # noqa: PLR2004 - no other could be meant
             return every
-        return of_name(every, self._told_by_memories(repository, every, inventory))
+        told = self._told_by_memories(repository, every, inventory)
+        return of_name(every, told, where)
 
     def _told_by_memories(
         self, repository: Repository, every: Sequence[Snapshot], inventory: Inventory

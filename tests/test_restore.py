@@ -145,8 +145,10 @@ def test_what_cannot_be_meant_is_refused(tmp_path: Path, place: LocalPlace) -> N
     other = stores.build("core-4", tmp_path / "other")
     with pytest.raises(UsageError, match="is of a native store"):
         give_back(other.root, place)
-    with pytest.raises(UsageError, match="does not hold"):
-        give_back(built.root, place, ids=frozenset({"nobody"}))
+    with pytest.raises(UsageError, match="does not hold") as unknown:
+        give_back(built.root, place, ids=frozenset({"no body"}))
+    find = f"synthstore snapshots find 'no body' --repo {place.where}"
+    assert find in (unknown.value.hint or "")
     with pytest.raises(UsageError, match="no store to put"):
         give_back(tmp_path / "new", place, ids=frozenset({built.memories[0]}))
     for wanted in ("2001-01-01", "ffffffff00", "yesterday"):

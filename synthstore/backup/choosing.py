@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from synthstore.errors import UsageError
 from synthstore.repository import shelf
 from synthstore.repository.manifest import Snapshot, id_of, time_of
-from synthstore.repository.naming import HINT, several
+from synthstore.repository.naming import listing, several
 from synthstore.repository.vault import LostObjectError, Repository
 
 LATEST = "latest"
@@ -40,7 +40,7 @@ def choose(
     if not named:
         raise UsageError(
             f"no snapshot {wanted!r}" + (f" of {name!r}" if name else ""),
-            hint=HINT,
+            hint=listing(repository.place.where),
         )
     found = max(named, key=lambda one: (one.time, one.file))
     _refuse_older(repository, found, before, ask)
@@ -60,7 +60,9 @@ def _refuse_unread(repository: Repository, wanted: str) -> None:
     """Raise LostObjectError for the id of a snapshot that cannot be read."""
     for file, why in repository.unread.items():
         if wanted and id_of(file).startswith(wanted.lower()):
-            raise LostObjectError(shelf.named(repository.place, file, why), hint=HINT)
+            raise LostObjectError(
+                shelf.named(repository.place, file, why), hint=listing(repository.place.where)
+            )
 
 
 def _refuse_older(

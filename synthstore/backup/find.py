@@ -60,7 +60,7 @@ def find(
     """
     with Repository.reading(place, lock_wait) as repository:
         finder = _Finder(repository, wanted)
-        snapshots = of_name(repository.snapshots(), name)
+        snapshots = of_name(repository.snapshots(), name, place.where)
         finder.unread += len(repository.unread)
         finder.gather(snapshots)
         versions = finder.by_id() or tuple(finder.by_text(progress or SilentProgress()))

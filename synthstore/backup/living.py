@@ -43,7 +43,9 @@ async def into_store(job: Job, confirm: Confirm) -> RestoreReport:
             hint="restore it into a new directory, and migrate that",
         )
     tree = await asyncio.to_thread(job.repository.tree, job.snapshot)
-    wanted = wanted_rows(layout, tree.files, job.options.ids, job.snapshot)
+    wanted = wanted_rows(
+        layout, tree.files, job.options.ids, job.snapshot, job.repository.place.where
+    )
     unrelated = not job.options.vouched and await asyncio.to_thread(
         _is_unrelated, root, layout, tree.files
     )

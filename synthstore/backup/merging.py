@@ -20,6 +20,7 @@ from synthstore.repository.manifest import FileRow, Snapshot
 from synthstore.repository.vault import LostObjectError, Repository
 from synthstore.scan.inventory import Inventory
 from synthstore.scan.shard import facts_of
+from synthstore.shell import path_word, word
 from synthstore.store.runs import ENTITY, Change
 from synthstore.store.staging import room_needed
 
@@ -47,9 +48,12 @@ class Merge:
 
 
 def wanted_rows(
-    layout: Layout, rows: Iterable[FileRow], ids: frozenset[str], snapshot: Snapshot
+    layout: Layout, rows: Iterable[FileRow], ids: frozenset[str], snapshot: Snapshot, where: str
 ) -> list[Wanted]:
-    """The whole entities of a snapshot, all or those of ``ids``; raises UsageError for others."""
+    """The whole entities of a snapshot, all or those of ``ids``; raises UsageError for others.
+
+    ``where`` is the repository that it is in.
+    """
     found: list[Wanted] = []
     for row in rows:
         kind = kind_at(layout, row.path)
@@ -62,7 +66,8 @@ def wanted_rows(
     if missing:
         raise UsageError(
             f"snapshot {snapshot.id} does not hold {', '.join(missing)}",
-            hint="'synthstore snapshots find ID --repo REPO' says which do",
+            hint=f"'synthstore snapshots find {word(missing[0])} --repo {path_word(where)}' says"
+            " which do",
         )
     return found
 

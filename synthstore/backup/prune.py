@@ -71,7 +71,7 @@ def prune_repository(
 def _plan(repository: Repository, keep: Keep, name: str | None, *, dry_run: bool) -> PruneReport:
     now = datetime.now(UTC)
     by_name: dict[str, list[Snapshot]] = {}
-    for snapshot in of_name(repository.snapshots(), name):
+    for snapshot in of_name(repository.snapshots(), name, repository.place.where):
         by_name.setdefault(snapshot.name, []).append(snapshot)
     decided = []
     for snapshots in by_name.values():

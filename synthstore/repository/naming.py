@@ -13,8 +13,7 @@ from synthstore.layout.detect import SUPPORTED
 from synthstore.layout.native import Native
 from synthstore.repository.manifest import Snapshot
 from synthstore.repository.vault import LostObjectError, Repository
-
-HINT = "'synthstore snapshots list --repo REPO' shows what there is"
+from synthstore.shell import path_word
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,13 +31,21 @@ class Named:
         return self.name is not None and not self.name_by_habit
 
 
-def of_name(snapshots: Sequence[Snapshot], name: str | None) -> Sequence[Snapshot]:
-    """Those of the store of that ``name``, or all; raises UsageError for a name that none has."""
+def listing(where: str) -> str:
+    """What to look at where the repository at ``where`` does not hold what is asked for."""
+    return f"'synthstore snapshots list --repo {path_word(where)}' shows what there is"
+
+
+def of_name(snapshots: Sequence[Snapshot], name: str | None, where: str) -> Sequence[Snapshot]:
+    """Those of the store of that ``name``, or all; raises UsageError for a name that none has.
+
+    ``where`` is the repository that they are in.
+    """
     if name is None:
         return snapshots
     found = [one for one in snapshots if one.name == name]
     if not found:
-        raise UsageError(f"no snapshot of {name!r}", hint=HINT)
+        raise UsageError(f"no snapshot of {name!r}", hint=listing(where))
     return found
 
 
