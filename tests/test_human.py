@@ -95,9 +95,23 @@ def test_a_plan_that_would_be_refused() -> None:
 def test_what_is_lost_for_good_is_named() -> None:
     lost = replace(REPAIRED.actions[0], kind="drop-row", because=LOST)
     report = replace(REPAIRED, actions=(lost,))
-    told = f"lost, since no copy survives: {lost.subject.id}"
-    assert told in text(outcome_blocks(report, verbose=False, quiet=False))
-    assert f"would be {told}" in text(plan_blocks(report, verbose=False))
+    told = f"lost, since no copy was found, nor in the snapshots: {lost.subject.id}"
+    asked = replace(report, snapshots_asked=True)
+    assert told in text(outcome_blocks(asked, verbose=False, quiet=False))
+    assert f"would be {told}" in text(plan_blocks(asked, verbose=False))
+
+
+def test_what_was_not_looked_for_in_snapshots_is_not_said_to_be_nowhere() -> None:
+    lost = replace(REPAIRED.actions[0], kind="drop-row", because=LOST)
+    report = replace(REPAIRED, actions=(lost,))
+    told = f"lost, since no copy lies in the store: {lost.subject.id}"
+    back = "synthstore repair '/data/a store' --repo REPO"
+    by = "what a snapshot holds of them comes back by:"
+    done = text(outcome_blocks(report, verbose=False, quiet=False))
+    at = done.index(told)
+    assert done[at + 1] == f"{by} synthstore undo '/data/a store', then {back}"
+    planned = text(plan_blocks(replace(report, run=None), verbose=False))
+    assert planned[-2:] == [f"would be {told}", f"{by} {back}"]
 
 
 def test_a_dry_run_without_a_plan_shows_what_stays() -> None:

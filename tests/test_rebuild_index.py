@@ -223,22 +223,28 @@ def test_what_no_file_holds_is_named(built: Built) -> None:
     gone = [a for a in report.actions if a.kind == "drop-row"]
     assert sorted(a.subject.id for a in gone) == lost
     assert {a.because for a in gone} == {NO_FILE}
-    told = next(line for line in shown(outcome_blocks(report, verbose=False, quiet=False), lost))
-    assert f"'synthstore undo {built.root}' first" in told
+    by = told(outcome_blocks(report, verbose=False, quiet=False), lost)
+    back = f"synthstore repair {built.root} --repo REPO"
+    assert (
+        by
+        == f"what a snapshot holds of them comes back by: synthstore undo {built.root}, then {back}"
+    )
 
 
-def shown(blocks: Iterable[Block], ids: Iterable[str]) -> list[str]:
-    """The lines that name all of these."""
-    lines = (block.text for block in blocks if isinstance(block, Line))
-    return [line for line in lines if all(entity_id in line for entity_id in ids)]
+def told(blocks: Iterable[Block], ids: Iterable[str]) -> str:
+    """The line behind the one that names all of these."""
+    lines = [block.text for block in blocks if isinstance(block, Line)]
+    at = next(at for at, line in enumerate(lines) if all(one in line for one in ids))
+    return lines[at + 1]
 
 
 def test_what_only_a_snapshot_could_hold_is_told_before(built: Built) -> None:
     lost = sorted(built.memories[8:11])
     for memory in lost:
         built.file(memory).unlink()
-    (told,) = shown(plan_blocks(do(built, dry_run=True), verbose=False), lost)
-    assert f"while they are listed, 'synthstore repair {built.root} --repo REPO'" in told
+    by = told(plan_blocks(do(built, dry_run=True), verbose=False), lost)
+    back = f"synthstore repair {built.root} --repo REPO"
+    assert by == f"what a snapshot holds of them comes back by: {back}"
 
 
 def test_the_advice_for_what_a_snapshot_holds_is_true(

@@ -438,7 +438,7 @@ def test_a_row_whose_file_became_anothers_is_told_as_lost(built: Built, cli: Pro
     built.file(victim).write_bytes(built.raw(other))
     built.file(other).unlink()
     planned = cli("repair", built.root, "--dry-run")
-    assert f"would be lost, since no copy survives: {victim}" in planned.lines
+    assert f"would be lost, since no copy lies in the store: {victim}" in planned.lines
 
 
 def test_the_id_that_a_row_gets_is_not_told_if_ids_are_redacted(tmp_path: Path) -> None:

@@ -9,8 +9,8 @@ from typing import Literal
 
 from synthstore.checks.finding import Finding, Severity, Subject
 
-NO_COPY = "no copy of it survives"
-"""So ends why a row is dropped whose entity is lost for good."""
+NO_COPY = "no copy of it was found"
+"""So ends why a row is dropped whose entity is lost, as far as was looked."""
 
 GIVEN_AWAY = "the file it names bears another's id, and was accepted as it is"
 """Why another is lost."""
@@ -106,5 +106,7 @@ class RepairReport(Report):
     """Room that staging and pre-images take, for the plan that is shown."""
     refused: str | None = None
     """In a dry run: why the plan would be refused, and the flag that allows it."""
+    snapshots_asked: bool = False
+    """Whether copies were looked for in snapshots, too."""
     recovered_runs: tuple[str, ...] = field(default=())
     """Interrupted runs that were rolled forward first."""

@@ -93,29 +93,33 @@ def outcome_blocks(report: RepairReport, *, verbose: bool, quiet: bool) -> Itera
 
 def _lost(report: RepairReport, when: str = "") -> Iterator[Line]:
     """Entities of which nothing was left: being off the lists, they count as fixed."""
-    for because, story in (
-        (NO_COPY, "lost, since no copy survives"),
-        (GIVEN_AWAY, "lost, since the file of each was accepted as another's"),
-        (NO_FILE, _off_the_lists(report, planned=bool(when))),
-    ):
-        lost = [
-            action.subject.id
-            for action in report.actions
-            if action.kind == "drop-row" and action.because.endswith(because)
-        ]
-        if lost:
-            yield Line(f"{when}{story}: {_names(lost)}", "warning")
+    asked = report.snapshots_asked
+    where = "was found, nor in the snapshots" if asked else "lies in the store"
+    stories = {
+        NO_COPY: f"lost, since no copy {where}",
+        GIVEN_AWAY: "lost, since the file of each was accepted as another's",
+        NO_FILE: "off the lists, since nothing in the store holds them",
+    }
+    told = {because: story for because, story in stories.items() if _dropped(report, because)}
+    for because, story in told.items():
+        yield Line(f"{when}{story}: {_names(_dropped(report, because))}", "warning")
+    if NO_FILE in told or (NO_COPY in told and not asked):
+        yield Line(f"what a snapshot holds of them comes back by: {_back(report)}", "warning")
 
 
-def _off_the_lists(report: RepairReport, *, planned: bool) -> str:
-    """A row is what a repair finds a snapshot's copy by, so it has to come before or be undone."""
+def _dropped(report: RepairReport, because: str) -> list[str]:
+    return [
+        action.subject.id
+        for action in report.actions
+        if action.kind == "drop-row" and action.because.endswith(because)
+    ]
+
+
+def _back(report: RepairReport) -> str:
+    """A repair finds a snapshot's copy by the row, so where that is gone an undo comes first."""
     store = path_word(report.store)
-    back = f"'synthstore repair {store} --repo REPO'"
-    if planned:
-        how = f"while they are listed, {back} brings back what a snapshot holds"
-    else:
-        how = f"if a snapshot does, 'synthstore undo {store}' first, then {back}"
-    return f"off the lists, since nothing in the store holds them; {how}"
+    undo = f"synthstore undo {store}, then " if report.run is not None else ""
+    return f"{undo}synthstore repair {store} --repo REPO"
 
 
 def _names(ids: Sequence[str]) -> str:

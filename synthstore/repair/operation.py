@@ -283,6 +283,7 @@ def _report(
         left=len(seen.findings),
         bytes_needed=planned.bytes_needed,
         refused=planned.refusal,
+        snapshots_asked=bool(job.sources),
         recovered_runs=recovered,
     )
 
