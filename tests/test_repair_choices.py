@@ -82,6 +82,10 @@ def test_select_by_prefix_mends_vectors_and_leaves_the_catalog(built: Built) -> 
         ("-rf", "no file is given to its id, which begins with '-'"),
         ("a/b", "no file is given to its id, which holds a path separator"),
         ("x" * 201, "no file is given to its id, which is 201 bytes long; 1 to 200 are allowed"),
+        (
+            "x.0123abcd.tmp",
+            "no file is given to its id: memories/x.0123abcd.tmp.json would be none of a memory",
+        ),
     ],
 )
 def test_no_member_of_an_id_that_is_not_allowed_gets_a_file(

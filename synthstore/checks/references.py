@@ -70,7 +70,9 @@ def _homeless(inventory: Inventory, ref: EntityRef) -> str | None:
     problem = id_problem(ref.id, kind=ref.kind, native=layout.name == "native")
     if problem is not None:
         return f"no file is given to its id, which {problem}"
-    path = layout.path_for(ref)
+    path = layout.home(ref)
+    if path is None:
+        return f"no file is given to its id: {layout.path_for(ref)} would be none of a {ref.kind}"
     other = inventory.by_path.get(path)
     taken = path in inventory.irregular or (other is not None and other.ref not in (None, ref))
     return "something else stands in the place of its file" if taken else None

@@ -85,6 +85,11 @@ class Layout(ABC):
     def path_for(self, ref: EntityRef) -> str:
         """Where this layout puts an entity's file."""
 
+    def home(self, ref: EntityRef) -> str | None:
+        """The same, if that is a place of such an entity: some ids make another name of it."""
+        path = self.path_for(ref)
+        return path if KIND_OF_PLACE.get(self.place(path)) == ref.kind else None
+
     @abstractmethod
     def id_from_path(self, path: str) -> str:
         """The id that a file's name stands for (file-safe names are turned back)."""

@@ -260,9 +260,8 @@ class _Mender:
         """Where this layout puts the file of an entity, if it can stand there."""
         if id_problem(ref.id, kind=ref.kind, native=self.layout.name == "native"):
             return None
-        place = Place.MEMORY if ref.kind == "memory" else Place.ASSEMBLY
-        path = self.layout.path_for(ref)
-        return path if self.layout.place(path) is place and self._free(path) else None
+        path = self.layout.home(ref)
+        return path if path is not None and self._free(path) else None
 
     def _free(self, path: str) -> bool:
         """Whether a file may be put there: nothing stands in its place, or what does goes."""
