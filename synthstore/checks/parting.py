@@ -78,12 +78,9 @@ class Usual:
         """Those among the ``wanted`` of all files."""
         if wanted.all():
             return self
-        if not wanted.any():
-            return Usual(
-                self.files, self.kinds, [None] * len(self.ids), self.row_at, self.whole or self
-            )
-        each = zip(wanted.tolist(), self.ids, strict=True)
-        ids = [entity_id if is_wanted else None for is_wanted, entity_id in each]
+        ids: list[str | None] = [None] * len(self.ids)
+        for place in np.flatnonzero(wanted).tolist():
+            ids[place] = self.ids[place]
         return Usual(self.files, self.kinds, ids, self.row_at, self.whole or self)
 
     def refs(self) -> Iterator[EntityRef]:

@@ -230,11 +230,8 @@ def _listed(rows: Mapping[EntityRef, RawRow], kind: Kind) -> Mapping[str, RawRow
 
 def _missing(kind: Kind, document: Mapping[str, object]) -> tuple[str, ...]:
     key, holds = _ID_KEYS[kind], _HOLDS[kind]
-    named = isinstance(document.get(key), str)
-    whole = isinstance(document.get(holds), _TYPES[kind])
-    if named and whole:
-        return ()
-    return (*([] if named else [key]), *([] if whole else [holds]))
+    missing = () if isinstance(document.get(key), str) else (key,)
+    return missing if isinstance(document.get(holds), _TYPES[kind]) else (*missing, holds)
 
 
 def _content_sha256(document: Mapping[str, object]) -> str | None:

@@ -170,6 +170,7 @@ def _told(where: str) -> Iterator[None]:
             f"{where}: {error}", hint="check what these credentials may do there"
         ) from error
     except Exception as error:
+        # Each file system's client has errors of its own, which have nothing else in common.
         raise _failed(where, error) from error
 
 

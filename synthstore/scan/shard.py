@@ -170,16 +170,14 @@ class _Reader:
         """What those of them are that are not gone, in their order."""
         facts = iter(facts_of_each(self._layout, [one for one in some if isinstance(one, Raw)]))
         for one in some:
-            seen = next(facts) if isinstance(one, Raw) else one
-            if isinstance(one, Raw) and seen is not None and seen[0].status is not FileStatus.WHOLE:
-                seen = self._again(seen)
+            seen = self._again(next(facts)) if isinstance(one, Raw) else one
             if seen is not None:
                 yield seen
 
     def _again(self, seen: Seen) -> Seen | None:
-        """Looked at once more if it is hurt."""
+        """Looked at once more where it is hurt."""
         file, _ = seen
-        if not file.status.hurt:
+        if file.status is FileStatus.WHOLE or not file.status.hurt:
             return seen
         # A writer may have been half way through, or the medium may have slipped once.
         again = self.read(Candidate(file.path, file.kind, file.stat))
