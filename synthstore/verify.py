@@ -65,8 +65,9 @@ class LookOptions:
     severities: Mapping[str, Severity] = field(default_factory=dict)
     layout: str | None = None
     caps: Caps = DEFAULT_CAPS
+    index_hash: bool = True
     held: bool = False
-    """As ``ScanOptions`` has it."""
+    """Both as ``ScanOptions`` has them."""
     against: Newest | None = None
     """The newest snapshots, that files are held against."""
 
@@ -85,6 +86,7 @@ class LookOptions:
             jobs=self.jobs,
             cluster=self.cluster,
             caps=self.caps,
+            index_hash=self.index_hash,
             held=self.held,
         )
 
@@ -112,6 +114,8 @@ async def verify(store: Path, options: LookOptions, progress: Progress | None = 
 
     Raises NotAStoreError, NewerFormatError or PermissionDeniedError where it cannot look.
     """
+    # Whoever only looks replaces no index, and to hash it takes longer than to read it.
+    options = replace(options, index_hash=False)
     return (await examine("verify", store, options, progress)).report
 
 

@@ -13,7 +13,7 @@ import pytest
 
 from synthstore.model.embedding import FloatMatrix, IdArray
 from synthstore.model.facts import IndexFacts, PartStatus
-from synthstore.store.vectors import IndexContent
+from synthstore.store.index_building import IndexContent
 
 with warnings.catch_warnings():
     # Its SWIG types lack a __module__, which newer Pythons deprecate at import.

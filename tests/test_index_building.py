@@ -10,7 +10,8 @@ import pytest
 from synthstore.errors import OperationError, UsageError
 from synthstore.model.embedding import FloatMatrix, IdArray
 from synthstore.model.facts import IndexFacts, PartStatus
-from synthstore.store.vectors import read_back, read_index, rebuild_content
+from synthstore.store.index_building import rebuild_content
+from synthstore.store.vectors import read_back, read_index
 from tests.faiss_reference import (
     EXACT,
     INDEX,

@@ -13,8 +13,8 @@ from synthstore.files.jsonio import Parsed, parse
 from synthstore.model.entries import Entries
 from synthstore.model.facts import PartStatus
 from synthstore.model.ids import numeric_id
-from synthstore.store.mapping import mapping_content
-from synthstore.store.vectors import read_index, read_mapping
+from synthstore.store.mapping import mapping_content, read_mapping
+from synthstore.store.vectors import read_index
 from tests.faiss_reference import put, real_store
 
 MAPPING = "vector_index/mapping.json"

@@ -18,7 +18,8 @@ import numpy as np
 import pytest
 
 from synthstore.model.facts import IndexFacts, PartStatus
-from synthstore.store.vectors import flat_content, read_back, read_index
+from synthstore.store.flat_index import flat_content
+from synthstore.store.vectors import read_back, read_index
 from tests.faiss_reference import (
     EXACT,
     INDEX,
@@ -117,6 +118,18 @@ def test_a_quick_look_leaves_the_vectors(factory: str, tmp_path: Path) -> None:
     assert facts.ids is not None
     assert sorted(facts.ids.tolist()) == sorted(ids.tolist())
     assert (facts.vectors, facts.sha256, facts.exact) == (None, None, True)
+
+
+@pytest.mark.parametrize("factory", ["IDMap2,Flat", "IDMap2,HNSW8"])
+def test_whoever_replaces_nothing_needs_no_hash(factory: str, tmp_path: Path) -> None:
+    ids, vectors = sample(60, 8)
+    put_index(tmp_path, factory, "ip", ids, vectors)
+    facts = read_index(tmp_path, INDEX, hashed=False)
+    assert_holds(facts, ids, vectors)
+    assert facts.sha256 is None
+    put(tmp_path, (tmp_path / INDEX).read_bytes()[:-1])
+    # That of a damaged one shows that its bytes could be read.
+    assert read_index(tmp_path, INDEX, hashed=False).sha256 is not None
 
 
 @pytest.mark.parametrize("factory", ["IDMap2,Flat", "IDMap2,HNSW8"])

@@ -25,9 +25,9 @@ from synthstore.model.facts import EntityFile, PartStatus
 from synthstore.model.ids import EntityRef, numeric_id, vector_id
 from synthstore.scan.inventory import Inventory
 from synthstore.store.flat_index import DESCRIPTIONS
+from synthstore.store.index_building import rebuild_content
 from synthstore.store.mapping import style_in
-from synthstore.store.mapping_file import MappingContent
-from synthstore.store.vectors import mapping_file, rebuild_content
+from synthstore.store.mapping_file import MappingContent, mapping_file
 
 _ROW_BYTES = 400
 _MAPPINGS = 2

@@ -15,8 +15,9 @@ from synthstore.persistence.folds import Identity, identity_at
 from synthstore.persistence.loading import Claim, read_entity_file
 from synthstore.persistence.view import View
 from synthstore.store.changes import Deed, Logged
+from synthstore.store.mapping import read_mapping
 from synthstore.store.vector_index import Hit, MemoryVectorIndex
-from synthstore.store.vectors import read_index, read_mapping
+from synthstore.store.vectors import read_index
 
 
 class Searcher:

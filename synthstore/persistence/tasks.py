@@ -28,8 +28,9 @@ from synthstore.store.catalog import read_catalog
 from synthstore.store.entity import facts_of
 from synthstore.store.evidence import recognise
 from synthstore.store.folding import fold
+from synthstore.store.mapping import read_mapping
 from synthstore.store.session import Session
-from synthstore.store.vectors import read_index, read_mapping
+from synthstore.store.vectors import read_index
 from synthstore.verify import LookOptions, verify
 
 Answer = dict[str, Any]

@@ -15,10 +15,10 @@ from synthstore.model.columns import column_of
 from synthstore.model.facts import IndexFacts, Stat
 from synthstore.repair.state import Target
 from synthstore.scan.inventory import Inventory
+from synthstore.store.index_building import IndexContent, rebuild_content
 from synthstore.store.mapping import style_in
-from synthstore.store.mapping_file import MappingContent
+from synthstore.store.mapping_file import MappingContent, mapping_file
 from synthstore.store.runs import CATALOG, ENTITY, INDEX, MAPPING, REMOVAL, Change, FilesChanged
-from synthstore.store.vectors import IndexContent, mapping_file, rebuild_content
 
 PRIVATE = 0o600
 

@@ -16,7 +16,8 @@ from synthstore.model.facts import CatalogFacts, IndexFacts, MappingFacts, PartS
 from synthstore.scan.thresholds import SETTLED_NS
 from synthstore.store.catalog import read_catalog
 from synthstore.store.flat_index import Twins
-from synthstore.store.vectors import read_index, read_mapping
+from synthstore.store.mapping import read_mapping
+from synthstore.store.vectors import read_index
 
 Part = CatalogFacts | MappingFacts | IndexFacts
 
@@ -57,12 +58,19 @@ def read_claims(root: Path, layout: Layout) -> Claims:
 
 
 def read_index_of(
-    root: Path, layout: Layout, twins: Twins, *, with_vectors: bool = True
+    root: Path,
+    layout: Layout,
+    twins: Twins,
+    *,
+    with_vectors: bool = True,
+    hashed: bool = True,
 ) -> IndexFacts:
     """The index of a layout, as ``read_index`` reads it; missing where the layout has none."""
     if not layout.faiss_path:
         return IndexFacts(PartStatus.MISSING, "")
-    return read_index(root, layout.faiss_path, with_vectors=with_vectors, twins=twins)
+    return read_index(
+        root, layout.faiss_path, with_vectors=with_vectors, hashed=hashed, twins=twins
+    )
 
 
 def _share_names(catalog: CatalogFacts, mappings: Sequence[MappingFacts]) -> None:

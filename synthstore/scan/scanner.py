@@ -57,6 +57,8 @@ class ScanOptions:
     cluster: str | None = None
     """The address of a Dask scheduler whose workers read the files."""
     caps: Caps = DEFAULT_CAPS
+    index_hash: bool = True
+    """Whether the hash of the index is wanted, as by who replaces it."""
     held: bool = False
     """Take the log as if a library held the store: what is pending is no drift."""
 
@@ -171,7 +173,8 @@ async def _read(
             entities.cancel()
             await asyncio.gather(parts, entities, return_exceptions=True)
         tables = join_tables(facts, shared)
-    return facts, tables, await asyncio.to_thread(_parts, root, layout, parts.result(), tables)
+    begun = parts.result()
+    return facts, tables, await asyncio.to_thread(_parts, root, layout, options, begun, tables)
 
 
 def _rows_of(parts: asyncio.Task[_Begun]) -> Callable[[], Awaitable[Sequence[Row]]]:
@@ -227,13 +230,17 @@ def _read_parts(
 
 
 def _parts(
-    root: Path, layout: Layout, begun: _Begun, tables: Mapping[int, EmbeddingTable]
+    root: Path,
+    layout: Layout,
+    options: ScanOptions,
+    begun: _Begun,
+    tables: Mapping[int, EmbeddingTable],
 ) -> _Parts:
     """All that is to be known of the parts, the index held against the embeddings if it is left."""
     claims, index = begun.claims, begun.index
     if index is None:
         twins = {dim: table.matrix for dim, table in tables.items()}
-        index = read_index_of(root, layout, twins)
+        index = read_index_of(root, layout, twins, hashed=options.index_hash)
     mappings = _relevant(claims.mappings)
     unfinished = tuple(
         UnfinishedRun(run.run, run.command, run.owner_alive) for run in unfinished_runs(root)
@@ -248,7 +255,9 @@ def _index(root: Path, layout: Layout, todo: _Todo, options: ScanOptions) -> Ind
         index = todo.reading.result()
         if todo.claims.stands(root, index):
             return index
-    return read_index_of(root, layout, _twins(todo), with_vectors=not options.quick)
+    return read_index_of(
+        root, layout, _twins(todo), with_vectors=not options.quick, hashed=options.index_hash
+    )
 
 
 def _closed(

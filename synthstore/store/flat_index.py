@@ -176,9 +176,16 @@ def _fits(shape: FlatShape, size: int) -> FlatShape:
 
 
 def read_flat(
-    fd: int, size: int, *, with_vectors: bool = True, twins: Twins = NO_TWINS
+    fd: int,
+    size: int,
+    *,
+    with_vectors: bool = True,
+    hashed: bool = True,
+    twins: Twins = NO_TWINS,
 ) -> FlatIndex | None:
     """Read the Flat file open as ``fd``; None if it is another type of index.
+
+    It is ``hashed`` only if all of it is read, with its vectors.
 
     If its vectors are those of a twin, that very matrix is given, and no memory is taken for them;
     many vectors may be rows of the twin, all but a few. Raises FlatDamageError, and MemoryError
@@ -187,20 +194,21 @@ def read_flat(
     shape = measure(os.pread(fd, HEAD_BYTES, 0), size)
     if shape is None:
         return None
-    vectors, source = None, _at_vectors(fd, shape)
+    hashed = hashed and with_vectors
+    vectors, source = None, _at_vectors(fd, shape, hashed=hashed)
     if with_vectors:
         vectors = _of_twin(source, shape, twins.get(shape.dim))
         if vectors is None:
-            source = _at_vectors(fd, shape)
+            source = _at_vectors(fd, shape, hashed=hashed)
             vectors = np.empty((shape.ntotal, shape.dim), dtype="<f4")
             source.fill(vectors)
     source.offset = shape.ids_at
     ids = _read_ids(source, shape)
-    return FlatIndex(shape, ids, vectors, source.sha256.hexdigest() if with_vectors else None)
+    return FlatIndex(shape, ids, vectors, source.sha256.hexdigest() if source.sha256 else None)
 
 
-def _at_vectors(fd: int, shape: FlatShape) -> Source:
-    source = Source(fd)
+def _at_vectors(fd: int, shape: FlatShape, *, hashed: bool) -> Source:
+    source = Source(fd, hashed=hashed)
     source.take(shape.vectors_at)
     return source
 

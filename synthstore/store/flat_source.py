@@ -1,4 +1,4 @@
-"""A Flat file as a stream of bytes, read in order and hashed on the way."""
+"""A Flat file as a stream of bytes, read in order and, if wanted, hashed on the way."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ class FlatDamageError(Exception):
 
 
 class Source:
-    """Reads a file in order, straight into arrays, hashing what it reads."""
+    """Reads a file in order, straight into arrays, hashing what it reads if it is ``hashed``."""
 
-    def __init__(self, fd: int) -> None:
+    def __init__(self, fd: int, *, hashed: bool = True) -> None:
         self._fd = fd
         self.offset = 0
-        self.sha256 = hashlib.sha256()
+        self.sha256 = hashlib.sha256() if hashed else None
 
     def take(self, count: int) -> bytes:
         """The next ``count`` bytes."""
@@ -56,6 +56,7 @@ class Source:
             count = os.preadv(self._fd, [block], self.offset)
             if not count:
                 raise FlatDamageError("it shrank while it was read")
-            self.sha256.update(block[:count])
+            if self.sha256 is not None:
+                self.sha256.update(block[:count])
             self.offset += count
             at += count

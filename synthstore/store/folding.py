@@ -32,9 +32,11 @@ from synthstore.store.changes import Deed, Pending, load_log, settle_log
 from synthstore.store.entity import facts_of
 from synthstore.store.evidence import recognise
 from synthstore.store.history import FOLD
-from synthstore.store.mapping import style_in
+from synthstore.store.index_building import rebuild_content
+from synthstore.store.mapping import read_mapping, style_in
+from synthstore.store.mapping_file import mapping_file
 from synthstore.store.runs import CATALOG, INDEX, MAPPING, REMOVAL, Change, FilesChanged
-from synthstore.store.vectors import mapping_file, read_index, read_mapping, rebuild_content
+from synthstore.store.vectors import read_index
 
 TRIES = 3
 UNIT_TOLERANCE = 1e-3

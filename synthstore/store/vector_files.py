@@ -10,8 +10,9 @@ from synthstore.errors import OperationError
 from synthstore.model.embedding import FloatMatrix, IdArray
 from synthstore.model.facts import IndexFacts, PartStatus
 from synthstore.store.flat_index import DESCRIPTIONS
+from synthstore.store.mapping import read_mapping
 from synthstore.store.vector_table import FaissTable, FlatTable, Table
-from synthstore.store.vectors import read_index, read_mapping
+from synthstore.store.vectors import read_index
 
 
 def table_of(root: Path, index: IndexFacts) -> Table:

@@ -22,9 +22,11 @@ from synthstore.model.embedding import FloatMatrix, IdArray
 from synthstore.model.facts import IndexFacts, MappingFacts, PartStatus
 from synthstore.model.ids import numeric_id
 from synthstore.store.flat_index import DESCRIPTIONS, flat_content
+from synthstore.store.mapping import read_mapping
+from synthstore.store.mapping_file import mapping_file
 from synthstore.store.vector_files import nothing, problems_of, table_of
 from synthstore.store.vector_table import FaissTable, FlatTable, Table
-from synthstore.store.vectors import mapping_file, read_index, read_mapping
+from synthstore.store.vectors import read_index
 
 Hit = tuple[str, float]
 Vector = npt.ArrayLike

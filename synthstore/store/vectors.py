@@ -25,24 +25,10 @@ from synthstore.store.flat_index import (
     NO_TWINS,
     FlatIndex,
     Twins,
-    flat_content,
     read_flat,
 )
 from synthstore.store.flat_source import FlatDamageError
-from synthstore.store.index_building import IndexContent, rebuild_content
-from synthstore.store.mapping import read_mapping
-from synthstore.store.mapping_file import mapping_file
 from synthstore.store.part_file import OpenFile, open_file
-
-__all__ = [
-    "IndexContent",
-    "flat_content",
-    "mapping_file",
-    "read_back",
-    "read_index",
-    "read_mapping",
-    "rebuild_content",
-]
 
 _TRIES: Final = 3
 _CODE_BYTES: Final = 4
@@ -52,18 +38,23 @@ _RECONSTRUCTED_BYTES: Final = 1 << 30
 
 
 def read_index(
-    root: Path, path: str, *, with_vectors: bool = True, twins: Twins = NO_TWINS
+    root: Path,
+    path: str,
+    *,
+    with_vectors: bool = True,
+    hashed: bool = True,
+    twins: Twins = NO_TWINS,
 ) -> IndexFacts:
     """Read the index at ``path`` in the store at ``root``; damage becomes facts.
 
-    Unreadable without a sha256 means that not even the bytes could be read. Without vectors
-    (``--quick``), a sound index has no sha256 either. Vectors that are those of one of the
-    ``twins`` are that very matrix. Raises FaissUnavailableError where an index of another type
-    than Flat cannot be looked into for no fault of its own.
+    Unreadable without a sha256 means that not even the bytes could be read. A sound index has none
+    either where it was not to be ``hashed``, or was read without vectors (``--quick``). Vectors
+    that are those of one of the ``twins`` are that very matrix. Raises FaissUnavailableError where
+    an index of another type than Flat cannot be looked into for no fault of its own.
     """
     problem = None
     for _ in range(_TRIES):
-        facts, steady = _read_once(root, path, with_vectors, twins)
+        facts, steady = _read_once(root, path, with_vectors, hashed, twins)
         # One failed reading proves nothing: media falter, and others write.
         if steady and (facts.problem is None or facts.problem == problem):
             return facts
@@ -78,10 +69,12 @@ def read_back(path: Path) -> IndexFacts:
     return read_index(path.parent, path.name)
 
 
-def _read_once(root: Path, path: str, with_vectors: bool, twins: Twins) -> tuple[IndexFacts, bool]:
+def _read_once(
+    root: Path, path: str, with_vectors: bool, hashed: bool, twins: Twins
+) -> tuple[IndexFacts, bool]:
     try:
         with open_file(root, path) as file:
-            return _examine(file, path, with_vectors, twins), file.steady()
+            return _examine(file, path, with_vectors, hashed, twins), file.steady()
     except FileNotFoundError:
         return IndexFacts(PartStatus.MISSING, path), True
     except FaissUnavailableError:
@@ -93,16 +86,19 @@ def _read_once(root: Path, path: str, with_vectors: bool, twins: Twins) -> tuple
         return IndexFacts(PartStatus.UNREADABLE, path, problem), True
 
 
-def _examine(file: OpenFile, path: str, with_vectors: bool, twins: Twins) -> IndexFacts:
+def _examine(
+    file: OpenFile, path: str, with_vectors: bool, hashed: bool, twins: Twins
+) -> IndexFacts:
     if file.stat.size > os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"):
         return IndexFacts(PartStatus.UNREADABLE, path, _TOO_LARGE, stat=file.stat)
     try:
         _check_code(file)
-        flat = read_flat(file.fd, file.stat.size, with_vectors=with_vectors, twins=twins)
+        size = file.stat.size
+        flat = read_flat(file.fd, size, with_vectors=with_vectors, hashed=hashed, twins=twins)
         if flat is not None:
             return _flat_facts(flat, file, path)
         facts = _child_facts(file, path, with_vectors=with_vectors)
-        return replace(facts, sha256=file.sha256()) if with_vectors else facts
+        return replace(facts, sha256=file.sha256()) if with_vectors and hashed else facts
     except (FlatDamageError, ChildFailure) as damage:
         problem = str(damage)
     except MemoryError:
