@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+
+import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -9,6 +12,7 @@ from synthstore.checks import structure
 from synthstore.layout.names import ids_between
 from synthstore.layout.native import Native
 from synthstore.layout.native_columns import _id_in, _ids_in
+from synthstore.model.embedding import EmbeddingState, forgiving, judge, judge_each
 from synthstore.model.ids import Kind, are_plain, is_plain
 
 ODD = st.sampled_from(["", ".", "-", "a\n.b", "x" * 200, "x" * 201, "\u00e9", "a b", "a\n", "\n"])
@@ -69,3 +73,38 @@ def test_no_name_that_others_refuse_is_passed_over(stems: list[str], folder: str
 
 def test_usual_names_need_no_closer_look() -> None:
     assert not structure._may_be_refused(["memories/a.json", "b.json", "memories/mem_1.json"])
+
+
+NUMBERS = st.one_of(
+    st.floats(-2, 2), st.sampled_from([0.0, -0.0, 1e-31, 3e38, 1e39, 1e200, math.nan, math.inf])
+)
+VALUES = st.lists(
+    st.one_of(
+        st.lists(NUMBERS, min_size=3, max_size=3).map(np.array),
+        st.sampled_from([None, [], [1, 2.0, 3], ["1"], [True], [10**400], {}]),
+    ),
+    max_size=6,
+)
+
+
+@given(values=VALUES, other=st.lists(NUMBERS, min_size=1, max_size=4).map(np.array))
+def test_embeddings_judged_together_are_what_each_is(values: list[object], other: object) -> None:
+    for some in (values, [*values, other]):
+        with forgiving():
+            found = judge_each(some)
+        for one, value in zip(found, some, strict=True):
+            alone = judge(value)
+            assert (one.state, one.dim) == (alone.state, alone.dim)
+            assert np.float64(one.norm).tobytes() == np.float64(alone.norm).tobytes()
+            vectors = [None if of.vector is None else of.vector.tobytes() for of in (one, alone)]
+            assert vectors[0] == vectors[1]
+
+
+def test_the_norms_of_many_have_the_digits_of_each() -> None:
+    random = np.random.default_rng(3)
+    for dim in (1, 7, 8, 127, 128, 129, 384, 768, 1000, 1536):
+        rows = list(random.standard_normal((5, dim)))
+        assert [one.norm for one in judge_each(rows)] == [
+            math.sqrt(np.add.reduce(row * row)) for row in rows
+        ]
+        assert all(one.state is EmbeddingState.VALID for one in judge_each(rows))

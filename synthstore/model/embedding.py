@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -66,6 +66,18 @@ def judge(value: object) -> Judged:
         return judge_forgiven(value)
 
 
+def judge_each(values: Sequence[object]) -> list[Judged]:
+    """As ``judge_forgiven``, for a few values together; their vectors may share their memory."""
+    arrays = [value for value in values if isinstance(value, np.ndarray)]
+    if len({len(array) for array in arrays}) != 1:
+        return [judge_forgiven(value) for value in values]
+    of_arrays = iter(_judge_alike(np.concatenate(arrays).reshape(len(arrays), -1)))
+    return [
+        next(of_arrays) if isinstance(value, np.ndarray) else judge_forgiven(value)
+        for value in values
+    ]
+
+
 def judge_forgiven(value: object) -> Judged:
     """As ``judge``, for who judges many within one ``forgiving``."""
     if isinstance(value, np.ndarray):
@@ -85,15 +97,22 @@ def judge_forgiven(value: object) -> Judged:
 
 
 def _judge_numbers(numbers: Doubles) -> Judged:
-    vector = numbers.astype(np.float32)
+    return next(_judge_alike(numbers.reshape(1, -1)))
+
+
+def _judge_alike(rows: Doubles) -> Iterator[Judged]:
+    """Judge embeddings of one dimension, of shape (n, dim); n > 0."""
+    vectors = rows.astype(np.float32)
     # Summed in pairs, so that every machine comes to the same digits; BLAS would not.
-    norm = math.sqrt(np.add.reduce(numbers * numbers))
+    norms = np.sqrt(np.add.reduce(rows * rows, axis=1)).tolist()
+    dim = rows.shape[1]
+    for vector, norm in zip(vectors, norms, strict=True):
+        yield Judged(_state(vector, norm), dim, norm, vector)
+
+
+def _state(vector: FloatVector, norm: float) -> EmbeddingState:
     if _SMALL < norm < _LARGE:
-        return Judged(EmbeddingState.VALID, len(numbers), norm, vector)
-    return Judged(_state(vector), len(numbers), norm, vector)
-
-
-def _state(vector: FloatVector) -> EmbeddingState:
+        return EmbeddingState.VALID
     if not np.isfinite(vector).all():
         return EmbeddingState.NOT_FINITE
     return EmbeddingState.VALID if vector.any() else EmbeddingState.ZERO

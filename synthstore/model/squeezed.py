@@ -46,8 +46,9 @@ def squeezed(values: tuple[Any, ...]) -> Column:
     if kinds == {float}:
         # Zero has two signs, and what is no number equals nothing: no two floats count as the same.
         return array("d", values)
-    if len(kinds) == 1 and values.count(values[0]) == len(values):
-        return Same(values[0], len(values))
+    first = values[0]
+    if len(kinds) == 1 and first == values[-1] and values.count(first) == len(values):
+        return Same(first, len(values))
     if kinds == {int}:
         try:
             return array("q", values)

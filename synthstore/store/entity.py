@@ -11,8 +11,10 @@ from synthstore.layout.base import Layout
 from synthstore.model.embedding import (
     EmbeddingState,
     FloatVector,
+    Judged,
     forgiving,
-    judge_forgiven,
+    judge,
+    judge_each,
 )
 from synthstore.model.facts import EntityFile, FileStatus, Stat
 from synthstore.model.ids import Kind
@@ -40,10 +42,13 @@ def facts_of_each(layout: Layout, files: Sequence[Raw]) -> list[Seen]:
     digests = [hashlib.sha256(file.content).hexdigest() for file in files]
     parsed = [_parsed(layout, *both) for both in zip(files, digests, strict=True)]
     with forgiving():
-        return [
-            _judge(layout, file, digest, one) if isinstance(one, Parsed) else (one, None)
-            for file, digest, one in zip(files, digests, parsed, strict=True)
-        ]
+        judged = judge_each(
+            [_numbers(layout, one.kind, of) for one, of in zip(files, parsed, strict=True)]
+        )
+    return [
+        _seen(layout, file, digest, one, verdict) if isinstance(one, Parsed) else (one, None)
+        for file, digest, one, verdict in zip(files, digests, parsed, judged, strict=True)
+    ]
 
 
 def _parsed(layout: Layout, file: Raw, digest: str) -> Parsed | EntityFile:
@@ -70,11 +75,19 @@ class Hashed(NamedTuple):
 
 def judge_document(layout: Layout, file: Hashed, parsed: Parsed) -> Seen:
     """Judge what the bytes of one entity file parse to, as ``facts_of`` does."""
-    with forgiving():
-        return _judge(layout, file, file.sha256, parsed)
+    return _seen(layout, file, file.sha256, parsed, judge(_numbers(layout, file.kind, parsed)))
 
 
-def _judge(layout: Layout, file: Raw | Hashed, digest: str, parsed: Parsed) -> Seen:
+def _numbers(layout: Layout, kind: Kind, parsed: Parsed | EntityFile) -> object:
+    """What stands where the embedding belongs, if anything does."""
+    document = parsed.value if isinstance(parsed, Parsed) else None
+    if not isinstance(document, dict):
+        return None
+    return layout.plain(kind, document).get(layout.embedding_key(kind))
+
+
+def _seen(layout: Layout, file: Raw | Hashed, digest: str, parsed: Parsed, judged: Judged) -> Seen:
+    """What a document is, its embedding being ``judged``."""
     document = parsed.value
     kind, path, stat = file.kind, file.path, file.stat
     if not isinstance(document, dict):
@@ -82,7 +95,6 @@ def _judge(layout: Layout, file: Raw | Hashed, digest: str, parsed: Parsed) -> S
         status = FileStatus.INCOMPLETE
         return EntityFile(kind, path, status, stat, digest, problem, rigid=parsed.rigid), None
     record = layout.read_record(kind, document)
-    judged = judge_forgiven(layout.plain(kind, document).get(layout.embedding_key(kind)))
     judged_file = EntityFile(
         kind,
         path,
