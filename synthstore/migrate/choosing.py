@@ -57,7 +57,7 @@ class _Chooser:
         self.stand: Standing = standing(inventory)
         self.frozen = frozen_refs(inventory)
         self.moving: dict[EntityRef, Moving] = {}
-        self.taken: dict[str, EntityRef] = {}
+        self.taken: set[str] = set()
         """Paths, vector names and flat ids that are given away."""
         for ref in sorted(self.stand.standing_file):
             self._consider(ref, self.stand.standing_file[ref])
@@ -79,7 +79,7 @@ class _Chooser:
             # A flat catalog has one row an id, whatever kind it is of.
             names.add(f"row {ref.id}")
         if names.isdisjoint(self.taken):
-            self.taken.update(dict.fromkeys(names, ref))
+            self.taken |= names
             self.moving[ref] = Moving(ref, file, path)
 
     def _why_not(self, ref: EntityRef, file: EntityFile) -> tuple[str, str] | None:

@@ -181,10 +181,11 @@ def gather(inventory: Inventory, moving: Mapping[EntityRef, Moving]) -> Vectors:
     """
     dim = inventory.dimension or inventory.index.dim
     table = inventory.tables.get(dim)
-    refs = sorted(moving)
-    valid = [ref for ref in refs if _has_embedding(moving[ref].file, dim)]
+    valid, others = [], []
+    for ref in sorted(moving):
+        (valid if _has_embedding(moving[ref].file, dim) else others).append(ref)
     rows = [] if table is None else [table.row_of[moving[ref].file.path] for ref in valid]
-    spare = dict(_spare(inventory, [ref for ref in refs if ref not in set(valid)]))
+    spare = dict(_spare(inventory, others))
     blocks = [] if table is None else [table.matrix[rows]]
     if spare:
         blocks.append(np.stack(list(spare.values())))
