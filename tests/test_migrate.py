@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
+import asyncio
+import gc
 import json
 import shutil
+import weakref
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from synthstore import verify
 from synthstore.errors import DiskFullError, LockedError, OperationError, RefusedError, UsageError
+from synthstore.files import pieces
 from synthstore.files.lock import Lock
-from synthstore.migrate.aside import MARKER, Aside, Errand
+from synthstore.migrate import converting, operation
+from synthstore.migrate.aside import MARKER, Aside, Errand, Parcel
+from synthstore.model import columns
 from synthstore.model.ids import EntityRef
+from synthstore.scan.scanner import scan
 from synthstore.store.changes import LOG, Deed, Logged, spell
+from synthstore.store.evidence import recognise
 from synthstore.store.session import Session
 from synthstore.testing import flat_bytes, stores
 from synthstore.testing.interrupt import interrupt
@@ -314,9 +324,10 @@ def test_a_source_that_moves_is_not_taken(
 ) -> None:
     settle = Aside.settle
 
-    def write_meanwhile(self: Aside, parcel: object) -> None:
-        settle(self, parcel)  # type: ignore[arg-type]
+    def write_meanwhile(self: Aside, parcel: Parcel) -> str:
+        digest = settle(self, parcel)
         built.edit(built.memories[-1], lambda doc: doc.update(content=doc["content"] + "."))
+        return digest
 
     for layout in (None, "core-4"):
         monkeypatch.setattr(Aside, "settle", write_meanwhile)
@@ -334,3 +345,55 @@ def test_modes_are_those_of_the_source(built: Built, tmp_path: Path) -> None:
     assert {path.stat().st_mode & 0o777 for path in files} == {stores.FILE_MODE}
     folders = [tmp_path / "new", *(p for p in (tmp_path / "new").rglob("*") if p.is_dir())]
     assert {path.stat().st_mode & 0o777 for path in folders} == {stores.FOLDER_MODE}
+
+
+@pytest.mark.parametrize("target", ["native", "core-4"])
+def test_a_long_catalog_is_spelt_as_a_short_one(
+    target: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    built = stores.build("core-3" if target == "native" else "native", tmp_path / "store")
+    bring(built.root, tmp_path / "whole", target)
+    for module, name in ((pieces, "MEMBERS"), (columns, "RUN"), (converting, "RUN")):
+        monkeypatch.setattr(module, name, 3)
+    bring(built.root, tmp_path / "in pieces", target)
+    assert sha_tree(tmp_path / "in pieces") == sha_tree(tmp_path / "whole")
+
+
+def test_facts_that_are_kept_come_back(built: Built, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(converting, "RUN", 3)
+    inventory = asyncio.run(scan(built.root, recognise(built.root)))
+    facts, files = converting.KeptFacts(), list(inventory.files)
+    refs = [EntityRef(file.kind, str(file.id)) for file in files]
+    for ref, file in zip(refs, files, strict=True):
+        facts.keep(ref, file)
+    # A file that is rendered twice is kept as it was the last time.
+    facts.keep(refs[1], files[2])
+    assert list(facts) == refs
+    assert [facts[ref] for ref in refs] == [files[0], files[2], *files[2:]]
+
+
+@pytest.mark.parametrize("target", [None, "core-4"])
+def test_the_old_store_is_let_go_before_the_new_one_is_looked_at(
+    target: str | None, built: Built, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[weakref.ref[object]] = []
+    alive = []
+
+    async def look_at(*args: Any) -> Any:
+        for _ in range(100):
+            # The thread that made the new store may still be putting its work away.
+            if not any(one() for one in seen):
+                break
+            await asyncio.sleep(0.01)
+        alive.append([one() is not None for one in seen])
+        found = await verify.look(*args)
+        seen.append(weakref.ref(found.inventory.files))
+        return found
+
+    monkeypatch.setattr(operation, "look", look_at)
+    gc.disable()
+    try:
+        bring(built.root, tmp_path / "new", target)
+    finally:
+        gc.enable()
+    assert alive == [[], [False]]

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import NamedTuple, Self
 
 from synthstore.errors import OperationError, UsageError
 from synthstore.files.durable import (
@@ -36,6 +37,7 @@ MARKER = ".tmp-migration"
 """In the root, and the last thing to go: named like what ``verify`` takes for a leftover."""
 
 _PRIVATE_FOLDER, _PRIVATE_FILE = 0o700, 0o600
+_DIGEST = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +74,23 @@ class Parcel:
     """Whether it gets the mtime too."""
 
 
+class Outline(NamedTuple):
+    """The files of the new store, so far as to make room for them."""
+
+    paths: Sequence[str]
+    sizes: Sequence[int]
+    """Expected, in bytes."""
+
+    @classmethod
+    def of(cls, parcels: Iterable[Parcel]) -> Self:
+        """What is known of ``parcels``, each of which may be made for this only."""
+        paths, sizes = [], array("q")
+        for parcel in parcels:
+            paths.append(parcel.path)
+            sizes.append(parcel.size)
+        return cls(paths, sizes)
+
+
 class Aside:
     """The folder in which the new store for ``target`` is made."""
 
@@ -81,8 +100,9 @@ class Aside:
         self.placed = _marker(target) == errand
         """Whether an earlier try came as far as putting it in its place."""
         self.resumed = self.placed or _marker(self.path) == errand
-        self.digests: dict[str, str] = {}
-        """sha256 of each file, as it was written."""
+        self._written: list[str] = []
+        self._digests = bytearray()
+        """The sha256 of each file, as it was written."""
 
     def require_free(self) -> None:
         """Raise UsageError unless the target and the folder beside it are free for the errand."""
@@ -109,13 +129,13 @@ class Aside:
         source = os.path.normpath(self.target.parent / errand.source)
         return f"{source} into layout {errand.layout}"
 
-    def require_room(self, parcels: Iterable[Parcel]) -> None:
+    def require_room(self, outline: Outline) -> None:
         """Raise DiskFullError unless what is not there yet fits."""
         folder = self.target.parent
         while not folder.exists():
             folder = folder.parent
         require_writable(folder)
-        sizes = [parcel.size - self._have(parcel.path) for parcel in parcels]
+        sizes = [size - self._have(path) for path, size in zip(*outline, strict=True)]
         require_room(folder, (max(size, 0) for size in sizes), files=len(sizes) + 8)
 
     def _have(self, path: str) -> int:
@@ -156,17 +176,22 @@ class Aside:
         if not {entry.path for entry in entries} & {*kept}:
             remove_tree(self.path / OWN_FOLDER)
 
-    def settle(self, parcel: Parcel) -> None:
-        """Write one file, unless an earlier try left these very bytes."""
+    def settle(self, parcel: Parcel) -> str:
+        """Write one file, unless an earlier try left these very bytes; their sha256."""
+        digest = self._settled(parcel)
+        self._written.append(parcel.path)
+        self._digests += bytes.fromhex(digest)
+        return digest
+
+    def _settled(self, parcel: Parcel) -> str:
         path, attire = self.path / parcel.path, parcel.attire
         if os.path.lexists(path):
             digest = hash_content(parcel.content)
             if hash_file(path) == digest and _dressed(path, parcel):
-                self.digests[parcel.path] = digest
-                return
+                return digest
             remove(path)
         root_runs = os.geteuid() == 0
-        self.digests[parcel.path] = write_new(
+        return write_new(
             path,
             parcel.content,
             mode=attire.mode,
@@ -178,8 +203,9 @@ class Aside:
 
     def prove(self) -> None:
         """Read every file back; raises OperationError where the disk gives other bytes."""
-        for path, digest in self.digests.items():
-            if hash_file(self.path / path) != digest:
+        for at, path in enumerate(self._written):
+            digest = self._digests[at * _DIGEST : (at + 1) * _DIGEST]
+            if hash_file(self.path / path) != digest.hex():
                 raise OperationError(
                     f"{self.path / path} reads back wrong",
                     hint="check the disk, then run the same command again",

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from synthstore.checks.catalogue import twin
 from synthstore.checks.frozen import frozen_refs
@@ -27,8 +28,7 @@ Rewrites = Callable[[EntityRef, EntityFile], bool]
 """Whether an entity's document has to be spelt anew for the other layout."""
 
 
-@dataclass(frozen=True, slots=True)
-class Moving:
+class Moving(NamedTuple):
     """One entity on its way."""
 
     ref: EntityRef
@@ -37,18 +37,47 @@ class Moving:
     """Where the new layout puts it."""
 
 
+class Movements(Mapping[EntityRef, Moving]):
+    """Entities on their way, in their order; what is told of each is made when it is asked for."""
+
+    def __init__(
+        self, refs: Iterable[EntityRef], files: Mapping[EntityRef, EntityFile], target: Layout
+    ) -> None:
+        self._refs = dict.fromkeys(refs)
+        self._files, self._target = files, target
+
+    def __getitem__(self, ref: EntityRef) -> Moving:
+        """One of them."""
+        if ref not in self._refs:
+            raise KeyError(ref)
+        return Moving(ref, self._files[ref], self._target.path_for(ref))
+
+    def __contains__(self, ref: object) -> bool:
+        """Whether it is one of them."""
+        return ref in self._refs
+
+    def __iter__(self) -> Iterator[EntityRef]:
+        """Each in turn."""
+        return iter(self._refs)
+
+    def __len__(self) -> int:
+        """How many there are."""
+        return len(self._refs)
+
+
 @dataclass(frozen=True, slots=True)
 class Choice:
     """What goes, and what is left."""
 
-    moving: Mapping[EntityRef, Moving]
+    moving: Movements
     left: tuple[Left, ...]
 
 
 def choose(inventory: Inventory, target: Layout, rewrites: Rewrites) -> Choice:
     """Sort the entities of ``inventory`` out for ``target``."""
     chooser = _Chooser(inventory, target, rewrites)
-    return Choice(chooser.moving, tuple(chooser.left))
+    moving = Movements(chooser.chosen, chooser.stand.standing_file, target)
+    return Choice(moving, tuple(chooser.left))
 
 
 class _Chooser:
@@ -56,7 +85,7 @@ class _Chooser:
         self.target, self.rewrites = target, rewrites
         self.stand: Standing = standing(inventory)
         self.frozen = frozen_refs(inventory)
-        self.moving: dict[EntityRef, Moving] = {}
+        self.chosen: dict[EntityRef, None] = {}
         self.taken: set[str] = set()
         """Paths, vector names and flat ids that are given away."""
         for ref in sorted(self.stand.standing_file):
@@ -66,7 +95,7 @@ class _Chooser:
     @property
     def _refused(self) -> Iterator[Left]:
         for ref, file in self.stand.standing_file.items():
-            if ref not in self.moving:
+            if ref not in self.chosen:
                 code, because = self._why_not(ref, file) or ("M012", "its name is taken there")
                 yield _left(code, ref, file.path, because)
 
@@ -80,7 +109,7 @@ class _Chooser:
             names.add(f"row {ref.id}")
         if names.isdisjoint(self.taken):
             self.taken |= names
-            self.moving[ref] = Moving(ref, file, path)
+            self.chosen[ref] = None
 
     def _why_not(self, ref: EntityRef, file: EntityFile) -> tuple[str, str] | None:
         """The finding's code, and a sentence part."""

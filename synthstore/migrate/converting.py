@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -18,6 +17,7 @@ from synthstore.layout.conversion import conforms, to_native
 from synthstore.layout.core import Core
 from synthstore.layout.core_conversion import to_core
 from synthstore.migrate.choosing import Moving
+from synthstore.model.columns import RUN, FileRun
 from synthstore.model.facts import EntityFile
 from synthstore.model.ids import EntityRef
 from synthstore.store.entity import facts_of
@@ -57,6 +57,36 @@ def document_in(raw: bytes) -> Document:
     return value
 
 
+class KeptFacts(Mapping[EntityRef, EntityFile]):
+    """Facts of entities' files, kept as columns: a million as objects take gigabytes."""
+
+    def __init__(self) -> None:
+        self._place_of: dict[EntityRef, int] = {}
+        self._runs: list[FileRun] = []
+        self._last: list[EntityFile] = []
+
+    def keep(self, ref: EntityRef, file: EntityFile) -> None:
+        """Add those of one entity, or put them in the place of what was kept of it."""
+        self._place_of[ref] = len(self._runs) * RUN + len(self._last)
+        self._last.append(file)
+        if len(self._last) == RUN:
+            self._runs.append(FileRun.of(self._last))
+            self._last = []
+
+    def __getitem__(self, ref: EntityRef) -> EntityFile:
+        """Those of one entity."""
+        run, at = divmod(self._place_of[ref], RUN)
+        return self._runs[run].file(at) if run < len(self._runs) else self._last[at]
+
+    def __iter__(self) -> Iterator[EntityRef]:
+        """The entities, in the order in which they came."""
+        return iter(self._place_of)
+
+    def __len__(self) -> int:
+        """How many there are."""
+        return len(self._place_of)
+
+
 class Renderer(Mapping[str, Document]):
     """Makes the files of the new layout; as a mapping, copies of memories for assemblies.
 
@@ -65,15 +95,19 @@ class Renderer(Mapping[str, Document]):
 
     def __init__(self, ways: Ways, moving: Mapping[EntityRef, Moving]) -> None:
         self.ways, self.moving = ways, moving
-        self.facts: dict[EntityRef, EntityFile] = {}
+        self.facts = KeptFacts()
         """Of each new file, once it was made."""
-        self._copy = lru_cache(_COPIES)(self._document)
+        self._copies: dict[EntityRef, Document] = {}
 
     def __getitem__(self, memory_id: str) -> Document:
         ref = EntityRef("memory", memory_id)
         if ref not in self.moving:
             raise KeyError(memory_id)
-        return self._copy(ref)
+        if ref not in self._copies:
+            while len(self._copies) >= _COPIES:
+                del self._copies[next(iter(self._copies))]
+            self._copies[ref] = self._document(ref)
+        return self._copies[ref]
 
     def __contains__(self, memory_id: object) -> bool:
         return ("memory", memory_id) in self.moving
@@ -97,7 +131,7 @@ class Renderer(Mapping[str, Document]):
             new = self._converted(ref, document)
             raw = dump(new, nearest_style(raw))
             self._prove(ref, document, document_in(raw))
-        self.facts[ref] = facts_of(self.ways.target, ref.kind, one.path, raw, one.file.stat)[0]
+        self.facts.keep(ref, facts_of(self.ways.target, ref.kind, one.path, raw, one.file.stat)[0])
         return raw
 
     def _read(self, one: Moving) -> bytes:

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import chain
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Self
 
 from synthstore.backup.listing import CHANGES, Listed, list_tree
 from synthstore.errors import OperationError
 from synthstore.files.durable import copier
 from synthstore.files.walk import look as stat_path
 from synthstore.layout.base import OWN_FOLDER, Layout
-from synthstore.migrate.aside import Aside, Parcel
+from synthstore.migrate.aside import Aside, Outline, Parcel
 from synthstore.migrate.choosing import Choice, choose
 from synthstore.migrate.converting import Rendered, Renderer, Ways, moved
 from synthstore.migrate.parts import Parts
 from synthstore.migrate.report import Left
+from synthstore.model.columns import column_of, each_of
 from synthstore.model.facts import Stat
 from synthstore.model.paths import folder_of
 from synthstore.progress import Progress
@@ -36,13 +38,23 @@ class Copying:
     """Every file of the source but what is synthstore's own, byte for byte."""
 
     root: Path
-    seen: Look
+    layout: Layout
+    """The source's own."""
+    vectors: int
+    """How many it will have."""
+    scanned: Mapping[str, bytes]
+    """The sha256 of each entity's file, as it was scanned."""
     listed: Listed
 
-    @property
-    def layout(self) -> Layout:
-        """The source's own."""
-        return self.seen.inventory.layout
+    @classmethod
+    def of(cls, root: Path, seen: Look) -> Self:
+        """The plan to copy the store at ``root``, which was ``seen``: that may be let go then."""
+        inventory = seen.inventory
+        digests = zip(
+            column_of(inventory.files, "path"), each_of(inventory.files, "sha256"), strict=True
+        )
+        scanned = {path: bytes.fromhex(digest) for path, digest in digests if digest is not None}
+        return cls(root, inventory.layout, inventory.index.ntotal, scanned, list_files(root))
 
     @property
     def left(self) -> tuple[Left, ...]:
@@ -56,29 +68,27 @@ class Copying:
         return ()
 
     @cached_property
-    def parcels(self) -> Sequence[Parcel]:
-        """Its files, and the log of changes that no catalog has yet."""
-        return [
-            Parcel(path, copier(self.root / path), stat.size, stat, keeps_time=True)
-            for path, stat in sorted(self.listed.files.items())
-        ]
+    def outline(self) -> Outline:
+        """Its files."""
+        return Outline.of(self.parcels)
+
+    @property
+    def parcels(self) -> Iterator[Parcel]:
+        """Its files, and the log of changes that no catalog has yet, each made anew."""
+        for path in sorted(self.listed.files):
+            stat = self.listed.files[path]
+            yield Parcel(path, copier(self.root / path), stat.size, stat, keeps_time=True)
 
     @property
     def folders(self) -> Sequence[Folder]:
         """Its folders, the root first."""
         return [(folder.path, folder.mode, folder.mtime_ns) for folder in self.listed.folders]
 
-    @property
-    def vectors(self) -> int:
-        """How many vectors it will have."""
-        return self.seen.inventory.index.ntotal
-
     def fill(self, aside: Aside, progress: Progress) -> None:
         """Copy, and see that the source stood still meanwhile."""
-        scanned = {file.path: file.sha256 for file in self.seen.inventory.files}
         for parcel in self.parcels:
-            aside.settle(parcel)
-            if scanned.get(parcel.path) not in (None, aside.digests[parcel.path]):
+            digest = bytes.fromhex(aside.settle(parcel))
+            if self.scanned.get(parcel.path, digest) != digest:
                 raise moved(self.root / parcel.path)
             progress.advance(1)
         now = list_files(self.root).files
@@ -145,9 +155,23 @@ class Converting:
         return f"{top}/" if nested and top not in self.inventory.layout.entity_folders else path
 
     @cached_property
-    def parcels(self) -> Sequence[Parcel]:
-        """Its files, sizes estimated: entities first, for the catalog tells of what they became."""
-        return [*self._entities(), *self._index(), *self._mappings(), self._catalog()]
+    def outline(self) -> Outline:
+        """Its files, sizes estimated."""
+        return Outline.of(self.parcels)
+
+    @property
+    def parcels(self) -> Iterator[Parcel]:
+        """Its files: entities first, for the catalog tells of what they became.
+
+        Those of entities are made anew each time.
+        """
+        yield from self._entities()
+        yield from self._vectors
+        yield self._catalog()
+
+    @cached_property
+    def _vectors(self) -> Sequence[Parcel]:
+        return [*self._index(), *self._mappings()]
 
     def _entities(self) -> Iterator[Parcel]:
         for ref, one in self.choice.moving.items():
@@ -175,7 +199,11 @@ class Converting:
         )
 
     def _write_catalog(self, out: BinaryIO) -> None:
-        out.write(self.parts.catalog(self.renderer.facts))
+        content = self.parts.catalog(self.renderer.facts)
+        if isinstance(content, bytes):
+            out.write(content)
+        else:
+            content(out)
 
     @property
     def typical(self) -> Stat:
@@ -193,15 +221,26 @@ class Converting:
 
     def fill(self, aside: Aside, progress: Progress) -> None:
         """Convert, write, and see that the source stood still meanwhile."""
-        for parcel in self.parcels:
+        for parcel in chain(self._entities(), self._vectors):
             aside.settle(parcel)
             progress.advance(1)
+        self._let_vectors_go()
+        aside.settle(self._catalog())
+        progress.advance(1)
         listed = list_store(self.root, self.inventory.layout).candidates
         now = {one.path: one.stat for one in listed}
-        then = {file.path: file.stat for file in self.inventory.files}
-        for path in sorted(now.keys() | then.keys()):
-            if now.get(path) != then.get(path):
-                raise moved(self.root / path)
+        for file in self.inventory.files:
+            if now.pop(file.path, None) != file.stat:
+                raise moved(self.root / file.path)
+        for path in sorted(now):
+            raise moved(self.root / path)
+
+    def _let_vectors_go(self) -> None:
+        """They are written, and the catalog's rows need the room."""
+        del self._vectors
+        index = replace(self.inventory.index, ids=None, vectors=None)
+        self.inventory = replace(self.inventory, tables={}, index=index)
+        self.parts = replace(self.parts, inventory=self.inventory)
 
 
 Making = Copying | Converting
@@ -210,7 +249,7 @@ Making = Copying | Converting
 
 def fill(making: Making, aside: Aside, progress: Progress) -> None:
     """Make the new store aside, from what an earlier try left on; it is proven and durable then."""
-    paths = [parcel.path for parcel in making.parcels]
+    paths = making.outline.paths
     progress.start("migrating", len(paths))
     with aside.making(paths, [folder for folder, *_ in making.folders if folder]):
         making.fill(aside, progress)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from synthstore.errors import LockedError
 from synthstore.files.lock import held_still
+from synthstore.files.memory import MANY, give_back
 from synthstore.layout.base import Layout
 from synthstore.layout.detect import SUPPORTED
 from synthstore.layout.native import Native
@@ -21,7 +22,6 @@ from synthstore.migrate.making import (
     Copying,
     Making,
     fill,
-    list_files,
     settle_pending,
 )
 from synthstore.migrate.proof import require_sound, told
@@ -122,11 +122,14 @@ class _Job:
         if self.options.dry_run:
             return report
         (_, mode, mtime_ns), *_ = making.folders
+        # Its vectors need not stay in memory beside what is made, nor beside the new store's.
+        del seen
         if not aside.placed:
-            await asyncio.to_thread(aside.require_room, making.parcels)
+            await asyncio.to_thread(aside.require_room, making.outline)
             await asyncio.to_thread(self._make, making, aside)
-        # Their vectors must not stay in memory beside those of the new store.
-        del seen, making
+        del making
+        if report.files >= MANY:
+            give_back()
         new = await self._look(aside.target if aside.placed else aside.path)
         require_sound(new, known, _KEPT.format(aside.path))
         if not aside.placed:
@@ -155,7 +158,7 @@ class _Job:
             if converting.needed:
                 refuse_mixed(self.store, seen.inventory)
                 return converting
-        return Copying(self.root, seen, list_files(self.root))
+        return Copying.of(self.root, seen)
 
     async def _look(self, folder: Path) -> Look:
         looking = replace(self.looking, layout=self.layout.name)
@@ -169,8 +172,8 @@ class _Job:
         aside.dress(making.folders)
 
     def _planned(self, making: Making, aside: Aside) -> MigrateReport:
-        parcels = making.parcels
-        kinds = [self.layout.place(parcel.path).value for parcel in parcels]
+        paths, sizes = making.outline
+        kinds = [self.layout.place(path).value for path in paths]
         return MigrateReport(
             store=str(self.store),
             target=str(self.options.target),
@@ -178,8 +181,8 @@ class _Job:
             into=self.layout.name,
             dry_run=self.options.dry_run,
             resumed=aside.resumed,
-            files=len(parcels),
-            bytes=sum(parcel.size for parcel in parcels),
+            files=len(paths),
+            bytes=sum(sizes),
             memories=kinds.count("memory"),
             assemblies=kinds.count("assembly"),
             vectors=making.vectors,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from array import array
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -14,24 +15,60 @@ from synthstore.checks.comparing import is_normalised
 from synthstore.checks.ownership import owners
 from synthstore.checks.pairing import rows_of
 from synthstore.files.durable import Content, copier
-from synthstore.files.jsonio import Style, dump, parse, style_of
-from synthstore.files.walk import read_file
+from synthstore.files.pieces import Original, dump_in_pieces
 from synthstore.layout.base import Layout
 from synthstore.layout.core import Core, Core4
 from synthstore.migrate.choosing import Moving
-from synthstore.model.catalog import Row
+from synthstore.model.catalog import RawRow, Row, column
 from synthstore.model.embedding import EmbeddingState, FloatMatrix, FloatVector, IdArray, unit
 from synthstore.model.facts import EntityFile, PartStatus
-from synthstore.model.ids import EntityRef, numeric_id, vector_id
+from synthstore.model.ids import EntityRef, Kind, numeric_id, vector_id
 from synthstore.scan.inventory import Inventory
 from synthstore.store.flat_index import DESCRIPTIONS
 from synthstore.store.index_building import rebuild_content
 from synthstore.store.mapping import style_in
 from synthstore.store.mapping_file import MappingContent, mapping_file
+from synthstore.store.original import original_catalog
 
 _ROW_BYTES = 400
 _MAPPINGS = 2
 """A Memory Core writes one mapping name and reads another: it is given both."""
+
+
+class _Rows(Mapping[EntityRef, RawRow]):
+    """The rows of a catalog, each made by whoever goes through them."""
+
+    def __init__(self, refs: Sequence[EntityRef], make: Callable[[EntityRef], RawRow]) -> None:
+        self._refs, self._make = refs, make
+
+    def section(self, kind: Kind) -> Mapping[str, RawRow]:
+        """Those of one kind, by id."""
+        return _Section([ref for ref in self._refs if ref.kind == kind], self._make)
+
+    def __getitem__(self, ref: EntityRef) -> RawRow:
+        return self._make(ref)
+
+    def __iter__(self) -> Iterator[EntityRef]:
+        return iter(self._refs)
+
+    def __len__(self) -> int:
+        return len(self._refs)
+
+
+class _Section(Mapping[str, RawRow]):
+    """Those of one kind, by id."""
+
+    def __init__(self, refs: Sequence[EntityRef], make: Callable[[EntityRef], RawRow]) -> None:
+        self._refs, self._make = {ref.id: ref for ref in refs}, make
+
+    def __getitem__(self, name: str) -> RawRow:
+        return self._make(self._refs[name])
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._refs)
+
+    def __len__(self) -> int:
+        return len(self._refs)
 
 
 @dataclass(frozen=True)
@@ -47,15 +84,19 @@ class Parts:
 
     # The catalog
 
-    def catalog(self, facts: Mapping[EntityRef, EntityFile]) -> bytes:
-        """The catalog's bytes, once all entities were rendered: rows in their old order."""
-        old = {row.ref: row for row in rows_of(self.inventory)}
-        order = [*(ref for ref in old if ref in facts), *sorted(facts.keys() - old.keys())]
-        rows = {ref: self._row(facts[ref], old.get(ref)) for ref in order}
+    def catalog(self, facts: Mapping[EntityRef, EntityFile]) -> Content:
+        """The catalog, once all entities were rendered: rows in their old order."""
+        listed = rows_of(self.inventory)
+        refs = dict.fromkeys(map(EntityRef, column(listed, "kind"), column(listed, "id")))
+        order = [*(ref for ref in refs if ref in facts), *sorted(facts.keys() - refs.keys())]
+        old = {row.ref: row for row in listed} if self.within_cores else {}
+        rows = _Rows(order, lambda ref: self._row(facts[ref], old.get(ref)))
         document = self.target.write_catalog(None, rows)
-        return dump(document, self._catalog_style())
+        found, layout = self.inventory.catalog, self.inventory.layout
+        style = original_catalog(self.root, found, layout.long_section).style
+        return dump_in_pieces(document, Original(style), self.target.long_section)
 
-    def _row(self, file: EntityFile, old: Row | None) -> Mapping[str, object]:
+    def _row(self, file: EntityFile, old: Row | None) -> RawRow:
         return self.target.row_for(file, old if self._keeps(old) else None, ())
 
     def _keeps(self, row: Row | None) -> bool:
@@ -64,13 +105,6 @@ class Parts:
             return False
         keys = set(Core4.shapes[row.kind].keys)
         return row.raw.keys() == keys and isinstance(row.raw["timestamp"], str)
-
-    def _catalog_style(self) -> Style:
-        facts = self.inventory.catalog
-        if facts.catalog is None:
-            return Style()
-        raw = read_file(self.root, facts.path)[0]
-        return style_of(raw, parse(raw).value)
 
     @property
     def within_cores(self) -> bool:
@@ -181,12 +215,16 @@ def gather(inventory: Inventory, moving: Mapping[EntityRef, Moving]) -> Vectors:
     """
     dim = inventory.dimension or inventory.index.dim
     table = inventory.tables.get(dim)
-    valid, others = [], []
+    valid, others, rows = [], [], array("q")
     for ref in sorted(moving):
-        (valid if _has_embedding(moving[ref].file, dim) else others).append(ref)
-    rows = [] if table is None else [table.row_of[moving[ref].file.path] for ref in valid]
+        file = moving[ref].file
+        if table is not None and _has_embedding(file, dim):
+            valid.append(ref)
+            rows.append(table.row_of[file.path])
+        else:
+            others.append(ref)
     spare = dict(_spare(inventory, others))
-    blocks = [] if table is None else [table.matrix[rows]]
+    blocks = [] if table is None else [table.matrix[np.frombuffer(rows, np.int64)]]
     if spare:
         blocks.append(np.stack(list(spare.values())))
     matrix = np.concatenate(blocks) if blocks else np.zeros((0, dim), dtype=np.float32)

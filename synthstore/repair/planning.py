@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import Protocol
 
 from synthstore.checks.found import forget
 from synthstore.checks.ownership import owners
@@ -15,15 +14,11 @@ from synthstore.checks.report import Action
 from synthstore.checks.standing import standing
 from synthstore.errors import SynthstoreError
 from synthstore.files.durable import hash_file
-from synthstore.files.jsonio import Style, parse, style_of
 from synthstore.files.memory import MANY, give_back
-from synthstore.files.pieces import Original, OtherBytes
-from synthstore.files.proving import original_of
 from synthstore.files.walk import read_file
 from synthstore.model.catalog import Catalog
 from synthstore.model.facts import PartStatus, StrayKind
 from synthstore.model.ids import EntityRef
-from synthstore.model.relisting import whole
 from synthstore.repair.plan import Ground, IndexWish, plan
 from synthstore.repair.sources import Source, surviving, unknown_at
 from synthstore.repair.state import Basis
@@ -31,8 +26,8 @@ from synthstore.repair.target import aim, hurt_paths, needs
 from synthstore.repair.wishes import Wishes
 from synthstore.scan.inventory import Inventory
 from synthstore.store.catalog import index_backups
-from synthstore.store.part_file import open_file
-from synthstore.store.runs import Change, FilesChanged
+from synthstore.store.original import original_catalog
+from synthstore.store.runs import Change
 from synthstore.store.staging import room_needed
 
 
@@ -89,7 +84,8 @@ def plan_repair(root: Path, inventory: Inventory, task: Task) -> Planned:
     )
     target = aim(basis)
     # What the rules found out is not asked for any more, and the plan's bytes need the room.
-    ground = Ground(inventory, partial(_catalog, root, inventory), basis.digests)
+    facts, section = inventory.catalog, inventory.layout.long_section
+    ground = Ground(inventory, partial(original_catalog, root, facts, section), basis.digests)
     del basis
     forget(inventory)
     if many:
@@ -115,35 +111,6 @@ def _bytes_of(root: Path, path: str) -> bytes | None:
     except (OSError, SynthstoreError):
         # Unreadable bytes can neither be salvaged nor spliced; the scan has said so.
         return None
-
-
-def _catalog(root: Path, inventory: Inventory) -> Original:
-    """How the catalog is spelt; our own way where its bytes are not to be had."""
-    facts, section = inventory.catalog, inventory.layout.long_section
-    if facts.catalog is None:
-        return Original(Style())
-    opened = partial(_opened, root, facts.path)
-    try:
-        with opened() as file:
-            # What the scan parsed mostly proves it; to parse it again costs as much as all rows.
-            original = original_of(file, whole(facts.catalog), section)
-            if original.style.proven:
-                return replace(original, opened=opened)
-            file.seek(0)
-            raw = file.read()
-    except FilesChanged:
-        return Original(Style())
-    return Original(style_of(raw, parse(raw).value))
-
-
-@contextmanager
-def _opened(root: Path, path: str) -> Iterator[BinaryIO]:
-    """A file of which something is to be taken over; raises FilesChanged where it is not there."""
-    try:
-        with open_file(root, path) as file, file.stream() as stream:
-            yield stream
-    except (OSError, SynthstoreError, OtherBytes) as error:
-        raise FilesChanged((path,)) from error
 
 
 def _digests(root: Path, inventory: Inventory) -> Mapping[str, str]:
