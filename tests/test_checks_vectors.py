@@ -283,6 +283,15 @@ def test_a_flipped_bit_is_no_rounding_even_in_a_tiny_store() -> None:
     assert [f.code for f in found(shelf, select=["V"])] == ["V005"]
 
 
+def test_an_orphan_is_not_told_to_be_of_a_memory_that_stands() -> None:
+    shelf = healthy()
+    orphan(mapped=False)(shelf)
+    shelf.entries[shelf.vector_id("m5")] = numeric_id("mem_nobody")
+    (finding,) = found(shelf, select=["V004"])
+    assert "that no entity owns" in finding.message
+    assert not finding.evidence
+
+
 def test_a_quick_look_knows_the_numbers_only() -> None:
     shelf = healthy()
     orphan(mapped=True)(shelf)

@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 
 from synthstore.checks.finding import Finding, Severity, Subject
-from synthstore.checks.report import LOST, Action, Counts, RepairReport, Report
+from synthstore.checks.report import LOST, ORPHAN_OF, Action, Counts, RepairReport, Report
 from synthstore.render.human import dry_run_blocks, outcome_blocks, plan_blocks, report_blocks
 from synthstore.render.logs import logged_to
 from synthstore.render.redact import hashed, redacted, redacted_path, redacted_text
@@ -112,6 +112,27 @@ def test_what_was_not_looked_for_in_snapshots_is_not_said_to_be_nowhere() -> Non
     assert done[at + 1] == f"{by} synthstore undo '/data/a store', then {back}"
     planned = text(plan_blocks(replace(report, run=None), verbose=False))
     assert planned[-2:] == [f"would be {told}", f"{by} {back}"]
+
+
+def test_a_vector_that_goes_as_nobodys_is_told_by_the_memory_that_it_was_of() -> None:
+    orphans = tuple(
+        Action("remove-vector", Subject("vector", str(n)), "v.faiss", because=f"{ORPHAN_OF}m{n}")
+        for n in range(12)
+    )
+    report = replace(REPAIRED, actions=orphans)
+    names = ", ".join(f"m{n}" for n in range(10))
+    told = f"removed, since neither file nor row stands behind it: the vector of {names} and 2 more"
+    back = "synthstore repair '/data/a store' --repo REPO"
+    done = text(outcome_blocks(report, verbose=False, quiet=False))
+    assert done[done.index(told) + 1].endswith(f"synthstore undo '/data/a store', then {back}")
+    planned = text(plan_blocks(replace(report, run=None), verbose=False))
+    assert planned[-2] == f"would be {told}"
+    assert planned[-1].endswith(f"by: {back}")
+    asked = text(plan_blocks(replace(report, snapshots_asked=True), verbose=False))
+    assert asked[-1] == f"would be {told}"
+    hidden = text(plan_blocks(redacted(report), verbose=True))
+    assert all(hashed(f"m{n}") in "".join(hidden) for n in range(12))
+    assert not any(f"of m{n}" in line for n in range(12) for line in hidden)
 
 
 def test_a_dry_run_without_a_plan_shows_what_stays() -> None:

@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 
 from synthstore.checks.finding import Severity
-from synthstore.checks.report import LOST, RepairReport
+from synthstore.checks.report import LOST, ORPHAN, ORPHAN_OF, RepairReport
 from synthstore.errors import InterruptedByUserError, LockedError, RefusedError
 from synthstore.files import pieces
 from synthstore.render.redact import hashed, redacted
@@ -32,7 +32,13 @@ from synthstore.testing.damages.catalog import count_wrongly
 from synthstore.testing.damages.contents import forget_wholly
 from synthstore.testing.damages.misplaced import move_astray
 from synthstore.testing.damages.structure import nest
-from synthstore.testing.damages.vectors import add_orphan, drop_vector, other_dimension
+from synthstore.testing.damages.vectors import ORPHAN as NAMED
+from synthstore.testing.damages.vectors import (
+    add_orphan,
+    drop_vector,
+    map_orphan,
+    other_dimension,
+)
 from synthstore.testing.stores import Built, build
 from tests.operate import codes, look, take_back
 from tests.program import Program
@@ -58,6 +64,15 @@ def hurt(built: Built) -> None:
     acts.tail(built, built.memories[2])
     drop_vector(built, built.memories[3])
     add_orphan(built)
+
+
+def test_a_plan_names_the_memory_of_which_only_a_vector_is_left(built: Built) -> None:
+    add_orphan(built)
+    (removed,) = do(built.root, RepairOptions(dry_run=True, select=("V004",))).actions[:1]
+    assert removed.because == ORPHAN
+    map_orphan(built)
+    (removed,) = do(built.root, RepairOptions(dry_run=True, select=("V004",))).actions[:1]
+    assert (removed.kind, removed.because) == ("remove-vector", f"{ORPHAN_OF}{NAMED}")
 
 
 def test_select_mends_only_the_codes_chosen(built: Built) -> None:

@@ -22,6 +22,10 @@ NO_FILE = "no file holds it, and no copy of it lies in the store"
 COPY_LEFT = "no file holds it, but a copy does: 'synthstore repair' brings it back"
 """Why such a row stays."""
 
+ORPHAN = "no entity owns it"
+ORPHAN_OF = f"{ORPHAN}; by the mapping it was the vector of "
+"""Why a vector goes as nobody's; behind the latter, the name of what has neither file nor row."""
+
 ActionStatus = Literal["planned", "done", "skipped", "failed"]
 
 

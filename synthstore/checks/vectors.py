@@ -11,7 +11,7 @@ from synthstore.checks.ownership import NOBODY, owners
 from synthstore.checks.standing import standing
 from synthstore.model.embedding import EmbeddingState
 from synthstore.model.facts import PartStatus
-from synthstore.model.ids import numeric_id, vector_id
+from synthstore.model.ids import numeric_id, ref_of_vector, vector_id
 from synthstore.scan.inventory import Inventory
 
 
@@ -88,9 +88,8 @@ def orphan_vectors(inventory: Inventory) -> Iterator[Finding]:
     """V004: ids in the index that belong to no entity with a file or a row."""
     if not _comparable(inventory):
         return
-    unknown = owners(inventory).unknown
-    named = mapped_names(inventory) if unknown else {}
-    for number in unknown:
+    named = orphans_names(inventory)
+    for number in owners(inventory).unknown:
         name = named.get(number)
         yield finding(
             "V004",
@@ -108,13 +107,20 @@ def orphan_vectors(inventory: Inventory) -> Iterator[Finding]:
 _MAYBE_HIDDEN = "left: its entity may be one that cannot be seen now; repair once all can be read"
 
 
-def mapped_names(inventory: Inventory) -> Mapping[int, str]:
-    """The first name that any mapping gives each number."""
-    named: dict[int, str] = {}
-    for mapping in inventory.mappings:
+@once
+def orphans_names(inventory: Inventory) -> Mapping[int, str]:
+    """The first name that any mapping gives each vector that no entity owns, by its number.
+
+    Without those of entities with a file or a row: such a vector is not theirs, or not alone.
+    """
+    unknown, known = owners(inventory).unknown, standing(inventory).known
+    orphans, named = frozenset(unknown), dict[int, str]()
+    for mapping in inventory.mappings if orphans else ():
         for name, number in (mapping.entries or {}).items():
-            named.setdefault(number, name)
-    return named
+            if number in orphans:
+                named.setdefault(number, name)
+    told = ((number, named[number]) for number in unknown if number in named)
+    return {number: name for number, name in told if ref_of_vector(name) not in known}
 
 
 def stale_vectors(inventory: Inventory) -> Iterator[Finding]:

@@ -6,7 +6,15 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 
 from synthstore.checks.finding import Finding, Severity
-from synthstore.checks.report import GIVEN_AWAY, NO_COPY, NO_FILE, Action, RepairReport, Report
+from synthstore.checks.report import (
+    GIVEN_AWAY,
+    NO_COPY,
+    NO_FILE,
+    ORPHAN_OF,
+    Action,
+    RepairReport,
+    Report,
+)
 from synthstore.render.screen import Block, Line, Table, Tone
 from synthstore.render.text import byte_size, counted, number, seconds
 from synthstore.shell import path_word
@@ -92,7 +100,7 @@ def outcome_blocks(report: RepairReport, *, verbose: bool, quiet: bool) -> Itera
 
 
 def _lost(report: RepairReport, when: str = "") -> Iterator[Line]:
-    """Entities of which nothing was left: being off the lists, they count as fixed."""
+    """Entities of which nothing, or but a vector, was left: off the lists, they count as fixed."""
     asked = report.snapshots_asked
     where = "was found, nor in the snapshots" if asked else "lies in the store"
     stories = {
@@ -103,7 +111,11 @@ def _lost(report: RepairReport, when: str = "") -> Iterator[Line]:
     told = {because: story for because, story in stories.items() if _dropped(report, because)}
     for because, story in told.items():
         yield Line(f"{when}{story}: {_names(_dropped(report, because))}", "warning")
-    if NO_FILE in told or (NO_COPY in told and not asked):
+    orphaned = _orphaned(report)
+    if orphaned:
+        story = "removed, since neither file nor row stands behind it: the vector of"
+        yield Line(f"{when}{story} {_names(orphaned)}", "warning")
+    if NO_FILE in told or ((NO_COPY in told or orphaned) and not asked):
         yield Line(f"what a snapshot holds of them comes back by: {_back(report)}", "warning")
 
 
@@ -113,6 +125,11 @@ def _dropped(report: RepairReport, because: str) -> list[str]:
         for action in report.actions
         if action.kind == "drop-row" and action.because.endswith(because)
     ]
+
+
+def _orphaned(report: RepairReport) -> list[str]:
+    reasons = [action.because for action in report.actions]
+    return [why.removeprefix(ORPHAN_OF) for why in reasons if why.startswith(ORPHAN_OF)]
 
 
 def _back(report: RepairReport) -> str:

@@ -14,7 +14,7 @@ from synthstore.backup.report import BackupReport, CheckReport
 from synthstore.backup.restore import RestoreReport
 from synthstore.checks.catalogue import CATALOGUE
 from synthstore.checks.finding import Finding, Subject
-from synthstore.checks.report import Action, RepairReport, Report
+from synthstore.checks.report import ORPHAN_OF, Action, RepairReport, Report
 from synthstore.diff import DiffReport
 from synthstore.errors import SynthstoreError
 from synthstore.migrate.report import MigrateReport
@@ -42,8 +42,8 @@ _PLAIN = re.compile(r"[0-9a-f]{64}|sha256:[0-9a-f]{64}|\d{4}-\d\d-\d\d[T ][\d:.,
 """Strings in evidence that are no id: digests, times, numbers."""
 _FILE = re.compile(r"[^\s'\",;()]+\.(?:json|bak|tmp|faiss)\b")
 
-_BORNE = re.compile(r"(?<=bears the id ).*", re.DOTALL)
-"""The id that a row gets by a repair, since its file has it."""
+_BORNE = re.compile(rf"(?:(?<=bears the id )|(?<={ORPHAN_OF})).*", re.DOTALL)
+"""The id that a row gets by a repair, since its file has it; that of a vector which goes."""
 
 _NEXT_ID = re.compile(r"--id=.*(?= --dry-run$)", re.DOTALL)
 """The id in a next command, which must not be told though the command then wants filling in."""

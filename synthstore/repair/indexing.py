@@ -10,9 +10,7 @@ from itertools import chain
 import numpy as np
 
 from synthstore.checks.comparing import compare
-from synthstore.checks.finding import Subject
 from synthstore.checks.ownership import NOBODY, SEQUENTIAL_BELOW
-from synthstore.checks.report import Action
 from synthstore.model.chosen import Vectors, chosen
 from synthstore.model.columns import Bools
 from synthstore.model.embedding import EmbeddingState, IdArray, Places
@@ -23,9 +21,8 @@ from synthstore.repair.mapping import entries_of, stale_mappings
 from synthstore.repair.numbering import numbers_for
 from synthstore.repair.roll import Roll
 from synthstore.repair.state import Basis, Entities, IndexTarget
+from synthstore.repair.steps import INDEX, REBUILD, IndexSteps
 
-INDEX = "index"
-REBUILD = "rebuild"
 EMPTY = np.zeros(0, dtype=np.int64)
 NOWHERE = np.zeros(0, dtype=np.intp)
 NO_VECTORS = np.zeros((0, 0), dtype=np.float32)
@@ -56,7 +53,7 @@ class _Indexer:
         self.dim = self._dimension()
         self.roll = Roll(basis.ownership)
         self.embedded = Embedded(basis.inventory, entities, self.dim, self.roll)
-        self.actions: list[Action] = []
+        self.steps = IndexSteps(basis.inventory)
         self.gone = 0
         self.sole = 0
         self.heirs = basis.heirs(entities)
@@ -98,10 +95,9 @@ class _Indexer:
         blind = self._absent and rebuild is None
         mappings = () if blind else stale_mappings(self.basis, entries, index_written=write)
         for path in mappings:
-            why = f"{len(entries)} entries, in step with the index"
-            self._act("write-mapping", Subject("mapping", path), why, path)
+            self.steps.mapping_written(path, len(entries))
         return IndexTarget(
-            ids, vectors, entries, write, mappings, self.gone, self.sole, self.actions
+            ids, vectors, entries, write, mappings, self.gone, self.sole, self.steps.actions
         )
 
     @property
@@ -217,7 +213,7 @@ class _Indexer:
         return True
 
     def _unowned(self, position: int) -> None:
-        self._note("remove-vector", None, position, "no entity owns it")
+        self.steps.orphan_removed(self._id_at(position))
         if self._may_be_anyones(position) and self._someone_lacks_an_embedding():
             self.sole += 1
 
@@ -319,7 +315,7 @@ class _Indexer:
         ref = self.roll.ref(number)
         if ref is None or not (self.wishes.wants("V003", ref.id) or self._mended(ref)):
             return False
-        self._act("add-vector", Subject(ref.kind, ref.id), "it had none")
+        self.steps.added(ref)
         return True
 
     def _as_they_stood(self, numbers: Places) -> Places:
@@ -364,35 +360,17 @@ class _Indexer:
             # A store without any vector needs no index.
             worth = n > 0 or self.index.status is not PartStatus.MISSING
             if worth:
-                self._act("write-index", Subject(INDEX, self.index.path), _why(rebuild, n))
+                self.steps.index_built(rebuild, n)
             return worth
         if self._absent:
             return False
         if not self.index.has_ids and not self.inventory.layout.positional:
-            self._act("write-index", Subject(INDEX, self.index.path), "it carried no ids")
+            self.steps.index_written("it carried no ids")
             return True
         changed = vectors is not self.index.vectors or len(kept.positions) != self.index.ntotal
         if changed:
-            why = f"{n} vectors"
-            self._act("write-index", Subject(INDEX, self.index.path), why)
+            self.steps.index_written(f"{n} vectors")
         return changed
 
-    # Words
-
     def _note(self, kind: str, owner: EntityRef | None, position: int, because: str) -> None:
-        number = self._id_at(position)
-        subject = Subject(owner.kind, owner.id) if owner else Subject("vector", str(number))
-        self._act(kind, subject, because)
-
-    def _act(self, kind: str, subject: Subject, because: str, path: str | None = None) -> None:
-        self.actions.append(Action(kind, subject, path or self.index.path, because=because))
-
-
-def _why(code: str, n: int) -> str:
-    reasons = {
-        REBUILD: "made anew",
-        "V001": "missing",
-        "V002": "unreadable; the bad file is kept",
-        "V009": "of another dimension than the embeddings",
-    }
-    return f"{reasons[code]}; built from {n} embeddings"
+        self.steps.of_vector(kind, owner, self._id_at(position), because)

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from synthstore.checks.ownership import owners
-from synthstore.checks.standing import standing
-from synthstore.checks.vectors import mapped_names
+from synthstore.checks.vectors import orphans_names
 from synthstore.model.ids import EntityRef, ref_of_vector
 from synthstore.scan.inventory import Inventory
 
@@ -16,8 +14,4 @@ def traces(inventory: Inventory) -> Mapping[EntityRef, int]:
 
     Not what our own log says was deleted: it is to stay so.
     """
-    unknown = owners(inventory).unknown
-    named = mapped_names(inventory) if unknown else {}
-    found = {ref_of_vector(named[number]): number for number in unknown if number in named}
-    known = standing(inventory).known
-    return {ref: number for ref, number in found.items() if ref not in known}
+    return {ref_of_vector(name): number for number, name in orphans_names(inventory).items()}
