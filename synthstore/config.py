@@ -10,6 +10,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from synthstore.errors import PermissionDeniedError, UsageError
+from synthstore.shell import path_word
 
 _MOST = 1 << 20
 """Bytes of a config file; a device would never end."""
@@ -126,7 +127,7 @@ def _read(path: Path) -> dict[str, object]:
         text = raw.decode("utf-8")
     except PermissionError as error:
         raise PermissionDeniedError(
-            f"{path}: this user may not read the config file", hint=f"chmod u+r {path}"
+            f"{path}: this user may not read the config file", hint=f"chmod u+r {path_word(path)}"
         ) from error
     except OSError as error:
         raise UsageError(f"{path}: {error.strerror or error}") from error

@@ -17,6 +17,14 @@ def word(text: str) -> str:
     return "$'" + "".join(map(_spelt, text)) + "'"
 
 
+def cited(line: str) -> str:
+    """A command line within a sentence, to be copied from there.
+
+    In backquotes: its words may be quoted themselves, and with those hardly one is.
+    """
+    return f"`{line}`"
+
+
 def path_word(path: Path | str) -> str:
     """A path as one word, which no command takes for an option."""
     text = str(path)

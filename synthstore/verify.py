@@ -24,7 +24,7 @@ from synthstore.scan.inventory import Inventory
 from synthstore.scan.known import NOTHING, Known
 from synthstore.scan.scanner import ScanOptions, scan
 from synthstore.scan.shard import DEFAULT_CAPS, Caps
-from synthstore.shell import path_word, word
+from synthstore.shell import cited, path_word, word
 from synthstore.store.evidence import recognise
 from synthstore.store.opening import Clock, find_root
 
@@ -155,7 +155,7 @@ def require_visible(options: LookOptions) -> None:
         if meant <= IN_REPOSITORIES:
             raise UsageError(
                 f"{prefix} is about a repository, not about a store",
-                hint="'synthstore snapshots check --repo REPO' looks for it",
+                hint=f"{cited('synthstore snapshots check --repo REPO')} looks for it",
             )
         if meant <= hidden:
             raise UsageError(

@@ -149,7 +149,7 @@ def test_a_name_that_no_snapshot_has_is_refused(
         result = cli("snapshots", *call, *of_typo)
         assert (result.code, result.out) == (2, "")
         assert "no snapshot of 'typo'" in result.err
-        assert f"'synthstore snapshots list --repo {repo}'" in result.err
+        assert f"`synthstore snapshots list --repo {repo}`" in result.err
 
 
 def test_a_whole_restore(cli: Program, built: stores.Built, repo: Path, tmp_path: Path) -> None:

@@ -63,7 +63,7 @@ def test_what_typer_rejects(cli: Program, args: tuple[str, ...], said: str) -> N
     people = cli(*args)
     assert (people.code, people.out) == (2, "")
     assert said in people.err
-    assert "--help'" in people.err
+    assert "--help`" in people.err
     document = cli(args[0], "--json", *args[1:]).document
     assert document["error"]["exit_code"] == 2
     assert said in document["error"]["message"]

@@ -105,11 +105,11 @@ def test_what_was_not_looked_for_in_snapshots_is_not_said_to_be_nowhere() -> Non
     lost = replace(REPAIRED.actions[0], kind="drop-row", because=LOST)
     report = replace(REPAIRED, actions=(lost,))
     told = f"lost, since no copy lies in the store: {lost.subject.id}"
-    back = "synthstore repair '/data/a store' --repo REPO"
+    back = "`synthstore repair '/data/a store' --repo REPO`"
     by = "what a snapshot holds of them comes back by:"
     done = text(outcome_blocks(report, verbose=False, quiet=False))
     at = done.index(told)
-    assert done[at + 1] == f"{by} synthstore undo '/data/a store', then {back}"
+    assert done[at + 1] == f"{by} `synthstore undo '/data/a store'`, then {back}"
     planned = text(plan_blocks(replace(report, run=None), verbose=False))
     assert planned[-2:] == [f"would be {told}", f"{by} {back}"]
 
@@ -122,9 +122,9 @@ def test_a_vector_that_goes_as_nobodys_is_told_by_the_memory_that_it_was_of() ->
     report = replace(REPAIRED, actions=orphans)
     names = ", ".join(f"m{n}" for n in range(10))
     told = f"removed, since neither file nor row stands behind it: the vector of {names} and 2 more"
-    back = "synthstore repair '/data/a store' --repo REPO"
+    back = "`synthstore repair '/data/a store' --repo REPO`"
     done = text(outcome_blocks(report, verbose=False, quiet=False))
-    assert done[done.index(told) + 1].endswith(f"synthstore undo '/data/a store', then {back}")
+    assert done[done.index(told) + 1].endswith(f"`synthstore undo '/data/a store'`, then {back}")
     planned = text(plan_blocks(replace(report, run=None), verbose=False))
     assert planned[-2] == f"would be {told}"
     assert planned[-1].endswith(f"by: {back}")

@@ -78,7 +78,7 @@ def test_while_a_run_is_applied(hurt: Built, cli: Program) -> None:
     assert terminal.finish() == 130
     (run,) = list_runs(hurt.root)
     assert (run.state, run.run in terminal.seen) == ("done", True)
-    assert f"synthstore undo {hurt.root} takes it back" in terminal.seen
+    assert f"`synthstore undo {hurt.root}` takes it back" in terminal.seen
     assert cli("verify", hurt.root, "--fail-on", "error").code == 0
     assert cli("undo", hurt.root, "-y").code == 0
     assert sha_tree(hurt.root) == before
@@ -93,7 +93,7 @@ def test_with_a_run_that_was_left_open(hurt: Built) -> None:
         terminal.interrupt()
         assert terminal.finish() == 130
     assert f"interrupted while the run {run.run} (repair) was applied" in terminal.seen
-    assert f"synthstore repair {hurt.root} completes it" in terminal.seen
+    assert f"`synthstore repair {hurt.root}` completes it" in terminal.seen
 
 
 @pytest.mark.parametrize(

@@ -224,11 +224,8 @@ def test_what_no_file_holds_is_named(built: Built) -> None:
     assert sorted(a.subject.id for a in gone) == lost
     assert {a.because for a in gone} == {NO_FILE}
     by = told(outcome_blocks(report, verbose=False, quiet=False), lost)
-    back = f"synthstore repair {built.root} --repo REPO"
-    assert (
-        by
-        == f"what a snapshot holds of them comes back by: synthstore undo {built.root}, then {back}"
-    )
+    back = f"`synthstore undo {built.root}`, then `synthstore repair {built.root} --repo REPO`"
+    assert by == f"what a snapshot holds of them comes back by: {back}"
 
 
 def told(blocks: Iterable[Block], ids: Iterable[str]) -> str:
@@ -243,7 +240,7 @@ def test_what_only_a_snapshot_could_hold_is_told_before(built: Built) -> None:
     for memory in lost:
         built.file(memory).unlink()
     by = told(plan_blocks(do(built, dry_run=True), verbose=False), lost)
-    back = f"synthstore repair {built.root} --repo REPO"
+    back = f"`synthstore repair {built.root} --repo REPO`"
     assert by == f"what a snapshot holds of them comes back by: {back}"
 
 

@@ -191,7 +191,7 @@ def test_errors_of_what_was_not_restored_are_told(cli: Program, tmp_path: Path) 
     call = ("restore", built.root, "--repo", "repo", "-y", "--id")
     done = cli(*call, one)
     assert done.code == 0
-    assert f"1 error left in what was not restored: 'synthstore repair {built.root}" in done.out
+    assert f"1 error left in what was not restored: `synthstore repair {built.root}" in done.out
     built.file(one).unlink()
     assert cli(*call, other, "--overwrite", "always").code == 0
     assert "error left" not in cli(*call, one).out

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import ast
 import os
+import re
+import shlex
 import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 
+import synthstore
 from synthstore.render.text import printable
 from synthstore.shell import path_word, word
 from tests.program import Program
@@ -48,6 +52,25 @@ def test_a_word_is_the_text(text: str) -> None:
 )
 def test_a_path_is_no_option(path: Path | str, shown: str) -> None:
     assert path_word(path) == shown
+
+
+def test_a_command_in_a_hint_can_be_pasted_whatever_its_path(cli: Program, tmp_path: Path) -> None:
+    store = tmp_path / "a store"
+    assert cli("import", store, "--sample", 12, "--dim", 4).code == 0
+    for file in (store / "memories").iterdir():
+        file.rename(tmp_path / file.name)
+    result = cli("rebuild-index", store)
+    assert result.code == 12
+    commands = re.findall("`([^`]+)`", result.err)
+    assert commands
+    assert all(str(store) in shlex.split(command) for command in commands)
+
+
+def test_no_command_in_a_message_is_quoted_in_another_way() -> None:
+    for file in Path(synthstore.__file__).parent.rglob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text())):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                assert not re.search(r"(?<!\w)'(synthstore|dask) \w", node.value), node.value
 
 
 def test_the_next_command_of_a_store_with_an_odd_name(cli: Program, tmp_path: Path) -> None:

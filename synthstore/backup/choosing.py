@@ -10,6 +10,7 @@ from synthstore.repository import shelf
 from synthstore.repository.manifest import Snapshot, id_of, time_of
 from synthstore.repository.naming import listing, several
 from synthstore.repository.vault import LostObjectError, Repository
+from synthstore.shell import cited
 
 LATEST = "latest"
 
@@ -94,6 +95,7 @@ def _time(text: str) -> datetime:
     except ValueError as error:
         raise UsageError(
             f"{text!r} is no snapshot id and no time",
-            hint="write latest, an id of 'snapshots list', or a time such as 2025-03-18T15:30",
+            hint=f"write latest, an id of {cited('synthstore snapshots list')}, or a time such as"
+            " 2025-03-18T15:30",
         ) from error
     return time if time.tzinfo is not None else time.replace(tzinfo=UTC)

@@ -20,7 +20,7 @@ from synthstore.repository.manifest import FileRow, Snapshot
 from synthstore.repository.vault import LostObjectError, Repository
 from synthstore.scan.inventory import Inventory
 from synthstore.scan.shard import facts_of
-from synthstore.shell import path_word, word
+from synthstore.shell import cited, path_word, word
 from synthstore.store.runs import ENTITY, Change
 from synthstore.store.staging import room_needed
 
@@ -64,10 +64,10 @@ def wanted_rows(
             found.append(Wanted(EntityRef(kind, name), row))
     missing = sorted(ids - {one.ref.id for one in found})
     if missing:
+        search = f"synthstore snapshots find {word(missing[0])} --repo {path_word(where)}"
         raise UsageError(
             f"snapshot {snapshot.id} does not hold {', '.join(missing)}",
-            hint=f"'synthstore snapshots find {word(missing[0])} --repo {path_word(where)}' says"
-            " which do",
+            hint=f"{cited(search)} says which do",
         )
     return found
 

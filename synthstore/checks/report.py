@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from synthstore.checks.finding import Finding, Severity, Subject
+from synthstore.shell import cited
 
 NO_COPY = "no copy of it was found"
 """So ends why a row is dropped whose entity is lost, as far as was looked."""
@@ -19,7 +20,7 @@ LOST = f"its file is gone, and {NO_COPY}"
 NO_FILE = "no file holds it, and no copy of it lies in the store"
 """Why a row is dropped by what does not ask snapshots."""
 
-COPY_LEFT = "no file holds it, but a copy does: 'synthstore repair' brings it back"
+COPY_LEFT = f"no file holds it, but a copy does: {cited('synthstore repair')} brings it back"
 """Why such a row stays."""
 
 ORPHAN = "no entity owns it"

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable
 from pathlib import Path
 
 from synthstore.errors import InterruptedByUserError, SynthstoreError
-from synthstore.shell import path_word
+from synthstore.shell import cited, path_word
 from synthstore.store.history import RunInfo, list_runs
 
 
@@ -18,18 +18,20 @@ def standing(store: Path, before: Collection[str]) -> InterruptedByUserError:
     except SynthstoreError:
         return InterruptedByUserError(
             "interrupted: the store is as it was, or the next repair completes what had begun",
-            hint=f"synthstore verify {named} says which",
+            hint=f"{cited(f'synthstore verify {named}')} says which",
         )
     if not runs:
         return InterruptedByUserError(f"interrupted; nothing was changed in {store}")
     if any(map(_open, runs)):
         return InterruptedByUserError(
             f"interrupted while {_named(run for run in runs if _open(run))} was applied to {store}",
-            hint=f"synthstore repair {named} completes it, then synthstore undo can take it back",
+            hint=f"{cited(f'synthstore repair {named}')} completes it, then"
+            f" {cited(f'synthstore undo {named}')} can take it back",
         )
     return InterruptedByUserError(
         f"interrupted, but by then {_named(runs)} was done: {store} is whole",
-        hint=f"synthstore undo {named} takes it back, synthstore verify {named} looks at it",
+        hint=f"{cited(f'synthstore undo {named}')} takes it back,"
+        f" {cited(f'synthstore verify {named}')} looks at it",
     )
 
 

@@ -20,6 +20,7 @@ from synthstore.errors import (
     UsageError,
 )
 from synthstore.render.screen import Screen, error_blocks
+from synthstore.shell import cited
 
 _TRUE = frozenset({"1", "true", "t", "yes", "y", "on"})
 
@@ -139,10 +140,10 @@ def _rejected(error: typer.TyperException, call: Call) -> UsageError:
     message = " ".join(error.format_message().replace("Value error, ", "").split())
     message += _origin(error, context)
     if context is None:
-        return UsageError(message, hint="try 'synthstore --help'")
+        return UsageError(message, hint=f"try {cited('synthstore --help')}")
     if (context.default_map or {}).get("json") or context.params.get("json"):
         call.screen = Screen(json=True)
-    return UsageError(message, hint=f"try '{context.command_path} --help'")
+    return UsageError(message, hint=f"try {cited(f'{context.command_path} --help')}")
 
 
 def _origin(error: typer.TyperException, context: Any) -> str:

@@ -20,6 +20,7 @@ from synthstore.layout.evidence import IN_MEMORIES, Evidence
 from synthstore.layout.lucidia import Lucidia0, Lucidia1
 from synthstore.layout.names import UUID_NAME
 from synthstore.layout.native import MAJOR, Native, major
+from synthstore.shell import cited
 
 Family = Literal["native", "core", "lucidia"]
 
@@ -34,7 +35,8 @@ _WEIGHT_OF_KEYS = 2
 _POSITIONAL_MAPPING = "id_to_index_mapping.json"
 _HINT = f"check the path, or say what it is with --layout {', '.join(SUPPORTED)}"
 _ONLY_RECORDS_HINT = (
-    "it holds only records of changes: 'synthstore undo STORE --list' shows runs that can be taken "
+    f"it holds only records of changes: {cited('synthstore undo STORE --list')} shows runs that can"
+    " be taken "
     "back, an undo among them; if there are none, run the import that never came to be once more, "
     "or see whether a volume is not mounted"
 )

@@ -9,7 +9,7 @@ from synthstore.checks.standing import lost_folders, unmounted
 from synthstore.errors import RefusedError, UsageError
 from synthstore.migrate.report import Left
 from synthstore.scan.inventory import Inventory
-from synthstore.shell import path_word
+from synthstore.shell import cited, path_word
 
 _SHOWN = 5
 
@@ -51,8 +51,8 @@ def refuse_mixed(store: Path, inventory: Inventory) -> None:
     quoted = path_word(store)
     raise RefusedError(
         f"the embeddings of {store} are mixed: {told}; no index holds them all",
-        hint=f"synthstore verify {quoted} --select E002 names them: embed them anew, or leave"
-        " --layout out, which copies the store as it is",
+        hint=f"{cited(f'synthstore verify {quoted} --select E002')} names them: embed them anew, or"
+        " leave --layout out, which copies the store as it is",
     )
 
 
@@ -65,6 +65,6 @@ def refuse_loss(store: Path, left: Iterable[Left]) -> None:
     more = f"; and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
     raise RefusedError(
         f"not all of {store} can be converted: {shown}{more}",
-        hint=f"first: synthstore repair {path_word(store)}; or migrate to a new directory,"
-        " which leaves the store as it is and names what it cannot take along",
+        hint=f"first: {cited(f'synthstore repair {path_word(store)}')}; or migrate to a new"
+        " directory, which leaves the store as it is and names what it cannot take along",
     )

@@ -22,6 +22,7 @@ from synthstore.model.entities import Entity, MemoryAssembly, MemoryEntry, as_ve
 from synthstore.model.facts import Stat
 from synthstore.model.ids import EntityRef, id_problem
 from synthstore.persistence.listed import Listed
+from synthstore.shell import cited
 from synthstore.store.changes import Deed, Logged
 
 _MICROSECOND = timedelta(microseconds=1)
@@ -199,12 +200,12 @@ class Drafter:
         if record.id not in (entity.ref.id, None):
             raise RefusedError(
                 f"{path} is the file of {record.id!r}, not of {entity.ref.id!r}",
-                hint="look at it with 'synthstore verify', or choose another id",
+                hint=f"look at it with {cited('synthstore verify')}, or choose another id",
             )
         if parsed.rigid:
             raise RefusedError(
                 f"{path} cannot be written again without changing it: {', '.join(parsed.rigid)}",
-                hint="look at it with 'synthstore verify' (M010)",
+                hint=f"look at it with {cited('synthstore verify')} (M010)",
             )
         return parsed.value
 

@@ -25,6 +25,7 @@ from synthstore.model.ids import EntityRef
 from synthstore.model.times import instant_us
 from synthstore.persistence.folds import Identity, identity
 from synthstore.persistence.listed import Listed
+from synthstore.shell import cited
 from synthstore.store.changes import Logged
 
 SMALL = 1 << 18
@@ -140,7 +141,8 @@ def _corrupt(claim: Claim, why: str, fields: Mapping[str, object]) -> CorruptEnt
     return CorruptEntityError(
         f"{claim.path}, the file of {claim.ref.kind} {claim.ref.id!r}, {why}",
         fields=fields,
-        hint="look at it with 'synthstore verify', mend it with 'synthstore repair'",
+        hint=f"look at it with {cited('synthstore verify')}, mend it with"
+        f" {cited('synthstore repair')}",
     )
 
 

@@ -14,6 +14,7 @@ from synthstore.persistence.drafts import embedding_of
 from synthstore.persistence.folds import Identity, identity_at
 from synthstore.persistence.loading import Claim, read_entity_file
 from synthstore.persistence.view import View
+from synthstore.shell import cited, path_word
 from synthstore.store.changes import Deed, Logged
 from synthstore.store.mapping import read_mapping
 from synthstore.store.vector_index import Hit, MemoryVectorIndex
@@ -68,7 +69,7 @@ class Searcher:
         if facts.status is PartStatus.UNREADABLE:
             raise OperationError(
                 f"{self._file} is unreadable: {facts.problem}",
-                hint=f"mend it with 'synthstore repair {self._root}'",
+                hint=f"mend it with {cited(f'synthstore repair {path_word(self._root)}')}",
             )
         index = MemoryVectorIndex(metric=facts.metric or self._layout.metric)
         index.take(self._root, facts, [m for m in mappings if m.entries is not None])

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from synthstore.render.human import SHOWN, some
 from synthstore.render.screen import Block, Line, Table, Tone
 from synthstore.render.text import byte_size, counted, number, seconds
-from synthstore.shell import path_word, word
+from synthstore.shell import cited, path_word, word
 
 if TYPE_CHECKING:
     from synthstore.backup.find import FindReport
@@ -118,7 +118,8 @@ def restore_blocks(report: RestoreReport, *, verbose: bool, planned: bool) -> It
     if report.elsewhere:
         yield Line(
             f"{counted(report.elsewhere, 'error')} left in what was not restored:"
-            f" 'synthstore repair {path_word(report.store)} --dry-run' shows what mends them",
+            f" {cited(f'synthstore repair {path_word(report.store)} --dry-run')} shows what mends"
+            " them",
             "warning",
         )
     if report.run is not None:
@@ -136,10 +137,10 @@ def restore_warnings(report: RestoreReport) -> Iterator[Block]:
         target = f"{report.store}-{sound.id}" if made and sound is not None else report.store
         yield from _unsound(report.snapshot, sound, report.repository, target)
     if report.snapshot.time > datetime.fromisoformat(report.started_at):
+        listing = cited(f"synthstore snapshots list --repo {path_word(report.repository)}")
         yield Line(
             f"snapshot {report.snapshot.id} is of a time yet to come, so a clock is wrong, or was:"
-            " what was taken since has an earlier time, and is on the list of 'synthstore snapshots"
-            f" list --repo {path_word(report.repository)}'",
+            f" what was taken since has an earlier time, and is on the list of {listing}",
             "warning",
         )
     if report.unrelated:

@@ -17,7 +17,7 @@ from synthstore.checks.report import (
 )
 from synthstore.render.screen import Block, Line, Table, Tone
 from synthstore.render.text import byte_size, counted, number, seconds
-from synthstore.shell import path_word
+from synthstore.shell import cited, path_word
 
 SHOWN = 10
 """Subjects listed per code or kind of action before a count stands for the rest."""
@@ -135,8 +135,8 @@ def _orphaned(report: RepairReport) -> list[str]:
 def _back(report: RepairReport) -> str:
     """A repair finds a snapshot's copy by the row, so where that is gone an undo comes first."""
     store = path_word(report.store)
-    undo = f"synthstore undo {store}, then " if report.run is not None else ""
-    return f"{undo}synthstore repair {store} --repo REPO"
+    undo = f"{cited(f'synthstore undo {store}')}, then " if report.run is not None else ""
+    return undo + cited(f"synthstore repair {store} --repo REPO")
 
 
 def _names(ids: Sequence[str]) -> str:

@@ -23,7 +23,7 @@ from synthstore.repair.refusals import require_open
 from synthstore.repair.sources import Source
 from synthstore.repair.wishes import Wishes
 from synthstore.scan.known import Known
-from synthstore.shell import path_word
+from synthstore.shell import cited, path_word
 from synthstore.store.backups import DEFAULT_COPIES, Copies, keep_own_copy
 from synthstore.store.evidence import recognise
 from synthstore.store.opening import Clock, find_root
@@ -244,11 +244,10 @@ def _refusal_hint(job: Job) -> str:
     against = job.look.against
     # A restore is from one.
     asked = "--repo REPO" if against is None else " ".join(against.words(against.places[:1]))
+    restore, plan = f"restore {store} {asked}", f"{job.command} {store} --dry-run"
     return (
-        "bring back what is missing, from snapshots with "
-        f"'synthstore restore {store} {asked}'; "
-        f"or look at the plan with 'synthstore {job.command} {store} --dry-run' and allow it with "
-        "--allow-shrink"
+        f"bring back what is missing, from snapshots with {cited(f'synthstore {restore}')}; "
+        f"or look at the plan with {cited(f'synthstore {plan}')} and allow it with --allow-shrink"
     )
 
 

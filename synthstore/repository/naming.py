@@ -13,7 +13,7 @@ from synthstore.layout.detect import SUPPORTED
 from synthstore.layout.native import Native
 from synthstore.repository.manifest import Snapshot
 from synthstore.repository.vault import LostObjectError, Repository
-from synthstore.shell import path_word
+from synthstore.shell import cited, path_word
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +33,8 @@ class Named:
 
 def listing(where: str) -> str:
     """What to look at where the repository at ``where`` does not hold what is asked for."""
-    return f"'synthstore snapshots list --repo {path_word(where)}' shows what there is"
+    command = cited(f"synthstore snapshots list --repo {path_word(where)}")
+    return f"{command} shows what there is"
 
 
 def of_name(snapshots: Sequence[Snapshot], name: str | None, where: str) -> Sequence[Snapshot]:

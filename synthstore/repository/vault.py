@@ -27,6 +27,7 @@ from synthstore.repository.place import DAMAGE, PACKS, SNAPSHOTS, Place
 from synthstore.repository.prefixes import ID_BYTES
 from synthstore.repository.recipes import Fetch, Rebuilt, Recipe, RecipeError, read_recipe
 from synthstore.repository.shelf import listed, told
+from synthstore.shell import cited
 
 _log = logging.getLogger("synthstore")
 _CACHED_BLOCKS = 96
@@ -298,5 +299,5 @@ class Repository:
 def _lost(name: bytes, why: str) -> LostObjectError:
     return LostObjectError(
         f"object {name.hex()[:16]}: {why}",
-        hint="'synthstore snapshots check --read-data' names what is lost",
+        hint=f"{cited('synthstore snapshots check --read-data')} names what is lost",
     )

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from synthstore.errors import OperationError, UsageError
+from synthstore.shell import cited
 
 _CONNECT_SECONDS = 10
 
@@ -42,5 +43,5 @@ def _connected(client_class: Any, address: str) -> Any:
     try:
         return client_class(address, timeout=_CONNECT_SECONDS, set_as_default=False)
     except (OSError, ValueError) as error:
-        hint = "start it with 'dask scheduler', and workers with 'dask worker'"
+        hint = f"start it with {cited('dask scheduler')}, and workers with {cited('dask worker')}"
         raise OperationError(f"no Dask scheduler answers at {address}", hint=hint) from error

@@ -8,6 +8,7 @@ from contextlib import contextmanager, suppress
 from synthstore.errors import OperationError
 from synthstore.files.durable import hash_file, remove_tree
 from synthstore.files.inside import Tree, split
+from synthstore.shell import cited
 from synthstore.store.admission import Custody
 from synthstore.store.items import Item
 from synthstore.store.journal import Done, RunFolder
@@ -33,7 +34,8 @@ def completable() -> Iterator[None]:
     try:
         yield
     except OperationError as error:
-        error.hint = f"{error.hint or 'look at the disk'}; then 'synthstore repair' completes it"
+        then = f"then {cited('synthstore repair')} completes it"
+        error.hint = f"{error.hint or 'look at the disk'}; {then}"
         raise
 
 

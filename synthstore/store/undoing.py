@@ -18,7 +18,7 @@ from synthstore.errors import (
 from synthstore.files.durable import copier, hash_file
 from synthstore.files.inside import Tree
 from synthstore.layout.base import Place
-from synthstore.shell import path_word, word
+from synthstore.shell import cited, path_word, word
 from synthstore.store.evidence import recognise
 from synthstore.store.foreseen import Foreseen, Hashes, sha256_of
 from synthstore.store.history import FOLD, RunInfo, list_runs
@@ -55,7 +55,10 @@ def find_run(root: Path, run: str, ahead: Foreseen | None = None) -> RunInfo:
     if run not in known:
         raise UsageError(f"no run {run} in {root}", hint=f"list them with: {_listing(root)}")
     if known[run].state == "unfinished":
-        raise UsageError(f"run {run} is not finished", hint="finish it with: synthstore repair")
+        raise UsageError(
+            f"run {run} is not finished",
+            hint=f"finish it with: synthstore repair {path_word(root)}",
+        )
     if known[run].state == "undone":
         raise UsageError(f"run {run} is undone already", hint="undo the undo to redo it")
     return known[run]
@@ -147,7 +150,8 @@ def _pre_image(folder: RunFolder, item: Item) -> Path:
 def _damaged(folder: RunFolder, items: Sequence[Item]) -> OperationError:
     named = [f"{item.path} (kept as {_pre_image(folder, item)})" for item in items]
     lost = next(filter(None, (_entity_id(folder.root, item.path) for item in items)), None)
-    find = f"; synthstore snapshots find {word(lost)} --repo REPO tells who has it" if lost else ""
+    search = cited(f"synthstore snapshots find {word(lost)} --repo REPO") if lost else ""
+    find = f"; {search} tells who has it" if lost else ""
     return OperationError(
         f"the kept copies of these are damaged: {_some_of(named)}",
         hint=f"take back all the rest with --force{find}",

@@ -21,6 +21,7 @@ from synthstore.files.durable import atomic_write, make_dirs
 from synthstore.model.embedding import FloatMatrix, IdArray
 from synthstore.model.facts import IndexFacts, MappingFacts, PartStatus
 from synthstore.model.ids import numeric_id
+from synthstore.shell import cited
 from synthstore.store.flat_index import DESCRIPTIONS, flat_content
 from synthstore.store.mapping import read_mapping
 from synthstore.store.mapping_file import mapping_file
@@ -216,7 +217,8 @@ class MemoryVectorIndex:
             if part.status is PartStatus.UNREADABLE:
                 raise OperationError(
                     f"{folder / part.path}: {part.problem}",
-                    hint="rebuild it: 'synthstore rebuild-index', or rebuild() from the vectors",
+                    hint=f"rebuild it: {cited('synthstore rebuild-index')}, or rebuild() from the"
+                    " vectors",
                 )
         self.take(folder, index, [mapping])
 

@@ -15,6 +15,7 @@ from synthstore.errors import OperationError, UsageError
 from synthstore.files.walk import read_file
 from synthstore.model.embedding import FloatMatrix, FloatVector, IdArray
 from synthstore.model.facts import IndexFacts
+from synthstore.shell import cited
 
 Scores = npt.NDArray[np.float32]
 _ROOM = 64
@@ -140,7 +141,7 @@ class FaissTable:
         if not index.is_trained:
             raise UsageError(
                 f"an index of type {factory!r} must be trained first",
-                hint='make it with "synthstore rebuild-index --factory", then load it',
+                hint=f"make it with {cited('synthstore rebuild-index --factory')}, then load it",
             )
         if not factory.startswith("IDMap"):
             index = faiss.IndexIDMap2(index)
@@ -166,7 +167,7 @@ class FaissTable:
         except RuntimeError as error:
             raise OperationError(
                 "this type of index cannot let a vector go",
-                hint="rebuild() it, or 'synthstore rebuild-index'",
+                hint=f"rebuild() it, or {cited('synthstore rebuild-index')}",
             ) from error
 
     def search(self, query: FloatVector, k: int) -> tuple[IdArray, Scores]:
