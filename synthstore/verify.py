@@ -43,6 +43,9 @@ _STRINGS = "A023"
 LEFT = "left:"
 """So begins what is said of a finding that no repair mends, though it mends others of its code."""
 
+REFUSED = "refused:"
+"""So of one for which a repair would not begin."""
+
 KnownKey = tuple[str, str, str]
 
 
@@ -322,5 +325,5 @@ def _taken_if_accepted(finding: Finding) -> bool:
 
 
 def _mended_by_repair(finding: Finding) -> bool:
-    mended = CATALOGUE[finding.code].repairs and not finding.repair.startswith(LEFT)
+    mended = CATALOGUE[finding.code].repairs and not finding.repair.startswith((LEFT, REFUSED))
     return mended and finding.severity > Severity.INFO

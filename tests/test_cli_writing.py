@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import re
+import shlex
 from pathlib import Path
 
 import pytest
@@ -108,6 +111,39 @@ def test_accept_takes_a_file_as_it_is(cli: Program, tmp_path: Path) -> None:
     accept = ("--accept", "M004", "--id", built.memories[3])
     assert cli("repair", built.root, "-y", *accept).code == 0
     assert cli("verify", built.root).code == 0
+
+
+def test_a_tie_of_dimensions_is_settled_as_the_hint_says(cli: Program, tmp_path: Path) -> None:
+    built = build("native", tmp_path / "store", memories=6, assemblies=0)
+    for entity_id in built.memories[3:]:
+        built.edit(entity_id, lambda doc: doc.update(embedding=[1.0, 2.0]))
+    result = cli("repair", built.root, "-y")
+    assert result.code == 12
+    assert "(3 of 2, 3 of 16)" in result.err
+    export, back = re.findall("`synthstore ((?:export|import) [^`]+)`", result.err)
+    assert result.err.index(back) < result.err.index("--allow-shrink")
+    row = tmp_path / "row.jsonl"
+    row.write_text('{"memory_id": "new", "content": "new"}\n')
+    refused = cli("import", built.root, row)
+    assert (refused.code, back in refused.err) == (12, True)
+    assert back in cli("migrate", built.root, tmp_path / "new", "--layout", "core-4").err
+    cli.monkeypatch.chdir(tmp_path)
+    assert cli(*shlex.split(export)).code == 0
+    rows = [json.loads(line) for line in Path("rows.jsonl").read_text().splitlines()]
+    for embedded in rows:
+        embedded["embedding"] = (embedded["embedding"] * 8)[:16]
+    Path("rows.jsonl").write_text("".join(json.dumps(one) + "\n" for one in rows))
+    assert cli(*shlex.split(back)).code == 0
+    assert cli("verify", built.root, "-q").code == 0
+
+
+def test_a_tie_leads_to_no_repair_that_would_not_begin(cli: Program, tmp_path: Path) -> None:
+    built = build("native", tmp_path / "store", memories=6, assemblies=0)
+    for entity_id in built.memories[3:]:
+        built.edit(entity_id, lambda doc: doc.update(embedding=[1.0, 2.0]))
+    cli("repair", built.root, "-y", "--allow-shrink")
+    document = cli("verify", built.root, "--json").document
+    assert (document["summary"]["by_code"], document["next"]) == ({"V009": 1}, None)
 
 
 def test_a_refusal_names_the_flag(cli: Program, tmp_path: Path) -> None:

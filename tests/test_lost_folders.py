@@ -64,6 +64,24 @@ def test_nothing_is_put_into_it(command: str, leaving: bool, whole: Built, cli: 
     assert cli(command, whole.root, *args).code == 0
 
 
+@pytest.mark.parametrize("command", ["import", "migrate", "repair", "rebuild-index"])
+def test_the_disk_is_asked_about_before_anything_lets_the_loss_through(
+    command: str, whole: Built, cli: Program
+) -> None:
+    Path("rows.jsonl").write_text(ROW)
+    args = {"import": ["rows.jsonl"], "migrate": ["new"], "repair": ["-y"]}.get(command, [])
+    unmount(whole, leaving=False)
+    told = [cli(command, whole.root, *args).err]
+    if command in ("repair", "rebuild-index"):
+        told.append(cli(command, whole.root, "-n").out)
+    for text in told:
+        mount, _, rest = text.partition("mount it and look again")
+        assert "is the disk mounted?" in mount
+        assert "--allow-shrink" not in mount
+        assert "--allow-shrink" in rest
+    assert whole.root.is_dir()
+
+
 def test_a_restore_that_brings_all_of_it_back_may(whole: Built, cli: Program) -> None:
     before = sha_tree(whole.root)
     unmount(whole, leaving=False)

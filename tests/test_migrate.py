@@ -259,7 +259,7 @@ def test_an_unmounted_folder_and_an_interrupted_run_are_refused(
     built: Built, tmp_path: Path
 ) -> None:
     (built.root / "memories").rename(tmp_path / "unmounted")
-    with pytest.raises(RefusedError, match="not mounted"):
+    with pytest.raises(RefusedError, match="is the disk mounted"):
         bring(built.root, tmp_path / "new")
     (tmp_path / "unmounted").rename(built.root / "memories")
     lost(built)

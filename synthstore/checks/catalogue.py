@@ -63,7 +63,7 @@ _STRUCTURE = (
         "entity-folder-missing",
         _ERROR,
         "rows name files in a folder that is missing or empty",
-        "refused: bring the folder back (an unmounted volume?), or --allow-shrink",
+        "refused: mount its disk, or bring the folder back; --allow-shrink lets its rows go",
     ),
 )
 

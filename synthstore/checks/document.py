@@ -43,6 +43,7 @@ def _repair_members(report: RepairReport) -> Document:
         "left": report.left,
         "bytes_needed": report.bytes_needed,
         "refused": report.refused,
+        "refused_hint": report.refused_hint,
         "recovered_runs": list(report.recovered_runs),
         "actions": [action_document(action) for action in report.actions],
     }

@@ -110,7 +110,9 @@ class RepairReport(Report):
     bytes_needed: int = 0
     """Room that staging and pre-images take, for the plan that is shown."""
     refused: str | None = None
-    """In a dry run: why the plan would be refused, and the flag that allows it."""
+    """In a dry run: why the plan would be refused."""
+    refused_hint: str | None = None
+    """What to do about that, the flag that allows it last."""
     snapshots_asked: bool = False
     """Whether copies were looked for in snapshots, too."""
     recovered_runs: tuple[str, ...] = field(default=())

@@ -198,10 +198,14 @@ def lost_folders(inventory: Inventory) -> Mapping[str, tuple[Claim, ...]]:
     return {folder: tuple(claims) for folder, claims in lost.items() if claims}
 
 
+MOUNTED = "is the disk mounted?"
+"""What is asked first where all files of a folder are gone at once."""
+
+
 def unmounted(folder: str) -> str:
     """What is said of one of them to whoever is refused for it."""
     where = f"{folder}/" if folder else "the store's own folder"
-    return f"the catalog lists entities in {where}, but it is missing or empty: not mounted?"
+    return f"the catalog lists entities in {where}, but it is missing or empty: {MOUNTED}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ import numpy as np
 
 from synthstore.checks.finding import Finding, Severity, Subject
 from synthstore.checks.found import finding
-from synthstore.checks.standing import lost_folders
+from synthstore.checks.standing import MOUNTED, lost_folders
 from synthstore.layout.names import SUFFIX
 from synthstore.model.columns import column_of, equal_to, some_of
 from synthstore.model.facts import EntityFile, FileStatus, StrayKind
@@ -231,7 +231,6 @@ def lost_entity_folders(inventory: Inventory) -> Iterator[Finding]:
             "S009",
             Subject("file", folder or "."),
             folder or ".",
-            f"the folder is {state}, but {len(claims)} rows name files in it: "
-            "is a volume not mounted?",
+            f"the folder is {state}, but {len(claims)} rows name files in it: {MOUNTED}",
             evidence={"state": state, "ids": [claim.row.id for claim in claims]},
         )

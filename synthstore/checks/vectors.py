@@ -57,7 +57,7 @@ def index_unreadable(inventory: Inventory) -> Iterator[Finding]:
 def _comparable(inventory: Inventory) -> bool:
     """Whether vectors and embeddings can be held against each other (else V001, V002, V009)."""
     index = inventory.index
-    if index.status is not PartStatus.OK or _tied(inventory):
+    if index.status is not PartStatus.OK or tied(inventory):
         return False
     return inventory.dimension in (None, index.dim)
 
@@ -143,16 +143,16 @@ def stale_vectors(inventory: Inventory) -> Iterator[Finding]:
 
 def dimensions_tied(inventory: Inventory) -> Iterator[Finding]:
     """V009: embeddings of several dimensions without a majority, with or without an index."""
-    index, tied = inventory.index, _tied(inventory)
-    if tied and index.path:
+    index, sizes = inventory.index, tied(inventory)
+    if sizes and index.path:
         yield finding(
             "V009",
             _index(inventory),
             index.path,
-            "the embeddings are of several dimensions and none has the majority (a tie), so no "
-            "index can be right",
-            evidence={"dimensions": tied, "index_dimension": index.dim or None},
-            repair="refused: a tie has no right dimension",
+            f"{tie_of(sizes)}, so no index can be right",
+            evidence={"dimensions": sizes, "index_dimension": index.dim or None},
+            repair="refused: a tie has no right dimension; embeddings made anew by one model "
+            "settle it (export, embed, import --on-conflict replace)",
         )
 
 
@@ -174,9 +174,15 @@ def _sizes(inventory: Inventory) -> dict[str, int]:
     return {str(dim): len(table.paths) for dim, table in sorted(inventory.tables.items())}
 
 
-def _tied(inventory: Inventory) -> dict[str, int]:
+def tied(inventory: Inventory) -> dict[str, int]:
     """The same where no dimension has the majority, else nothing."""
     return {} if inventory.dimension is not None else _sizes(inventory)
+
+
+def tie_of(sizes: Mapping[str, int]) -> str:
+    """What is said of embeddings of which there are so many of each dimension."""
+    told = ", ".join(f"{count} of {dim}" for dim, count in sizes.items())
+    return f"the embeddings are of several dimensions ({told}) and none has the majority (a tie)"
 
 
 def index_positional(inventory: Inventory) -> Iterator[Finding]:

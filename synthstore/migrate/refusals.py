@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from synthstore.checks.standing import lost_folders, unmounted
+from synthstore.checks.standing import lost_folders
 from synthstore.errors import RefusedError, UsageError
 from synthstore.migrate.report import Left
+from synthstore.repair.refusals import refuse_lost_folder, settling
 from synthstore.scan.inventory import Inventory
 from synthstore.shell import cited, path_word
 
@@ -30,11 +31,7 @@ def refuse_nesting(root: Path, target: Path) -> None:
 def refuse_unsettled(store: Path, inventory: Inventory) -> None:
     """Raise RefusedError for a store whose entities cannot be told as it stands."""
     for folder in lost_folders(inventory):
-        raise RefusedError(
-            unmounted(folder),
-            hint="bring it back; if it is lost for good: "
-            f"synthstore repair {path_word(store)} --allow-shrink",
-        )
+        refuse_lost_folder(store, folder)
     for run in inventory.unfinished:
         raise RefusedError(
             f"the run {run.run} ({run.command}) of {store} is not finished",
@@ -48,11 +45,11 @@ def refuse_mixed(store: Path, inventory: Inventory) -> None:
     if len(sizes) < 2:  # noqa: PLR2004 - two are already too many
         return
     told = ", ".join(f"{count} of {dim} dimensions" for dim, count in sorted(sizes.items()))
-    quoted = path_word(store)
+    find = cited(f"synthstore verify {path_word(store)} --select E002")
+    anew = f"{find} names them: embed them anew" if inventory.dimension else settling(store)
     raise RefusedError(
         f"the embeddings of {store} are mixed: {told}; no index holds them all",
-        hint=f"{cited(f'synthstore verify {quoted} --select E002')} names them: embed them anew, or"
-        " leave --layout out, which copies the store as it is",
+        hint=f"{anew}, or leave --layout out, which copies the store as it is",
     )
 
 

@@ -28,7 +28,7 @@ from synthstore.model.paths import folder_of
 from synthstore.persistence.drafts import Draft, Drafter, Standing, require_fit
 from synthstore.persistence.listed import Listed
 from synthstore.persistence.view import View
-from synthstore.shell import cited, path_word
+from synthstore.repair.refusals import mounting
 from synthstore.store.admission import PRIVATE_FILE, Custody
 from synthstore.store.changes import ChangeLog, Deed, Logged
 from synthstore.store.journal import QUARANTINE
@@ -149,8 +149,7 @@ class Writer:
             state = "empty" if stands else "missing"
             raise OperationError(
                 f"{self._root / folder} is {state}, though the catalog lists entities in it",
-                hint="is the disk mounted? mount it, or bring the folder back; "
-                f"{cited(f'synthstore verify {path_word(self._root)}')} looks at it",
+                hint=f"{mounting(self._root)}; else bring the folder back",
             )
         if stands:
             return

@@ -58,7 +58,8 @@ def plan_blocks(report: RepairReport, *, verbose: bool) -> Iterator[Block]:
     yield from _actions(report.actions, verbose=verbose)
     yield from _lost(report, "would be ")
     if report.refused is not None:
-        yield Line(f"would be refused (exit 12) without --allow-shrink: {report.refused}", "error")
+        yield Line(f"would be refused (exit 12): {report.refused}", "error")
+        yield Line(f"hint: {report.refused_hint}")
 
 
 def dry_run_blocks(report: RepairReport, *, verbose: bool, quiet: bool) -> Iterator[Block]:

@@ -19,11 +19,11 @@ from synthstore.repair.again import as_planned
 from synthstore.repair.holding import held
 from synthstore.repair.plan import IndexWish
 from synthstore.repair.planning import Planned, plan_repair
-from synthstore.repair.refusals import require_open
+from synthstore.repair.refusals import Refusal, remedy, require_open
 from synthstore.repair.sources import Source
 from synthstore.repair.wishes import Wishes
 from synthstore.scan.known import Known
-from synthstore.shell import cited, path_word
+from synthstore.shell import path_word
 from synthstore.store.backups import DEFAULT_COPIES, Copies, keep_own_copy
 from synthstore.store.evidence import recognise
 from synthstore.store.opening import Clock, find_root
@@ -181,7 +181,7 @@ async def _under_lock(
         planned = await asyncio.to_thread(plan_repair, job.root, seen.inventory, job)
         planned = replace(planned, actions=(*planned.actions, *moved))
         if planned.refusal is not None:
-            raise RefusedError(planned.refusal, hint=_refusal_hint(job))
+            raise RefusedError(planned.refusal.message, hint=_remedy(job, planned.refusal))
         if not planned.changes:
             return _report(job, seen, planned, before=seen.findings, recovered=recovered)
         shown = _report(job, seen, planned, before=seen.findings, recovered=recovered)
@@ -239,16 +239,11 @@ def _done(actions: Sequence[Action], conflicts: Sequence[str]) -> tuple[Action, 
     )
 
 
-def _refusal_hint(job: Job) -> str:
-    store = path_word(job.store)
+def _remedy(job: Job, refusal: Refusal, *, planned: bool = False) -> str:
     against = job.look.against
     # A restore is from one.
     asked = "--repo REPO" if against is None else " ".join(against.words(against.places[:1]))
-    restore, plan = f"restore {store} {asked}", f"{job.command} {store} --dry-run"
-    return (
-        f"bring back what is missing, from snapshots with {cited(f'synthstore {restore}')}; "
-        f"or look at the plan with {cited(f'synthstore {plan}')} and allow it with --allow-shrink"
-    )
+    return remedy(refusal.cause, job.command, job.store, asked, planned=planned)
 
 
 def _report(
@@ -262,6 +257,7 @@ def _report(
 ) -> RepairReport:
     left = {finding.sort_key for finding in seen.findings}
     fixed = sum(finding.sort_key not in left for finding in before)
+    refusal = planned.refusal
     return RepairReport(
         command=job.command,
         store=str(job.store),
@@ -281,7 +277,8 @@ def _report(
         fixed=fixed + len(recovered),
         left=len(seen.findings),
         bytes_needed=planned.bytes_needed,
-        refused=planned.refusal,
+        refused=None if refusal is None else refusal.message,
+        refused_hint=None if refusal is None else _remedy(job, refusal, planned=True),
         snapshots_asked=bool(job.sources),
         recovered_runs=recovered,
     )

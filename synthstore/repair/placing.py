@@ -18,10 +18,12 @@ from synthstore.model.ids import EntityRef
 from synthstore.model.paths import folder_of
 from synthstore.repair.plan import IndexWish
 from synthstore.repair.planning import Planned, plan_repair
+from synthstore.repair.refusals import Cause, Refusal, settling
 from synthstore.repair.sources import Source
 from synthstore.repair.wishes import Wishes
 from synthstore.scan.growing import GrowingTable, joined
 from synthstore.scan.inventory import EmbeddingTable, Inventory
+from synthstore.shell import path_word
 
 FOLLOWING = (
     "C001", "C002", "C003", "C004", "C005", "C006", "C007", "C008", "M002", "A002", "M004", "A004",
@@ -77,14 +79,18 @@ def plan_around(root: Path, inventory: Inventory, placed: Placed) -> Planned:
     then = _with_files(inventory, placed)
     planned = plan_repair(root, then, _Task(_wishes(placed.refs)))
     if planned.refusal is not None:
-        raise RefusedError(
-            planned.refusal, hint="mend the store first: synthstore repair STORE --dry-run"
-        )
+        raise _refused(root, planned.refusal)
     return replace(
         planned,
         changes=tuple(change for change in planned.changes if change.path not in placed.files),
         actions=tuple(action for action in planned.actions if action.path not in placed.files),
     )
+
+
+def _refused(root: Path, refusal: Refusal) -> RefusedError:
+    mend = f"mend the store first: synthstore repair {path_word(root)} --dry-run"
+    hint = settling(root) if refusal.cause is Cause.TIE else mend
+    return RefusedError(refusal.message, hint=hint)
 
 
 def _wishes(refs: frozenset[EntityRef]) -> Wishes:

@@ -20,6 +20,7 @@ from synthstore.model.catalog import Catalog
 from synthstore.model.facts import PartStatus, StrayKind
 from synthstore.model.ids import EntityRef
 from synthstore.repair.plan import Ground, IndexWish, plan
+from synthstore.repair.refusals import Refusal
 from synthstore.repair.sources import Source, surviving, unknown_at
 from synthstore.repair.state import Basis
 from synthstore.repair.target import aim, hurt_paths, needs
@@ -58,7 +59,7 @@ class Planned:
     changes: tuple[Change, ...]
     actions: tuple[Action, ...]
     bytes_needed: int
-    refusal: str | None
+    refusal: Refusal | None
 
 
 def plan_repair(root: Path, inventory: Inventory, task: Task) -> Planned:

@@ -18,6 +18,7 @@ from synthstore.model.chosen import Vectors
 from synthstore.model.embedding import FloatVector, IdArray
 from synthstore.model.facts import EntityFile
 from synthstore.model.ids import EntityRef
+from synthstore.repair.refusals import Refusal
 from synthstore.repair.sources import Copy
 from synthstore.repair.traces import traces
 from synthstore.repair.whole_files import WholeFiles
@@ -170,8 +171,7 @@ class Target:
     entities: Entities
     catalog: CatalogTarget
     index: IndexTarget
-    refusal: str | None = None
-    """Why it must not be done without ``--allow-shrink``."""
+    refusal: Refusal | None = None
 
     @property
     def actions(self) -> tuple[Action, ...]:

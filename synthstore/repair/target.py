@@ -7,6 +7,7 @@ written depends on nothing but the store's own bytes: no clock, no chance.
 from __future__ import annotations
 
 from synthstore.checks.standing import lost_folders, unmounted
+from synthstore.checks.vectors import tie_of, tied
 from synthstore.model.columns import Bools, each_of, equal_to, some_of
 from synthstore.model.facts import FileStatus
 from synthstore.model.ids import EntityRef
@@ -15,6 +16,7 @@ from synthstore.repair.cataloguing import aim_catalog
 from synthstore.repair.healing import LACKING
 from synthstore.repair.indexing import aim_index
 from synthstore.repair.mending import mend
+from synthstore.repair.refusals import Cause, Refusal
 from synthstore.repair.state import Basis, CatalogTarget, Entities, IndexTarget, Target
 from synthstore.repair.untouched import as_they_stand
 from synthstore.scan.inventory import Inventory
@@ -63,9 +65,9 @@ def hurt_paths(inventory: Inventory) -> frozenset[str]:
 
 def _refusal(
     basis: Basis, entities: Entities, catalog: CatalogTarget, index: IndexTarget
-) -> str | None:
+) -> Refusal | None:
     for folder in (*lost_folders(basis.inventory), *_lost_by_backup(basis)):
-        return unmounted(folder)
+        return Refusal(unmounted(folder), Cause.FOLDER)
     rows, vectors = len(basis.rows), basis.inventory.index.ntotal
     removed = sum(
         action.kind == "quarantine-file" and action.subject.kind != "file"
@@ -73,17 +75,17 @@ def _refusal(
     )
     gone = max(catalog.gone, removed)
     if _many(gone, max(rows, len(basis.inventory.files))):
-        return f"{gone} of {rows} entities would go"
+        return Refusal(f"{gone} of {rows} entities would go")
+    sizes = tied(basis.inventory)
+    if sizes and basis.inventory.index.path:
+        return Refusal(tie_of(sizes), Cause.TIE)
     if _many(index.gone, vectors):
-        return f"{index.gone} of {vectors} vectors would go"
+        return Refusal(f"{index.gone} of {vectors} vectors would go")
     if index.sole_copies:
-        return (
+        return Refusal(
             f"{index.sole_copies} vectors would go that are, or may be, the only copy of a living "
             "entity's embedding"
         )
-    tied = basis.inventory.dimension is None and len(basis.inventory.tables) > 1
-    if tied and basis.inventory.index.path:
-        return "the embeddings are of several dimensions, and none is in the majority"
     return None
 
 
