@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Collection, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from types import MappingProxyType
 
 from synthstore.errors import PermissionDeniedError, UsageError
-from synthstore.shell import path_word
+from synthstore.shell import as_owner, path_word
 
 _MOST = 1 << 20
 """Bytes of a config file; a device would never end."""
@@ -94,7 +95,11 @@ def config_path(option: str | None, environ: Mapping[str, str] = os.environ) -> 
     if named:
         return Path(named).expanduser()
     path = Path(environ.get("HOME") or "~").expanduser() / ".config" / "synthstore" / "config.toml"
-    return path if path.is_file() else None
+    try:
+        return path if path.is_file() else None
+    except PermissionError:
+        # Another's home, as sudo may leave it in the environment: what is there is not this user's.
+        return None
 
 
 def load_config(path: Path | None, options: Mapping[str, Collection[str]]) -> ConfigFile:
@@ -127,7 +132,7 @@ def _read(path: Path) -> dict[str, object]:
         text = raw.decode("utf-8")
     except PermissionError as error:
         raise PermissionDeniedError(
-            f"{path}: this user may not read the config file", hint=f"chmod u+r {path_word(path)}"
+            f"{path}: this user may not read the config file", hint=_readable(path)
         ) from error
     except OSError as error:
         raise UsageError(f"{path}: {error.strerror or error}") from error
@@ -141,6 +146,14 @@ def _read(path: Path) -> dict[str, object]:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise UsageError(f"{path}: not TOML: {error}") from error
+
+
+def _readable(path: Path) -> str:
+    with suppress(OSError):
+        owner = path.stat().st_uid
+        if owner != os.geteuid():
+            return f"run it as its owner: {as_owner(owner)}; or name another file with --config"
+    return f"chmod u+r {path_word(path)}"
 
 
 def _table(path: Path, document: Mapping[str, object], name: str) -> Mapping[str, object]:

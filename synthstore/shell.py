@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import pwd
 import shlex
+from collections.abc import Sequence
 from pathlib import Path
 
 
@@ -23,6 +25,29 @@ def cited(line: str) -> str:
     In backquotes: its words may be quoted themselves, and with those hardly one is.
     """
     return f"`{line}`"
+
+
+AGAIN = "synthstore ..."
+"""The very command that is running, to whoever does not know its words; the command line does."""
+
+
+def in_full(text: str, args: Sequence[str]) -> str:
+    """``text`` with the words of the command that runs in the place of ``AGAIN``."""
+    return text.replace(AGAIN, " ".join(["synthstore", *map(word, args)]))
+
+
+def as_owner(uid: int) -> str:
+    """The command that runs this one once more, as the user that a file belongs to."""
+    name = owner_name(uid)
+    return cited(f"sudo -u {word(f'#{uid}' if name == str(uid) else name)} {AGAIN}")
+
+
+def owner_name(uid: int) -> str:
+    """The name of a user, or the number where there is none."""
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return str(uid)
 
 
 def path_word(path: Path | str) -> str:

@@ -22,6 +22,7 @@ from synthstore.files.lock import Lock
 from synthstore.testing.stores import build
 from tests.program import Program, on_terminal, spawn
 from tests.trees import sha_tree
+from tests.users import as_nobody, common_folder, is_root
 
 
 def every_error() -> Iterator[type[SynthstoreError]]:
@@ -373,3 +374,19 @@ def test_exactly_one_document_on_stdout(tmp_path: Path) -> None:
     built.catalog.unlink()
     done = spawn("repair", built.root, "-y", "-v", "--json")
     assert json.loads(done.stdout)["schema"] == "synthstore/report/1"
+
+
+@pytest.mark.skipif(not is_root(), reason="needs another user")
+def test_a_store_of_another_user_is_left_to_its_owner_to_mend(cli: Program) -> None:
+    with common_folder() as parent:
+        built = build("native", parent / "a store", memories=3)
+        built.index.unlink()
+        # What it imports may not be nobody's to read.
+        assert cli("repair", built.root, "--dry-run", "--redact").code == 1
+        with as_nobody():
+            denied = cli("repair", built.root, "-y")
+            hidden = cli("repair", built.root, "-y", "--redact")
+    assert denied.code == 4
+    command = f"`sudo -u root synthstore repair '{built.root}' -y`"
+    assert f"hint: run it as its owner: {command}" in denied.err
+    assert "`sudo -u root synthstore ...`" in hidden.err

@@ -118,7 +118,22 @@ def test_a_file_that_may_not_be_read() -> None:
         file.chmod(0)
         with as_nobody(), pytest.raises(PermissionDeniedError, match="may not read") as caught:
             load_config(file, OPTIONS)
-    assert caught.value.hint == f"chmod u+r {file}"
+        mine = folder / "mine.toml"
+        with as_nobody():
+            mine.write_text("")
+            mine.chmod(0)
+            with pytest.raises(PermissionDeniedError) as closed:
+                load_config(mine, OPTIONS)
+    assert closed.value.hint == f"chmod u+r {mine}"
+    assert "`sudo -u root synthstore ...`" in str(caught.value.hint)
+
+
+@pytest.mark.root
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+def test_a_home_of_another_user_has_no_config_file_for_this_one(tmp_path: Path) -> None:
+    (tmp_path / ".config").mkdir(mode=0o700)
+    with as_nobody():
+        assert config_path(None, {"HOME": str(tmp_path)}) is None
 
 
 def test_which_file_holds(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ import pytest
 from synthstore.errors import DiskFullError, OperationError, PermissionDeniedError
 from synthstore.files import durable, space
 from synthstore.files.durable import atomic_write, hash_file, make_dirs, synced, write_new
-from synthstore.files.failure import failure
+from synthstore.files.failure import access_remedy, failure
 from synthstore.files.inside import Tree
 from synthstore.files.walk import IrregularFileError
 from tests.mounts import small_disk
@@ -159,6 +159,20 @@ def test_errors_have_a_type_and_a_remedy(
     assert type(told) is kind
     assert str(tmp_path / "a") in told.message
     assert hint in str(told.hint)
+
+
+@pytest.mark.parametrize(
+    ("mode", "uid", "hint"),
+    [
+        (0o600, 4_242_424, "run it as its owner: `sudo -u '#4242424' synthstore ...`"),
+        (0o400, 4_242_424, "`sudo chmod u+rw it`, then run it as its owner: `sudo -u"),
+    ],
+)
+def test_the_owner_is_to_run_what_another_may_not(mode: int, uid: int, hint: str) -> None:
+    status = os.stat_result((0o100000 | mode, 1, 1, 1, uid, uid, 0, 0, 0, 0))
+    told = access_remedy(Path("it"), status, write=True)
+    assert told.startswith(hint)
+    assert "chown" not in told
 
 
 def test_folders_are_made_with_their_parents(tmp_path: Path) -> None:

@@ -757,12 +757,12 @@ def open_as_nobody(store: Path) -> PermissionDeniedError:
     ("harm", "hint"),
     [
         (lambda store: store.chmod(0o777), "chmod o-w {}"),
-        (lambda store: os.chown(store, 0, 0), "sudo chown -R nobody {}"),
+        (lambda store: os.chown(store, 0, 0), "run it as its owner: `sudo -u root synthstore ...`"),
         (lambda store: store.chmod(0o555), "chmod u+rwx {}"),
         (lambda store: (store / "memories").chmod(0o555), "chmod u+rwx {}/memories"),
         (
             lambda store: os.chown(store / "memories/a.json", 0, 0),
-            "sudo chown 65534:65534 {}/memories/a.json",
+            "run it as root, who can give both back: `sudo synthstore ...`",
         ),
     ],
 )

@@ -235,7 +235,7 @@ def test_a_refusal_names_the_file_and_the_remedy(tree: Path) -> None:
     )
     assert done.stdout == (
         "cannot read memories/a.json: Permission denied|"
-        "sudo chown nobody memories/a.json (now -rw-------, owner root)"
+        "run it as its owner: `sudo -u root synthstore ...` (now -rw-------, owner root)"
     )
 
 

@@ -20,7 +20,7 @@ from synthstore.errors import (
     UsageError,
 )
 from synthstore.render.screen import Screen, error_blocks
-from synthstore.shell import cited
+from synthstore.shell import cited, in_full
 
 _TRUE = frozenset({"1", "true", "t", "yes", "y", "on"})
 
@@ -113,6 +113,8 @@ def wants_json(args: Sequence[str], environ: Mapping[str, str]) -> bool:
 
 def _tell(call: Call, error: SynthstoreError) -> int:
     call.code = error.exit_code
+    if error.hint is not None and not call.redact:
+        error.hint = in_full(error.hint, call.args)
     if call.redact:
         from synthstore.render.redact import redacted  # noqa: PLC0415
 

@@ -5,17 +5,18 @@ from __future__ import annotations
 import errno
 import logging
 import os
-import pwd
 import stat
 from pathlib import Path
 
 from synthstore.errors import DiskFullError, OperationError, PermissionDeniedError
-from synthstore.shell import path_word
+from synthstore.shell import AGAIN, as_owner, cited, owner_name, path_word
 
 _log = logging.getLogger("synthstore")
 
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 _DENIED = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
+
+_BITS = {"r": stat.S_IRUSR, "w": stat.S_IWUSR, "x": stat.S_IXUSR}
 
 
 def failure(error: OSError, path: Path | str, doing: str) -> OperationError:
@@ -50,7 +51,7 @@ def _denied(error: OSError, path: Path, doing: str) -> str:
     try:
         return access_remedy(blocked, blocked.lstat(), write=doing != "read")
     except OSError:
-        return f"run it as the user who owns {blocked}"
+        return f"run it as the user who owns {blocked}: {cited(f'sudo -u OWNER {AGAIN}')}"
 
 
 def _blocking(path: Path) -> Path:
@@ -61,18 +62,16 @@ def _blocking(path: Path) -> Path:
 
 
 def access_remedy(path: Path, status: os.stat_result, *, write: bool) -> str:
-    """The exact command that gives this user access to ``path``, and whose it is now."""
-    quoted = path_word(path)
-    wanted = ("rw" if write else "r") + ("x" if stat.S_ISDIR(status.st_mode) else "")
+    """The exact command that helps where this user may not enter ``path``, and whose it is now.
+
+    What is another's stays so: its owner, who may, is to run what was refused.
+    """
+    quoted, folder = path_word(path), stat.S_ISDIR(status.st_mode)
+    wanted = ("rw" if write else "r") + ("x" if folder else "")
     now = f"now {stat.filemode(status.st_mode)}, owner {owner_name(status.st_uid)}"
     if status.st_uid == os.geteuid():
         return f"chmod u+{wanted} {quoted} ({now})"
-    return f"sudo chown {owner_name(os.geteuid())} {quoted} ({now})"
-
-
-def owner_name(uid: int) -> str:
-    """The name of a user, or the number where there is none."""
-    try:
-        return pwd.getpwuid(uid).pw_name
-    except KeyError:
-        return str(uid)
+    bits = sum(_BITS[letter] for letter in wanted)
+    open_first = f"{cited(f'sudo chmod u+{wanted} {quoted}')}, then "
+    closed = "" if status.st_mode & bits == bits else open_first
+    return f"{closed}run it as its owner: {as_owner(status.st_uid)} ({now})"

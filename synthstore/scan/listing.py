@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import repeat
@@ -9,7 +10,7 @@ from operator import itemgetter
 from pathlib import Path
 
 from synthstore.errors import PermissionDeniedError
-from synthstore.files.failure import access_remedy, owner_name
+from synthstore.files.failure import access_remedy
 from synthstore.files.walk import NOT_LOOKED_AT, Entry, list_folder, list_names, look
 from synthstore.layout.base import CATALOG_NAME, KIND_OF_PLACE, Layout, Place
 from synthstore.layout.names import are_plain_names, is_plain_name
@@ -17,6 +18,7 @@ from synthstore.model.facts import Stray, StrayKind
 from synthstore.model.ids import Kind
 from synthstore.scan.inventory import AccessProblem
 from synthstore.scan.shard import Candidate
+from synthstore.shell import as_owner, cited, owner_name, path_word
 
 _MENTIONED = frozenset({Place.LEFTOVER, Place.FOREIGN, Place.ELSEWHERE})
 
@@ -142,7 +144,11 @@ def access_problem(root: Path, entry: Entry, message: str) -> AccessProblem:
     shown = root / entry.path
     evidence = {"owner": owner_name(entry.stat.uid), "mode": f"{entry.stat.mode:04o}"}
     try:
-        remedy = access_remedy(shown, shown.lstat(), write=False)
+        status = shown.lstat()
+        remedy = access_remedy(shown, status, write=False)
+        if status.st_uid != os.geteuid():
+            mine = f"sudo chown {owner_name(os.geteuid())} {path_word(shown)}"
+            remedy += f"; or make it yours: {cited(mine)}"
     except OSError:
-        remedy = f"run it as {evidence['owner']}"
+        remedy = f"run it as its owner: {as_owner(entry.stat.uid)}"
     return AccessProblem(entry.path, message, evidence, remedy)

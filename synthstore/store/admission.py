@@ -9,11 +9,11 @@ from pathlib import Path
 
 from synthstore.errors import OperationError, PermissionDeniedError
 from synthstore.files.durable import make_dirs, told
-from synthstore.files.failure import access_remedy, owner_name
+from synthstore.files.failure import access_remedy
 from synthstore.files.space import require_writable
 from synthstore.files.walk import is_folder
 from synthstore.layout.base import OWN_FOLDER
-from synthstore.shell import path_word
+from synthstore.shell import as_owner, owner_name, path_word
 
 PRIVATE_FOLDER = 0o700
 PRIVATE_FILE = 0o600
@@ -64,7 +64,7 @@ def _require_own(root: Path, status: os.stat_result) -> None:
     if status.st_uid != os.geteuid():
         raise PermissionDeniedError(
             f"{root} belongs to {owner_name(status.st_uid)}, who alone may change it",
-            hint=f"sudo chown -R {owner_name(os.geteuid())} {quoted}",
+            hint=f"run it as its owner: {as_owner(status.st_uid)}",
         )
     if status.st_mode & stat.S_IWOTH:
         raise PermissionDeniedError(

@@ -10,7 +10,6 @@ from pathlib import Path
 
 from synthstore.errors import OperationError, PermissionDeniedError
 from synthstore.files.durable import copier, fsync_dir, hash_file, write_new
-from synthstore.files.failure import owner_name
 from synthstore.files.flushing import Flush
 from synthstore.files.inside import Found, Tree, split
 from synthstore.files.putting import Attire, reads_back_wrong, write_proved
@@ -18,7 +17,7 @@ from synthstore.files.space import require_room, room_for
 from synthstore.files.walk import IrregularFileError, is_folder, stat_of
 from synthstore.layout.base import OWN_FOLDER
 from synthstore.progress import Progress
-from synthstore.shell import path_word
+from synthstore.shell import AGAIN, cited, owner_name
 from synthstore.store.admission import PRIVATE_FILE, Custody
 from synthstore.store.items import Copy, Item
 from synthstore.store.journal import RunFolder
@@ -147,7 +146,7 @@ def require_access(tree: Tree, wishes: Sequence[Wish]) -> None:
             path = tree.root / wish.change.path
             raise PermissionDeniedError(
                 f"{path} belongs to {owner_name(stat.uid)}, and must keep its owner and group",
-                hint=f"sudo chown {os.geteuid()}:{os.getegid()} {path_word(path)}",
+                hint=f"run it as root, who can give both back: {cited(f'sudo {AGAIN}')}",
             )
 
 
