@@ -54,7 +54,7 @@ _STRUCTURE = (
         "name-collision",
         _WARNING,
         "names that some other systems confuse or refuse",
-        "left",
+        "left: harmless here; export it and import it under another id before a copy goes there",
     ),
     Entry("S007", "hard-link", _INFO, "entity files with several names", "never written in place"),
     Entry("S008", "nested-store", _INFO, "a store inside the store", "left: it is its own store"),
@@ -115,6 +115,10 @@ _COPY_ELSE_SALVAGE = (
     "recover from a surviving copy, else salvage whole fields, else quarantine with row and vector"
 )
 
+_BY_HAND = "left: export it, correct it, import it with --on-conflict replace"
+
+_ANEW = "left: no vector; export it, embed it anew, import it with --on-conflict replace"
+
 _MEMORIES = (
     Entry(
         "M001",
@@ -159,7 +163,7 @@ _MEMORIES = (
         "required field missing or mistyped",
         _COPY_ELSE_SALVAGE,
     ),
-    Entry("M008", "memory-out-of-range", _WARNING, "field out of range", "left"),
+    Entry("M008", "memory-out-of-range", _WARNING, "field out of range", _BY_HAND),
     Entry("M009", "memory-file-empty", _ERROR, "empty file", _COPY_ELSE_SALVAGE),
     Entry(
         "M010",
@@ -168,15 +172,25 @@ _MEMORIES = (
         "valid, but lost if written again from parsed values",
         "left: never rewritten from parsed values",
     ),
-    Entry("M011", "oversize-file", _ERROR, "larger than the size cap; not parsed", "left"),
-    Entry("M012", "id-not-allowed", _ERROR, "an id that no file name can carry safely", "left"),
+    Entry(
+        "M011",
+        "oversize-file",
+        _ERROR,
+        "larger than the size cap; not parsed",
+        "left: shorten it by hand and verify again, or move it out of the store and repair",
+    ),
+    Entry(
+        "M012",
+        "id-not-allowed",
+        _ERROR,
+        "an id that no file name can carry safely",
+        "left: export it, import it under another id, move this file out of the store, repair",
+    ),
 )
 
 _EMBEDDINGS = (
     Entry("E001", "embedding-missing", _INFO, "no embedding", "take it from its vector, if any"),
-    Entry(
-        "E002", "embedding-dimension", _ERROR, "dimension other than the store's", "left: no vector"
-    ),
+    Entry("E002", "embedding-dimension", _ERROR, "dimension other than the store's", _ANEW),
     Entry(
         "E003",
         "embedding-not-finite",
@@ -184,7 +198,7 @@ _EMBEDDINGS = (
         "NaN, infinity or no numbers in the embedding",
         "take it from a copy or its vector, else no vector",
     ),
-    Entry("E004", "embedding-zero", _WARNING, "zero vector", "left: no vector"),
+    Entry("E004", "embedding-zero", _WARNING, "zero vector", _ANEW),
     Entry("E005", "norms-mixed", _INFO, "some norms are not 1 where most are", "left"),
     Entry("E006", "models-mixed", _INFO, "entities name different embedding models", "left"),
 )
@@ -200,7 +214,7 @@ _ASSEMBLIES = (
     Entry(
         "A021", "composite-differs", _INFO, "composite embedding is not its members' mean", "left"
     ),
-    Entry("A022", "merge-loop", _WARNING, "merged_from names itself or forms a loop", "left"),
+    Entry("A022", "merge-loop", _WARNING, "merged_from names itself or forms a loop", _BY_HAND),
     Entry(
         "A023",
         "members-are-strings",

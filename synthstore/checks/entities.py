@@ -259,4 +259,6 @@ def ids_not_allowed(inventory: Inventory) -> Iterator[Finding]:
                 file.path if file is not None else inventory.catalog.path,
                 f"its id is not allowed: it {problem}",
                 evidence={"problem": problem},
+                # That a row names no file, M001 says, and a repair drops it.
+                repair=None if file is not None else "left",
             )
