@@ -19,6 +19,8 @@ from synthstore.cli import run as runner
 from synthstore.cli.manual import EXIT_CODES
 from synthstore.errors import OperationError, SynthstoreError
 from synthstore.files.lock import Lock
+from synthstore.testing.interrupt import interrupt
+from synthstore.testing.spelling import Name
 from synthstore.testing.stores import build
 from tests.program import Program, on_terminal, spawn
 from tests.trees import sha_tree
@@ -390,3 +392,58 @@ def test_a_store_of_another_user_is_left_to_its_owner_to_mend(cli: Program) -> N
     command = f"`sudo -u root synthstore repair '{built.root}' -y`"
     assert f"hint: run it as its owner: {command}" in denied.err
     assert "`sudo -u root synthstore ...`" in hidden.err
+
+
+def test_where_no_store_is_given_it_is_told_where_one_is_looked_for(
+    cli: Program, tmp_path: Path
+) -> None:
+    cli.monkeypatch.chdir(tmp_path)
+    sought = "no store was given: it is looked for in $SYNTHSTORE_STORAGE_PATH, then the config"
+    told = cli("verify")
+    assert told.code == 10
+    assert sought in told.err
+    assert told.err.rstrip().endswith("this one is from ./storage")
+    (tmp_path / "storage").mkdir()
+    assert sought in cli("stats").err
+    file = cli.config('[store]\nstorage_path = "elsewhere"')
+    assert cli("repair", "-n").err.rstrip().endswith(f"this one is from the config file {file}")
+    cli.env(SYNTHSTORE_STORAGE_PATH="there")
+    assert cli("verify").err.rstrip().endswith("this one is from $SYNTHSTORE_STORAGE_PATH")
+    assert sought not in cli("verify", "given").err
+    build("native", tmp_path / "there")
+    assert sought not in cli("verify", "--repo", tmp_path / "no-repository").err
+
+
+@pytest.mark.parametrize("layout", ["native", "core-4"])
+def test_a_refused_command_says_that_nothing_was_changed(
+    layout: Name, cli: Program, tmp_path: Path
+) -> None:
+    built = build(layout, tmp_path / "store", memories=30)
+    for memory in built.memories[:20]:
+        built.file(memory).unlink()
+    before = sha_tree(built.root, skip="")
+    refused = cli("repair", built.root, "-y")
+    assert "entities would go; nothing was changed\n" in refused.err
+    assert (
+        cli("repair", built.root, "-y", "--json")
+        .document["error"]["message"]
+        .endswith("; nothing was changed")
+    )
+    assert sha_tree(built.root).keys() == before.keys()
+    with Lock(built.root / ".synthstore" / "lock"):
+        assert "; nothing was changed\n" in cli("repair", built.root, "-y").err
+    (built.root / "memories").rename(tmp_path / "memories")
+    assert "is the disk mounted? nothing was changed\n" in cli("rebuild-index", built.root).err
+
+
+def test_what_an_earlier_run_was_finished_by_is_not_said_to_be_nothing(
+    cli: Program, tmp_path: Path
+) -> None:
+    built = build("native", tmp_path / "store", memories=30)
+    built.index.unlink()
+    interrupt(built)
+    for memory in built.memories[:20]:
+        built.file(memory).unlink()
+    refused = cli("repair", built.root, "-y")
+    assert refused.code == 12
+    assert "nothing was changed" not in refused.err

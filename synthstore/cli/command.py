@@ -15,7 +15,7 @@ from typer.core import TyperCommand, TyperGroup
 from synthstore.cli import stopping
 from synthstore.cli.shared import COMMON, SHARED, options_of
 from synthstore.cli.taking import take_plain_values
-from synthstore.config import COMMAND_LINE_ONLY, ConfigFile, parse_duration
+from synthstore.config import COMMAND_LINE_ONLY, ConfigFile, StoreConfig, parse_duration
 from synthstore.render.progress import NoProgress, line_progress
 from synthstore.render.screen import Screen
 from synthstore.shell import word
@@ -115,6 +115,12 @@ class Call:
     """The store that may have been changed by now."""
     before: frozenset[str] = frozenset()
     """Its runs of before."""
+    begun: frozenset[str] = frozenset()
+    """Those of them that were not finished."""
+    unnamed: Path | None = None
+    """The store where none was given on the command line."""
+    origin: str = ""
+    """Where that comes from."""
     unchanged: str = "nothing was changed"
     """What an interrupted command that wrote to no store has to say."""
     redact: bool = False
@@ -175,8 +181,14 @@ class Common:
 
     def store(self, given: str | None, environ: Mapping[str, str]) -> Path:
         """The store that was named, by whichever means; ``./storage`` in the end."""
-        named = given or environ.get("SYNTHSTORE_STORAGE_PATH")
-        return Path(named) if named else self.config.store.storage_path
+        if given:
+            return Path(given)
+        named, own = environ.get("SYNTHSTORE_STORAGE_PATH"), self.config.store.storage_path
+        self.call.unnamed = Path(named) if named else own
+        default = own == StoreConfig().storage_path
+        file = "./storage" if default else f"the config file {self.config.path}"
+        self.call.origin = "$SYNTHSTORE_STORAGE_PATH" if named else file
+        return self.call.unnamed
 
     def shown(self, report: T) -> T:
         """The report as it may be shown: with ``--redact`` hashes stand for ids."""

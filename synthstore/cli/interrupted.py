@@ -35,6 +35,19 @@ def standing(store: Path, before: Collection[str]) -> InterruptedByUserError:
     )
 
 
+def untouched(store: Path, before: Collection[str], begun: Collection[str]) -> bool:
+    """Whether no run came to the store since ``before``, and none of those ``begun`` was finished.
+
+    False where that cannot be told.
+    """
+    try:
+        runs = list_runs(store)
+    except SynthstoreError:
+        return False
+    open_now = {run.run for run in runs if _open(run)}
+    return all(run.run in before for run in runs) and open_now == set(begun)
+
+
 def _open(run: RunInfo) -> bool:
     return run.state == "unfinished"
 

@@ -6,6 +6,7 @@ import gc
 import os
 import sys
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, NoReturn
 
 import typer
@@ -15,12 +16,18 @@ from synthstore.cli.app import program
 from synthstore.cli.command import Call
 from synthstore.errors import (
     InterruptedByUserError,
+    LockedError,
+    NotAStoreError,
     OperationError,
+    RefusedError,
     SynthstoreError,
     UsageError,
 )
 from synthstore.render.screen import Screen, error_blocks
 from synthstore.shell import cited, in_full
+
+_WHILE_AT_WORK = (LockedError, OperationError, RefusedError)
+"""Errors of which it is to be said whether anything was changed before."""
 
 _TRUE = frozenset({"1", "true", "t", "yes", "y", "on"})
 
@@ -113,8 +120,7 @@ def wants_json(args: Sequence[str], environ: Mapping[str, str]) -> bool:
 
 def _tell(call: Call, error: SynthstoreError) -> int:
     call.code = error.exit_code
-    if error.hint is not None and not call.redact:
-        error.hint = in_full(error.hint, call.args)
+    error = _in_context(error, call)
     if call.redact:
         from synthstore.render.redact import redacted  # noqa: PLC0415
 
@@ -126,6 +132,34 @@ def _tell(call: Call, error: SynthstoreError) -> int:
     else:
         call.screen.errors(error_blocks(error))
     return error.exit_code
+
+
+def _in_context(error: SynthstoreError, call: Call) -> SynthstoreError:
+    """The error with what only the call knows: its words, its store, that it changed nothing."""
+    if error.hint is not None and not call.redact:
+        error.hint = in_full(error.hint, call.args)
+    if isinstance(error, NotAStoreError) and _is_of(error, call.unnamed):
+        error.hint = f"{error.hint}; {_sought(call.origin)}"
+    if call.writes is not None and isinstance(error, _WHILE_AT_WORK):
+        from synthstore.cli.interrupted import untouched  # noqa: PLC0415
+
+        if untouched(call.writes, call.before, call.begun):
+            end = " " if error.message.endswith("?") else "; "
+            error.message = f"{error.message}{end}{call.unchanged}"
+    return error
+
+
+def _is_of(error: SynthstoreError, store: Path | None) -> bool:
+    """Whether the error is of the store, and not of a repository."""
+    named = () if store is None else (str(store), str(store.absolute()))
+    return error.message.startswith(named)
+
+
+def _sought(origin: str) -> str:
+    return (
+        "no store was given: it is looked for in $SYNTHSTORE_STORAGE_PATH, then the config file, "
+        f"then ./storage; this one is from {origin}"
+    )
 
 
 def _interrupted(call: Call) -> SynthstoreError:

@@ -26,11 +26,13 @@ async def warn_of_core(common: Common, store: Path, layout: str | None) -> None:
     from asyncio import to_thread  # noqa: PLC0415
 
     from synthstore.store.evidence import recognise  # noqa: PLC0415
+    from synthstore.store.history import unfinished_runs  # noqa: PLC0415
     from synthstore.store.journal import run_folders  # noqa: PLC0415
     from synthstore.store.opening import find_root  # noqa: PLC0415
 
     root = find_root(store)
     common.call.before = frozenset(folder.run for folder in run_folders(root))
+    common.call.begun = frozenset(run.run for run in unfinished_runs(root))
     common.call.writes = store
     if not common.screen.quiet:
         _warn(common, (await to_thread(recognise, root, layout)).name)
