@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from synthstore.errors import ConflictError, LockedError, NotAStoreError, UsageError
+from synthstore.render.redact import hashed
 from synthstore.store.session import Session
 from synthstore.testing import stores
 from synthstore.testing.spelling import Name
@@ -202,6 +203,30 @@ def test_a_bad_row_is_told_and_the_rest_goes_in(
     assert line.get("text") == source or json.dumps(line["row"]) == source
     assert codes(look(store)).keys() <= {"E001"}
     assert sorted(path.name for path in tmp_path.iterdir()) == ["bad.jsonl", "rows.jsonl", "store"]
+
+
+def test_a_rejected_row_is_told_by_its_id_too(
+    tmp_path: Path, rows: Callable[..., Path], cli: Program
+) -> None:
+    store = make_sample(tmp_path / "store", n=3, dim=8)
+    file = rows(
+        memory("short", embedding=[1.0]), {"memory_id": "empty"}, {"content": "nobody's"},
+        memory("twice"), memory("twice"), memory("x" * 300), "{ torn",
+    )  # fmt: skip
+    told = cli("import", store, file, "--rejects", "bad.jsonl")
+    shown = [line for line in told.lines if "rejected: " in line]
+    ids = ["short", "empty", None, "twice", None, None]
+    numbers = [1, 2, 3, 5, 6, 7]
+    assert len(shown) == 6
+    for line, number, name in zip(shown, numbers, ids, strict=True):
+        assert line.strip().startswith(f"rejected: row {number}{f' ({name})' if name else ''}: ")
+    lines = list(map(json.loads, Path("bad.jsonl").read_text().splitlines()))
+    assert [line.get("id") for line in lines] == ids
+    document = cli("import", store, file, "--json").document
+    assert [one["id"] for one in document["rejects"]][:2] == ["short", "empty"]
+    hidden = cli("import", store, file, "--redact").out
+    assert "short" not in hidden
+    assert hashed("short") in hidden
 
 
 def test_rows_that_only_together_are_bad(tmp_path: Path, rows: Callable[..., Path]) -> None:

@@ -198,7 +198,10 @@ def _export_report(value: ExportReport) -> ExportReport:
 
 @_redacted.register
 def _import_report(value: ImportReport) -> ImportReport:
-    return replace(value, left=tuple(map(redacted_path, value.left)))
+    refusals = (
+        replace(one, id=None if one.id is None else hashed(one.id)) for one in value.refusals
+    )
+    return replace(value, refusals=tuple(refusals), left=tuple(map(redacted_path, value.left)))
 
 
 @_redacted.register

@@ -14,6 +14,7 @@ from synthstore.render.text import byte_size, counted, number, seconds
 from synthstore.shell import path_word
 
 if TYPE_CHECKING:
+    from synthstore.transfer.attempt import Refusal
     from synthstore.transfer.exporting import ExportReport
     from synthstore.transfer.importing import ImportReport
 
@@ -87,7 +88,7 @@ def import_blocks(report: ImportReport, *, verbose: bool) -> Iterator[Block]:
         f" {number(report.skipped)} skipped, {number(report.rejected)} rejected;"
         f" {byte_size(report.bytes)} in {seconds(report.elapsed_seconds)}"
     )
-    rows = [f"row {one.row} {one.reason}" for one in report.refusals]
+    rows = [f"row {one.row}{_named(one)}: {one.reason}" for one in report.refusals]
     yield from _some("rejected: ", rows, "error", verbose=verbose, of=report.rejected)
     if report.cut:
         yield Line("  the input ends too early: what stood behind is not in the store", "error")
@@ -96,6 +97,10 @@ def import_blocks(report: ImportReport, *, verbose: bool) -> Iterator[Block]:
     if report.run is not None:
         yield Line(f"recorded as run {report.run}")
         yield Line(f"synthstore undo {path_word(report.store)} {report.run}", "command")
+
+
+def _named(one: Refusal) -> str:
+    return "" if one.id is None else f" ({one.id})"
 
 
 def _some(

@@ -67,10 +67,11 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """A refused row, without what is in it."""
+    """A refused row, without what is in it but its id."""
 
     row: int
     reason: str
+    id: str | None
 
 
 class Attempt:
@@ -223,7 +224,7 @@ class Attempt:
         self.refused += 1
         self.cut = self.cut or refused.cut
         if len(self.refusals) < SHOWN_REFUSALS:
-            self.refusals.append(Refusal(refused.number, refused.reason))
+            self.refusals.append(Refusal(refused.number, refused.reason, refused.id))
         if self._plan.rejects is None:
             return
         if self._rejects is None:

@@ -30,6 +30,7 @@ from synthstore.transfer.outcomes import Entry, Outcome, Ready, Refused, Waiting
 from synthstore.transfer.records import (
     Record,
     RecordError,
+    id_in,
     record_of,
     require_record,
     restored,
@@ -109,7 +110,7 @@ def _outcome(terms: Terms, found: tuple[Row, Parsed] | Refused, memories: Lookup
         reason = str(error)
     except UsageError as error:
         reason = error.message
-    return Refused(row.number, reason, source_of(row))
+    return Refused(row.number, reason, source_of(row), id=id_in(parsed.value))
 
 
 def source_of(row: Row) -> bytes:

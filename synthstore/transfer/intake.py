@@ -58,7 +58,7 @@ class Intake:
         standing = self._standing(ready)
         reason = self._reason(ready, standing)
         if reason is not None:
-            self._refuse(Refused(ready.number, reason, ready.source))
+            self._refuse(Refused(ready.number, reason, ready.source, id=ready.ref.id))
             self._unload(ready)
             return None
         if standing is None or isinstance(ready.file, Entry):

@@ -56,6 +56,8 @@ class Refused:
     reason: str
     source: bytes | None = None
     cut: bool = False
+    id: str | None = None
+    """The row's, where it could be read and has one."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,7 +31,7 @@ from synthstore.layout.base import Layout
 from synthstore.layout.core import Core4
 from synthstore.layout.native import Native
 from synthstore.layout.spellings import embeds_members, spelling
-from synthstore.model.ids import Kind
+from synthstore.model.ids import MAX_ID_BYTES, Kind
 
 VERSION = 1
 """The newest version of the format that is understood here."""
@@ -191,6 +191,21 @@ def require_record(value: object) -> Record:
     if not isinstance(record.get("spelt", {}), dict):
         raise RecordError("its spelt is no object")
     return record
+
+
+def id_in(value: object) -> str | None:
+    """The id that a row bears, whatever else is wrong with it; None where no entity could bear it.
+
+    What is too long or no Unicode is no name to find a row by.
+    """
+    named = (value.get(key) for key in _ID_KEYS) if isinstance(value, dict) else ()
+    name = next((name for name in named if isinstance(name, str)), "")
+    size = len(name.encode("utf-8", "replace"))
+    plain = size <= MAX_ID_BYTES and not any("\ud800" <= char <= "\udfff" for char in name)
+    return name if name and plain else None
+
+
+_ID_KEYS = ("id", *(f"{kind}_id" for kind in KINDS))
 
 
 def _of_native(value: dict[str, Any]) -> Record:

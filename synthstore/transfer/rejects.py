@@ -7,8 +7,10 @@ from synthstore.transfer.outcomes import Refused
 
 
 def reject_line(one: Refused) -> bytes:
-    """A refused row as one line of JSON: where it was, why it was refused, and itself."""
-    head = {"line": one.number, "reason": one.reason}
+    """A refused row as one line of JSON: where it was, why it was refused, its id, and itself."""
+    head: dict[str, object] = {"line": one.number, "reason": one.reason}
+    if one.id is not None:
+        head["id"] = one.id
     return dump({**head, **_quoted(one.source)}, Style("orjson", None)) + b"\n"
 
 
