@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -108,6 +109,24 @@ def test_how_the_source_was_looked_at_is_said(
     assert f"{said}: " in cli("backup", built.root, "--repo", repo).err
     again = cli("backup", built.root, "--repo", repo)
     assert f"{said} (unchanged since the last look): " in again.err
+
+
+def test_a_snapshot_that_is_too_old_leads_to_the_backup_that_is_missing(
+    cli: Program, built: stores.Built, tmp_path: Path
+) -> None:
+    repo = tmp_path / "a repo"
+    cli("backup", built.root, "--repo", repo)
+    cli("backup", built.root, "--repo", repo, "--name", "other one")
+    overdue = cli("snapshots", "check", "--max-age", "0s", "--repo", repo)
+    assert overdue.code == 1
+    again = f"synthstore backup STORE --repo '{repo}' --name"
+    assert overdue.lines[-2:] == [f"{again} 'other one'", f"{again} store"]
+    for line in overdue.lines[-2:]:
+        command = [str(built.root) if one == "STORE" else one for one in shlex.split(line)]
+        assert cli(*command[1:]).code == 0
+    assert cli("snapshots", "check", "--max-age", "26h", "--repo", repo).code == 0
+    nothing = cli("snapshots", "check", "--max-age", "1h", "--name", "new", "--repo", repo)
+    assert (nothing.code, nothing.lines[-1]) == (1, f"{again} new")
 
 
 def test_damage_in_the_repository_is_exit_code_1(

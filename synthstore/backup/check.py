@@ -59,6 +59,7 @@ def check_repository(
         if checker.clean or _names(place) == before:
             break
     checker.note()
+    stale = dict(_stale(checker.snapshots, options.max_age))
     index = checker.repository.index
     return CheckReport(
         repository=place.where,
@@ -69,7 +70,8 @@ def check_repository(
         bytes=sum(index.sizes.values()),
         problems=tuple(checker.problems),
         lost=tuple(checker.lost),
-        stale=tuple(_stale(checker.snapshots, options.max_age)),
+        stale=tuple(stale.values()),
+        overdue=tuple(name or options.name for name in stale),
         unsound=tuple(_unsound(checker.snapshots)),
         started_at=clock.started_at,
         elapsed_seconds=clock.elapsed(),
@@ -80,7 +82,10 @@ def _names(place: Place) -> list[AbstractSet[str]]:
     return [place.names(folder).keys() for folder in (PACKS, SNAPSHOTS)]
 
 
-def _stale(snapshots: tuple[Snapshot, ...], max_age: float | None) -> Iterator[str]:
+def _stale(
+    snapshots: tuple[Snapshot, ...], max_age: float | None
+) -> Iterator[tuple[str | None, str]]:
+    """Each name that wants a backup, and why."""
     if max_age is None:
         return
     now, age = datetime.now(UTC), timedelta(seconds=max_age)
@@ -88,13 +93,13 @@ def _stale(snapshots: tuple[Snapshot, ...], max_age: float | None) -> Iterator[s
     for snapshot in snapshots:
         times.setdefault(snapshot.name, []).append(snapshot.time)
     if not times:
-        yield "no snapshot at all"
+        yield None, "no snapshot at all"
     for name, taken in sorted(times.items()):
         # One of a wrong clock, years ahead, must not hide for years that no more are taken.
         if not any(now - age <= time <= now + age for time in taken):
             newest = max((time for time in taken if time <= now), default=max(taken))
             ahead = ", which is yet to come" if newest > now else ""
-            yield f"{name}: the newest snapshot is of {newest:%Y-%m-%dT%H:%M:%SZ}{ahead}"
+            yield name, f"{name}: the newest snapshot is of {newest:%Y-%m-%dT%H:%M:%SZ}{ahead}"
 
 
 def _unsound(snapshots: tuple[Snapshot, ...]) -> Iterator[Unsound]:

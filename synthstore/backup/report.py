@@ -55,7 +55,9 @@ class CheckReport:
     """What is wrong with packs and snapshot files, as sentences."""
     lost: tuple[LostEntity, ...]
     stale: tuple[str, ...] = ()
-    """Names whose newest snapshot is older than was asked for."""
+    """Names whose newest snapshot is older than was asked for, each with its time."""
+    overdue: tuple[str | None, ...] = ()
+    """The same names alone; None for the one store of a repository without any snapshot."""
     unsound: tuple[Unsound, ...] = ()
     """Newest snapshots of stores that were not whole: of the repository that is no damage."""
     started_at: str

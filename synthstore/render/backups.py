@@ -244,8 +244,19 @@ def check_blocks(report: CheckReport, *, verbose: bool, quiet: bool) -> Iterator
         drilled = f"; restored and verified: {', '.join(report.drilled)}" if report.drilled else ""
         where = " in the repository itself" if report.unsound else ""
         yield Line(f"no damage{where}{drilled}", "good")
-    elif report.lost:
+        return
+    if report.overdue:
+        yield Line("a backup of each is what is missing; STORE is its directory:")
+        yield from _backups(report.repository, report.overdue)
+    if report.lost:
         yield from _after_loss(report.repository, report.lost)
+
+
+def _backups(repository: str, names: Sequence[str | None]) -> Iterator[Block]:
+    """The commands that add a snapshot of each name."""
+    for name in names[:SHOWN]:
+        named = "" if name is None else f" --name {word(name)}"
+        yield Line(f"synthstore backup STORE --repo {path_word(repository)}{named}", "command")
 
 
 def _after_loss(repository: str, lost: Sequence[LostEntity]) -> Iterator[Block]:
@@ -257,7 +268,7 @@ def _after_loss(repository: str, lost: Sequence[LostEntity]) -> Iterator[Block]:
             f"the next backup of {one.name!r} stores again what its store still has;"
             " STORE is its directory:"
         )
-        yield Line(f"synthstore backup STORE --repo {repo} --name {word(one.name)}", "command")
+        yield from _backups(repository, [one.name])
         return
     yield Line(
         "no backup brings these back, for the newest snapshot has them no more; all else in the"
