@@ -379,6 +379,31 @@ def test_exactly_one_document_on_stdout(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(not is_root(), reason="needs another user")
+def test_a_repository_that_cannot_be_written_comes_with_what_helps(cli: Program) -> None:
+    with common_folder() as parent:
+        built = build("native", parent / "store", memories=3)
+        for folder, mode in (("closed", 0o700), ("open", 0o755)):
+            (parent / folder).mkdir()
+            (parent / folder).chmod(mode)
+        # What it imports may not be nobody's to read.
+        assert cli("backup", built.root, "--repo", parent / "closed" / "repo").code == 0
+        (parent / "file").touch()
+        for path in (built.root, *built.root.rglob("*")):
+            path.chmod(0o755)
+        with as_nobody():
+            told = {
+                repo: cli("backup", built.root, "--repo", parent / repo)
+                for repo in ("closed/repo", "open", "open/new", "file/repo")
+            }
+    assert {result.code for result in told.values()} == {4}
+    again = f"`sudo -u root synthstore backup {built.root} --repo {parent}/"
+    assert f"{again}closed/repo`" in told["closed/repo"].err
+    assert f"{again}open`" in told["open"].err
+    assert f"`sudo install -d -m 700 -o nobody {parent}/open/new`" in told["open/new"].err
+    assert "a file stands where a folder is meant" in told["file/repo"].err
+
+
+@pytest.mark.skipif(not is_root(), reason="needs another user")
 def test_a_store_of_another_user_is_left_to_its_owner_to_mend(cli: Program) -> None:
     with common_folder() as parent:
         built = build("native", parent / "a store", memories=3)

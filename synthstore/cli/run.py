@@ -87,7 +87,7 @@ def _ours(failure: Exception, call: Call) -> SynthstoreError:
     if isinstance(failure, typer.TyperException):
         return _rejected(failure, call)
     if isinstance(failure, OSError):
-        return OperationError(_system_text(failure))
+        return _of_system(failure)
     # Only here: a command that starts no process need not know them.
     from concurrent.futures import BrokenExecutor  # noqa: PLC0415
 
@@ -191,6 +191,17 @@ def _origin(error: typer.TyperException, context: Any) -> str:
         return " (in the config file)"
     names = [param.envvar] if isinstance(param.envvar, str) else param.envvar
     return f" (from ${next((name for name in names if os.environ.get(name)), names[0])})"
+
+
+def _of_system(error: OSError) -> OperationError:
+    """What the system refused where nobody told it in our own words; the remedy all the same."""
+    from synthstore.files.failure import failure  # noqa: PLC0415
+
+    if error.filename is None:
+        return OperationError(_system_text(error))
+    told = failure(error, os.fsdecode(error.filename), "read")
+    told.message = _system_text(error)
+    return told
 
 
 def _system_text(error: OSError) -> str:

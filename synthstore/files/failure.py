@@ -30,6 +30,8 @@ def failure(error: OSError, path: Path | str, doing: str) -> OperationError:
         return DiskFullError(message, hint=_room(error))
     if error.errno in _DENIED:
         return PermissionDeniedError(message, hint=_denied(error, Path(path), doing))
+    if error.errno == errno.ENOTDIR:
+        return OperationError(message, hint="a file stands where a folder is meant: name another")
     return OperationError(message, hint="check the disk and the system's log, then try again")
 
 

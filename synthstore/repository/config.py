@@ -32,7 +32,7 @@ def require_known(place: Place) -> str | None:
 
     Of one that lost its config, and whose snapshots tell all that it told, that is given.
     """
-    hint = "name the directory that backup --repo made"
+    hint = "name the directory that backup --repo made; or is its disk not mounted?"
     try:
         document = orjson.loads(place.read(CONFIG))
         number, envelope = document["format"], document["envelope"]

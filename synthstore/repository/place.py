@@ -9,6 +9,7 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager, suppre
 from pathlib import Path
 from typing import Protocol
 
+from synthstore.errors import PermissionDeniedError
 from synthstore.files.durable import (
     discard,
     fsync_dir,
@@ -20,6 +21,7 @@ from synthstore.files.durable import (
 )
 from synthstore.files.lock import Lock
 from synthstore.files.walk import IrregularFileError
+from synthstore.shell import AGAIN, cited, owner_name, path_word
 
 CONFIG = "config"
 PACKS = "packs"
@@ -72,31 +74,44 @@ class LocalPlace:
 
     def taken(self) -> bool:
         """Whether anything stands there but empty folders of ours."""
-        if not self.root.is_dir():
-            return self.root.exists()
-        ours = {*FOLDERS, _LOCK}
-        strange = {p.name for p in self.root.iterdir() if not p.name.startswith(_TEMPORARY)} - ours
+        with told(self.root, "read"):
+            if not self.root.is_dir():
+                return self.root.exists()
+            names = {path.name for path in self.root.iterdir()}
+        strange = {name for name in names - {*FOLDERS, _LOCK} if not name.startswith(_TEMPORARY)}
         return bool(strange) or any(self.names(folder) for folder in FOLDERS)
 
     def prepare(self) -> None:
         """Make the folders, private to this user."""
-        for folder in FOLDERS:
-            make_dirs(self.root / folder, _FOLDER_MODE)
+        try:
+            for folder in FOLDERS:
+                make_dirs(self.root / folder, _FOLDER_MODE)
+        except PermissionDeniedError as error:
+            if AGAIN in (error.hint or "") and not self.root.exists():
+                # As whoever may write there it would be another's, and closed to the next backup.
+                error.hint = f"name a folder that you may write; or have it made: {self._made()}"
+            raise
+
+    def _made(self) -> str:
+        return cited(f"sudo install -d -m 700 -o {owner_name(os.geteuid())} {path_word(self.root)}")
 
     def names(self, folder: str) -> Mapping[str, int]:
         """The whole files of a folder and their sizes."""
         where = self.root / folder
-        if not where.is_dir():
-            return {}
-        with told(where, "read"), os.scandir(where) as entries:
-            return dict(_sizes(entries))
+        with told(where, "read"):
+            if not where.is_dir():
+                return {}
+            with os.scandir(where) as entries:
+                return dict(_sizes(entries))
 
     def read(self, name: str, start: int = 0, size: int | None = None) -> bytes:
         """Bytes of a file; raises FileNotFoundError."""
         path = self.root / name
-        if not path.exists():
+        with told(path, "read"):
+            there, regular = path.exists(), path.is_file()
+        if not there:
             raise FileNotFoundError(f"{path} is missing")
-        if not path.is_file():
+        if not regular:
             # To open a pipe would wait for whoever writes into it.
             raise IrregularFileError(f"{path} is no regular file")
         with told(path, "read"), path.open("rb") as stream:
