@@ -9,6 +9,7 @@ import pytest
 
 from synthstore.model.facts import PartStatus
 from synthstore.model.ids import numeric_id
+from synthstore.scan.inventory import AccessProblem
 from synthstore.testing.stores import unit_vectors
 from tests.inventories import DIM, MEMORIES, Shelf, healthy
 from tests.rules import BOTH, CORE, NATIVE, Case, assert_said, case, found, rows
@@ -290,6 +291,24 @@ def test_an_orphan_is_not_told_to_be_of_a_memory_that_stands() -> None:
     (finding,) = found(shelf, select=["V004"])
     assert "that no entity owns" in finding.message
     assert not finding.evidence
+
+
+@pytest.mark.parametrize("mapped", [True, False])
+@pytest.mark.parametrize("hidden", ["closed", "catalog", "lost", ""])
+def test_what_cannot_be_seen_is_not_said_to_be_nowhere(hidden: str, mapped: bool) -> None:
+    shelf = healthy()
+    orphan(mapped=mapped)(shelf)
+    part = {"closed": "memories", "catalog": shelf.layout.catalog_path}.get(hidden)
+    if part is not None:
+        shelf.more.update(access=(AccessProblem(part, "closed", {}, "open it"),))
+    if hidden == "lost":
+        shelf.files = {path: file for path, file in shelf.files.items() if "memories" not in path}
+        shelf.more.update(folders={"memories": False, "assemblies": True})
+    (finding,) = found(shelf, select=["V004"])
+    seen = "which neither file nor row can be seen" not in finding.message
+    assert seen == (not hidden)
+    assert seen == ("a search finds what is not there" in finding.message)
+    assert ("mem_nobody" in finding.message) == mapped
 
 
 def test_a_quick_look_knows_the_numbers_only() -> None:

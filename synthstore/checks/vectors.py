@@ -8,7 +8,7 @@ from synthstore.checks.comparing import compare, deserving
 from synthstore.checks.finding import Finding, Severity, Subject
 from synthstore.checks.found import finding, once, out_of_reach
 from synthstore.checks.ownership import NOBODY, owners
-from synthstore.checks.standing import standing
+from synthstore.checks.standing import lost_folders, standing
 from synthstore.model.embedding import EmbeddingState
 from synthstore.model.facts import PartStatus
 from synthstore.model.ids import numeric_id, ref_of_vector, vector_id
@@ -89,19 +89,28 @@ def orphan_vectors(inventory: Inventory) -> Iterator[Finding]:
     if not _comparable(inventory):
         return
     named = orphans_names(inventory)
+    hidden = inventory.blind or bool(lost_folders(inventory))
     for number in owners(inventory).unknown:
         name = named.get(number)
         yield finding(
             "V004",
             Subject("vector", str(number)),
             inventory.index.path,
-            "a vector that no entity owns: a search finds what is not there"
-            if name is None
-            else f"the vector of {name}, which has neither file nor row: a search finds what is "
-            "not there",
+            _orphan_of(name, hidden=hidden),
             evidence={} if name is None else {"vector_id": name},
             repair=_MAYBE_HIDDEN if inventory.blind else None,
         )
+
+
+def _orphan_of(name: str | None, *, hidden: bool) -> str:
+    """What is said of an orphan; ``hidden``: its entity may be where nothing can be seen."""
+    if hidden:
+        whose = f"the vector of {name}, of" if name is not None else "a vector, of the owner of"
+        return f"{whose} which neither file nor row can be seen"
+    effect = "a search finds what is not there"
+    if name is None:
+        return f"a vector that no entity owns: {effect}"
+    return f"the vector of {name}, which has neither file nor row: {effect}"
 
 
 _MAYBE_HIDDEN = "left: its entity may be one that cannot be seen now; repair once all can be read"
