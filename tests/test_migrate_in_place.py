@@ -36,7 +36,9 @@ def test_a_conversion_is_one_run_and_undone_to_the_byte(
     built = stores.build(source, tmp_path / "store")
     stores.write(built.root / "logs" / "core.log", b"noise")
     before, had = sha_tree(built.root), entities(built.root)
+    planned = bring(built.root, None, target, dry_run=True)
     report = bring(built.root, None, target)
+    assert planned.files == report.files
     assert (report.exit_code, report.target, report.vectors) == (0, None, 14)
     assert report.next == f"synthstore undo {built.root} {report.run}"
     assert recognise(built.root).name == target
@@ -50,6 +52,14 @@ def test_a_conversion_is_one_run_and_undone_to_the_byte(
     take_back(built.root)
     assert sha_tree(built.root) == before
     assert len(list_runs(built.root)) == 2
+
+
+def test_a_dry_run_counts_no_file_that_stays(tmp_path: Path) -> None:
+    built = stores.build("core-4", tmp_path / "store")
+    # A Memory Core writes one mapping's name and reads another's.
+    assert not (built.root / "id_to_index.json").exists()
+    planned = bring(built.root, None, "core-4", dry_run=True)
+    assert (planned.files, bring(built.root, None, "core-4").files) == (1, 1)
 
 
 def test_in_place_and_to_a_new_place_come_to_the_same(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from synthstore.errors import InterruptedByUserError, OperationError, UsageError
+from synthstore.files.durable import hash_content
 from synthstore.files.walk import look as stat_path
 from synthstore.files.walk import stat_of
 from synthstore.layout.base import Layout, Place
@@ -22,6 +23,7 @@ from synthstore.progress import Progress
 from synthstore.repair.holding import held
 from synthstore.shell import path_word
 from synthstore.store.halfway import NOTE
+from synthstore.store.plan import Staged
 from synthstore.store.runs import CATALOG, ENTITY, INDEX, MAPPING, REMOVAL, Change, FilesChanged
 from synthstore.store.session import Session
 from synthstore.store.staging import room_needed
@@ -137,13 +139,31 @@ def _plan(site: Site, seen: Look) -> tuple[MigrateReport, list[Change]]:
         layout=inventory.layout.name,
         into=site.layout.name,
         dry_run=site.dry_run,
-        files=len(changes),
+        files=_count(making, changes),
         bytes=room_needed(site.root, changes),
         memories=inventory.count("memory"),
         assemblies=inventory.count("assembly"),
         vectors=making.vectors,
     )
     return report, changes
+
+
+def _count(making: Converting, changes: Sequence[Change]) -> int:
+    """How many files are written or removed: one that gets the very bytes it has is not touched.
+
+    Only between two Memory Cores may there be such. The changes come in the order in which they
+    are made, so that the catalog is told of all entities.
+    """
+    if not making.parts.within_cores:
+        return len(changes)
+    return sum(not _stays(change) for change in changes)
+
+
+def _stays(change: Change) -> bool:
+    content = change.content
+    if change.old is None or content is None or isinstance(content, Staged):
+        return False
+    return hash_content(content) == change.old
 
 
 def _changes(making: Converting) -> Iterator[Change]:
