@@ -198,7 +198,7 @@ def test_only_our_own_records(tmp_path: Path) -> None:
     (tmp_path / ".synthstore" / "runs").mkdir(parents=True)
     hint = refused(tmp_path).hint or ""
     assert "records of changes" in hint
-    assert "synthstore undo STORE --list" in hint
+    assert f"`synthstore undo {tmp_path} --list`" in hint
     (tmp_path / "memories").mkdir()
     assert "records of changes" not in (refused(tmp_path).hint or "")
 

@@ -122,7 +122,7 @@ def test_a_vector_that_goes_as_nobodys_is_told_by_the_memory_that_it_was_of() ->
     )
     report = replace(REPAIRED, actions=orphans)
     names = ", ".join(f"m{n}" for n in range(10))
-    told = f"removed, since neither file nor row stands behind it: the vector of {names} and 2 more"
+    told = f"removed, with neither file nor row behind: the vectors of {names} and 2 more"
     back = "`synthstore repair '/data/a store' --repo REPO`"
     done = text(outcome_blocks(report, verbose=False, quiet=False))
     assert done[done.index(told) + 1].endswith(f"`synthstore undo '/data/a store'`, then {back}")

@@ -640,6 +640,7 @@ def test_a_torn_plan_is_not_guessed(store: Path) -> None:
     with pytest.raises(OperationError, match="unreadable") as caught:
         Session.open(store)
     assert "move" in str(caught.value.hint)
+    assert f"`synthstore repair {store}`" in str(caught.value.hint)
     assert files(store) == BEFORE
 
 
@@ -712,7 +713,7 @@ def test_an_error_while_applying_is_finished_by_the_next_session(
         with pytest.raises(OperationError) as caught:
             do(store, CHANGES)
     assert caught.value.exit_code == 4
-    assert "synthstore repair" in str(caught.value.hint)
+    assert f"`synthstore repair {store}`" in str(caught.value.hint)
     Session.open(store).close()
     assert files(store) == AFTER
 

@@ -20,7 +20,7 @@ from synthstore.layout.evidence import IN_MEMORIES, Evidence
 from synthstore.layout.lucidia import Lucidia0, Lucidia1
 from synthstore.layout.names import UUID_NAME
 from synthstore.layout.native import MAJOR, Native, major
-from synthstore.shell import cited
+from synthstore.shell import cited, path_word
 
 Family = Literal["native", "core", "lucidia"]
 
@@ -34,12 +34,6 @@ _CORE_CONTENT = frozenset({"content", "embedding", "quickrecal_score", "composit
 _WEIGHT_OF_KEYS = 2
 _POSITIONAL_MAPPING = "id_to_index_mapping.json"
 _HINT = f"check the path, or say what it is with --layout {', '.join(SUPPORTED)}"
-_ONLY_RECORDS_HINT = (
-    f"it holds only records of changes: {cited('synthstore undo STORE --list')} shows runs that can"
-    " be taken "
-    "back, an undo among them; if there are none, run the import that never came to be once more, "
-    "or see whether a volume is not mounted"
-)
 
 
 def detect(evidence: Evidence, forced: str | None = None) -> Layout:
@@ -98,13 +92,22 @@ def _family(name: str) -> Family:
     return "native" if name == "native" else "core" if name.startswith("core") else "lucidia"
 
 
+def _records_of(store: str) -> str:
+    listing = cited(f"synthstore undo {path_word(store)} --list")
+    return (
+        f"it holds only records of changes: {listing} shows runs that can be taken back, an undo "
+        "among them; if there are none, run the import that never came to be once more, or see "
+        "whether a disk is not mounted"
+    )
+
+
 def _told(evidence: Evidence, votes: Counter[Family]) -> str:
     ranked = (votes or _by_names(evidence)).most_common()
     if not ranked:
         only_records = evidence.folders == {OWN_FOLDER} and not evidence.names("")
         raise NotAStoreError(
             f"{evidence.where} is not a storage directory: {evidence.seen()}",
-            hint=_ONLY_RECORDS_HINT if only_records else _HINT,
+            hint=_records_of(evidence.where) if only_records else _HINT,
         )
     if len(ranked) > 1 and ranked[0][1] == ranked[1][1]:
         tied = sorted(_WRITERS[name] for name, count in ranked if count == ranked[0][1])

@@ -114,8 +114,9 @@ def _lost(report: RepairReport, when: str = "") -> Iterator[Line]:
         yield Line(f"{when}{story}: {_names(_dropped(report, because))}", "warning")
     orphaned = _orphaned(report)
     if orphaned:
-        story = "removed, since neither file nor row stands behind it: the vector of"
-        yield Line(f"{when}{story} {_names(orphaned)}", "warning")
+        whose = "the vector of" if len(orphaned) == 1 else "the vectors of"
+        story = f"removed, with neither file nor row behind: {whose} {_names(orphaned)}"
+        yield Line(f"{when}{story}", "warning")
     if NO_FILE in told or ((NO_COPY in told or orphaned) and not asked):
         yield Line(f"what a snapshot holds of them comes back by: {_back(report)}", "warning")
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 
 from synthstore.errors import OperationError
 from synthstore.files.durable import hash_file, remove_tree
 from synthstore.files.inside import Tree, split
-from synthstore.shell import cited
+from synthstore.shell import cited, path_word
 from synthstore.store.admission import Custody
 from synthstore.store.items import Item
 from synthstore.store.journal import Done, RunFolder
@@ -21,7 +22,7 @@ def complete(folder: RunFolder, plan: Plan, custody: Custody, *, again: bool = F
     ``again``: another process staged it, so the staged files are proved once more.
     Raises OperationError where the system fails; the next session then goes on from there.
     """
-    with completable():
+    with completable(folder.root):
         done = _apply(folder, plan, custody, again=again)
         folder.finish(done, custody)
     _tidy(folder, plan, done)
@@ -29,12 +30,12 @@ def complete(folder: RunFolder, plan: Plan, custody: Custody, *, again: bool = F
 
 
 @contextmanager
-def completable() -> Iterator[None]:
+def completable(root: Path) -> Iterator[None]:
     """Say of an error met from the commit on that the next session completes the run."""
     try:
         yield
     except OperationError as error:
-        then = f"then {cited('synthstore repair')} completes it"
+        then = f"then {cited(f'synthstore repair {path_word(root)}')} completes it"
         error.hint = f"{error.hint or 'look at the disk'}; {then}"
         raise
 

@@ -13,7 +13,7 @@ from synthstore.errors import OperationError, UsageError
 from synthstore.model.chosen import Vectors
 from synthstore.model.embedding import IdArray
 from synthstore.model.facts import IndexFacts, PartStatus
-from synthstore.shell import cited
+from synthstore.shell import cited, path_word
 from synthstore.store.faiss_process import ChildFailure, Source, building
 from synthstore.store.flat_index import (
     BARE,
@@ -121,7 +121,7 @@ def _refill(root: Path, old: IndexFacts, wanted: _Wanted) -> IndexContent:
     except OSError as error:
         raise OperationError(
             f"cannot read {root / old.path} again: {error.strerror}",
-            hint=f"look again with {cited('synthstore verify')}",
+            hint=f"look again with {cited(f'synthstore verify {path_word(root)}')}",
         ) from error
 
 

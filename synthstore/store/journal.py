@@ -15,7 +15,7 @@ from synthstore.files.durable import replace as rename
 from synthstore.files.jsonio import ParseFailure, Style, dump, parse
 from synthstore.files.walk import list_folder, look, read_file
 from synthstore.layout.base import OWN_FOLDER
-from synthstore.shell import cited
+from synthstore.shell import cited, path_word
 from synthstore.store.admission import PRIVATE_FILE, Custody
 from synthstore.store.items import Copy, Item, Items
 from synthstore.store.plan import Plan, require_inside
@@ -160,7 +160,8 @@ class RunFolder:
     def _torn(self, name: str) -> OperationError:
         return OperationError(
             f"the record {self.path / name} is unreadable",
-            hint=f"move {self.path} out of the store, then run {cited('synthstore repair')}",
+            hint=f"move {self.path} out of the store, then run"
+            f" {cited(f'synthstore repair {path_word(self.root)}')}",
         )
 
 

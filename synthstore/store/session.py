@@ -236,7 +236,7 @@ class Session:
         if prepared is None:
             return RunResult(None)
         folder, plan = prepared
-        with completable():
+        with completable(self.root):
             folder.seal()
         done = complete(folder, plan, custody)
         self._retire()
