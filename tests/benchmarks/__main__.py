@@ -63,7 +63,7 @@ def rows(size: Size, scratch: Path, parts: frozenset[str]) -> Iterator[Row]:
     if "growth" in parts:
         counts = (size.grown // 4, size.grown)
         pair = [Store(building.build(scratch / f"{n}", n, 64), n, 64) for n in counts]
-        yield from commands.growth(pair[0], pair[1], size.rounds)
+        yield from commands.growth(pair[0], pair[1], scratch, min(size.rounds, 2))
     if "library" in parts:
         lines = asyncio.run(persistence.measure(scratch / "library", size.memories, size.saves))
         yield from (Row(line.what, line.ours, line.bare, line.bound) for line in lines)

@@ -116,24 +116,41 @@ def _cpu(usage: Usage) -> float:
     return usage.cpu
 
 
-def growth(small: Store, large: Store, rounds: int) -> Iterator[Row]:
-    """What a store of several times the size costs."""
-    share = large.memories / small.memories
-    bound = 4.3 / 4 * share
-    for quick in ((), ("--quick",)):
-        words = [[*PROGRAM, "verify", s.root, "-q", *quick] for s in (large, small)]
-        pairs = [(run(words[0]), run(words[1])) for _ in range(rounds)]
-        more = statistics.median(pair[0].cpu for pair in pairs)
-        less = statistics.median(pair[1].cpu for pair in pairs)
-        name = " ".join(("verify", *quick))
+def growth(small: Store, large: Store, scratch: Path, rounds: int) -> Iterator[Row]:
+    """What a store of several times the size costs, and what it holds."""
+    bound = 4.3 / 4 * large.memories / small.memories
+    peaks: dict[str, float] = {}
+    for name, task in _growing(scratch):
+        pairs = [(run(task(large)), run(task(small))) for _ in range(rounds)]
+        more, less = (statistics.median(pair[n].cpu for pair in pairs) for n in (0, 1))
         yield Row(f"{name}, {large}, against {small.memories}, processor", more, less, bound)
+        peaks[name] = run(task(large), memory=True).peak
     repair = [*PROGRAM, "rebuild-index", large.root, "-y", "-q"]
-    peaks = {"verify": run([*PROGRAM, "verify", large.root, "-q"], memory=True).peak}
     building.lose_parts(large.root)
     peaks["rebuild-index"] = run(repair, memory=True).peak
     allowed = 250 + KILO * large.memories / MEGA + large.vectors
     for name, peak in peaks.items():
         yield Row(f"  peak memory of {name}, {large}", peak, allowed, 1, "MB")
+
+
+def _growing(scratch: Path) -> Iterator[tuple[str, Callable[[Store], list[object]]]]:
+    """Commands that go through a whole store, each into a place of its own."""
+
+    def new() -> Path:
+        return scratch / f"new-{time.monotonic_ns()}"
+
+    yield "verify", lambda store: [*PROGRAM, "verify", store.root, "-q"]
+    yield "verify --quick", lambda store: [*PROGRAM, "verify", store.root, "-q", "--quick"]
+    yield "stats", lambda store: [*PROGRAM, "stats", store.root]
+    yield "export", lambda store: [*PROGRAM, "export", store.root, "-o", new(), "-q"]
+    yield "backup", lambda store: [*PROGRAM, "backup", store.root, "--repo", new(), "-q"]
+    copy = ["-y", "-q"]
+    yield "migrate", lambda store: [*PROGRAM, "migrate", store.root, new(), *copy]
+    other = ["--layout", "core-4", *copy]
+    yield (
+        "migrate --layout core-4",
+        lambda store: [*PROGRAM, "migrate", store.root, new(), *other],
+    )
 
 
 def start_up(rounds: int) -> Iterator[Row]:
