@@ -24,8 +24,8 @@ from synthstore.model.columns import (
 )
 from synthstore.model.embedding import EmbeddingState
 from synthstore.model.facts import EntityFile, FileStatus, Record, Stat
-from synthstore.model.ids import Kind
-from synthstore.model.lookup import FilesByPath
+from synthstore.model.ids import EntityRef, Kind
+from synthstore.model.lookup import FilesByPath, FilesByRef
 from synthstore.scan.shard import ShardFacts
 
 numbers = st.integers(0, 9) | st.just(2**63)
@@ -162,6 +162,21 @@ def test_files_are_found_by_path_as_in_a_dict(parts: list[tuple[EntityFile, ...]
     assert spelt([found[path] for path in known]) == spelt(list(known.values()))
     for path in ("", "\x7f", *(path + "x" for path in known)):
         assert (path in found) == (path in known)
+
+
+@given(parts=st.lists(many_files, max_size=4))
+def test_files_are_found_by_entity_as_in_a_dict(parts: list[tuple[EntityFile, ...]]) -> None:
+    known: dict[EntityRef, list[EntityFile]] = {}
+    for file in (file for part in parts for file in part):
+        if file.ref is not None:
+            known.setdefault(file.ref, []).append(file)
+    found = FilesByRef(FileTable(FileRun.of(part) for part in parts if part))
+    assert (list(found), len(found)) == (list(known), len(known))
+    assert spelt([found[ref] for ref in known]) == spelt(list(known.values()))
+    other: dict[Kind, Kind] = {"memory": "assembly", "assembly": "memory"}
+    for ref in (EntityRef("memory", ""), *(EntityRef(other[ref.kind], ref.id) for ref in known)):
+        assert (ref in found) == (ref in known)
+        assert spelt(list(found.get(ref, ()))) == spelt(known.get(ref, []))
 
 
 @given(parts=st.lists(many_files, max_size=4), data=st.data())

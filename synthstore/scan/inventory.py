@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from synthstore.files.memory import MANY
 from synthstore.layout.base import Layout
 from synthstore.model.columns import column_of, kept
 from synthstore.model.embedding import EmbeddingState, FloatMatrix, FloatVector
@@ -22,7 +23,7 @@ from synthstore.model.facts import (
     StrayKind,
 )
 from synthstore.model.ids import EntityRef, Kind
-from synthstore.model.lookup import FilesByPath
+from synthstore.model.lookup import FilesByPath, FilesByRef
 from synthstore.model.text_places import TextPlaces
 
 
@@ -134,6 +135,8 @@ class Inventory:
     @cached_property
     def by_ref(self) -> Mapping[EntityRef, Sequence[EntityFile]]:
         """Whole files by the entity that they bear; more than one is M006."""
+        if len(self.files) >= MANY:
+            return FilesByRef(self.files)
         found: dict[EntityRef, list[EntityFile]] = {}
         for file in kept(self.files):
             ref = file.ref
