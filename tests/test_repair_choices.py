@@ -290,7 +290,7 @@ def test_rows_that_stand_are_copied_or_else_spelt(
             raise FileNotFoundError
         return open_file(root, path)
 
-    monkeypatch.setattr("synthstore.repair.planning.open_file", give_out)
+    monkeypatch.setattr("synthstore.store.original.open_file", give_out)
     do(built.root, RepairOptions())
     assert asked == [built.catalog.name] * times
     assert built.catalog.read_bytes() == (other / built.catalog.name).read_bytes()
