@@ -718,6 +718,42 @@ def test_an_error_while_applying_is_finished_by_the_next_session(
     assert files(store) == AFTER
 
 
+def test_a_run_that_could_not_be_sealed_is_gone_and_nobody_is_told_to_complete_it(
+    store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rename = Path.replace
+
+    def refuse(source: Path, target: Path) -> Path:
+        if target.name == "committed":
+            raise OSError(122, "Disk quota exceeded")
+        return rename(source, target)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "replace", refuse)
+        with pytest.raises(DiskFullError) as caught:
+            do(store, CHANGES)
+    assert "quota" in str(caught.value.hint)
+    assert "repair" not in str(caught.value.hint)
+    assert files(store) == BEFORE
+    assert not list((store / ".synthstore/runs").iterdir())
+
+
+def test_a_run_that_was_sealed_but_not_made_durable_is_completed(
+    store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(path: Path) -> None:
+        if (path / "committed").exists():
+            raise OperationError("cannot write it", hint="check the disk")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("synthstore.store.journal.fsync_dir", refuse)
+        with pytest.raises(OperationError) as caught:
+            do(store, CHANGES)
+    assert "synthstore repair" in str(caught.value.hint)
+    Session.open(store).close()
+    assert files(store) == AFTER
+
+
 def test_records_of_a_later_version_are_read(store: Path) -> None:
     run = do(store, CHANGES).run
     folder = store / ".synthstore/runs" / str(run)

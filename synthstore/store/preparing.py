@@ -109,7 +109,7 @@ class Preparation:
         """The run's folder, made when it is first needed, and what makes its files durable."""
         if self._begun is None:
             folder = RunFolder(self._root, self._name(self._now))
-            self._undo.callback(_abandon, folder)
+            self._undo.callback(abandon, folder)
             for part in (folder.new, folder.old):
                 self._custody.make_private(part)
             flush = Flush(folder.new)
@@ -171,7 +171,7 @@ def remove_run(folder: RunFolder) -> None:
     remove_tree(folder.path)
 
 
-def _abandon(folder: RunFolder) -> None:
-    # The next session removes what is left of it.
+def abandon(folder: RunFolder) -> None:
+    """As ``remove_run``, as far as that goes; the next session removes what is left of it."""
     with suppress(OperationError):
         remove_run(folder)

@@ -32,10 +32,11 @@ from synthstore.store.journal import (
     RUNS,
     WRITE_LOCK,
     Done,
+    RunFolder,
     run_folders,
 )
 from synthstore.store.plan import Change, Plan
-from synthstore.store.preparing import Intent, Preparation, remove_run
+from synthstore.store.preparing import Intent, Preparation, abandon, remove_run
 from synthstore.store.retention import (
     Pruned,
     expendable,
@@ -236,8 +237,7 @@ class Session:
         if prepared is None:
             return RunResult(None)
         folder, plan = prepared
-        with completable(self.root):
-            folder.seal()
+        _commit(folder)
         done = complete(folder, plan, custody)
         self._retire()
         return _result(plan, done)
@@ -271,6 +271,18 @@ class Session:
         remove_runs(self.root, going.removed)
         remove_quarantines(self.root, going.quarantines)
         return going
+
+
+def _commit(folder: RunFolder) -> None:
+    try:
+        folder.seal()
+    except OperationError:
+        with completable(folder.root):
+            if folder.has(COMMITTED):
+                raise
+        # Nobody would complete it, and where room is short what is staged must not keep any.
+        abandon(folder)
+        raise
 
 
 def _settle_runs(root: Path, custody: Custody) -> Iterator[RolledForward]:
