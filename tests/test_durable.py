@@ -264,6 +264,19 @@ def test_a_rename_reaches_into_another_file_system(tmp_path: Path) -> None:
         assert mode(folder / "a.json") == 0o640
 
 
+def test_no_room_for_a_kept_file_is_told_of_where_it_was_to_stand(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(errno.EDQUOT, "Disk quota exceeded")
+
+    (tmp_path / "a").write_bytes(b"1")
+    monkeypatch.setattr(os, "link", refuse)
+    with Tree(tmp_path) as tree, pytest.raises(DiskFullError) as caught:
+        tree.keep("a", tmp_path / "kept")
+    assert f"cannot write {tmp_path / 'kept'}: " in caught.value.message
+
+
 def test_nothing_is_changed_behind_a_link(tmp_path: Path) -> None:
     root, outside = tmp_path / "store", tmp_path / "outside"
     root.mkdir()

@@ -104,14 +104,15 @@ class Tree:
         A file with several names is copied, for whoever writes through another would change both.
         """
         folder, name = split(path)
-        with told(self.root / path):
+        with told(self.root / path, "read"):
             fd = self._folder(folder)
             if os.stat(name, dir_fd=fd, follow_symlinks=False).st_nlink == 1:
                 try:
                     os.link(name, target, src_dir_fd=fd, follow_symlinks=False)
                 except OSError as error:
                     if error.errno not in _NO_LINK:
-                        raise
+                        # What there is no room for is the name there, not the file.
+                        raise failure(error, target, "write") from error
                 else:
                     return True
             write_new(target, _sender(fd, name), mode=0o600)
