@@ -6,7 +6,9 @@ import json
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -29,7 +31,8 @@ import sys
 from distributed import LocalCluster
 
 if __name__ == "__main__":
-    with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster:
+    count = int(sys.argv[1])
+    with LocalCluster(n_workers=count, threads_per_worker=1, dashboard_address=None) as cluster:
         print(cluster.scheduler_address, flush=True)
         sys.stdin.read()
 """
@@ -37,13 +40,21 @@ if __name__ == "__main__":
 
 @pytest.fixture(scope="module")
 def executor(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    script = tmp_path_factory.mktemp("dask") / "cluster.py"
+    with started(tmp_path_factory.mktemp("dask"), 2) as (server, address):
+        yield f"dask={address}"
+        server.communicate()
+
+
+@contextmanager
+def started(folder: Path, workers: int) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """A scheduler with its workers, and its address; both end with the body."""
+    script = folder / "cluster.py"
     script.write_text(CLUSTER)
     pipe = subprocess.PIPE
-    with subprocess.Popen([sys.executable, script], stdin=pipe, stdout=pipe, text=True) as server:
+    call = [sys.executable, str(script), str(workers)]
+    with subprocess.Popen(call, stdin=pipe, stdout=pipe, text=True) as server:
         assert server.stdout is not None
-        yield f"dask={server.stdout.readline().strip()}"
-        server.communicate()
+        yield server, server.stdout.readline().strip()
 
 
 def told(*args: object) -> object:
@@ -96,6 +107,49 @@ def test_a_scheduler_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
         dask_executor("tcp://127.0.0.1:9"),
     ):
         pass
+
+
+@needs_dask
+def test_a_cluster_without_workers_is_not_waited_for_for_ever(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cluster, "_PATIENCE", 1.0)
+    with started(tmp_path, 0) as (_, address), dask_executor(address) as executor:
+        call = executor.submit(len, "three")
+        with pytest.raises(OperationError, match="no worker") as caught:
+            call.result(timeout=30)
+        assert f"dask worker {address}" in str(caught.value.hint)
+        with pytest.raises(OperationError, match="no worker"):
+            executor.submit(len, "three")
+
+
+@needs_dask
+def test_a_scheduler_that_is_lost_ends_the_command(tmp_path: Path) -> None:
+    built = stores.build("native", tmp_path / "store", memories=20)
+    with started(tmp_path, 0) as (server, address):
+        call = [sys.executable, "-m", "synthstore", "verify", str(built.root)]
+        call += ["--executor", f"dask={address}"]
+        pipe = subprocess.PIPE
+        with subprocess.Popen(call, stdout=pipe, stderr=pipe, text=True) as command:
+            # No worker is there, so it waits by then.
+            time.sleep(3)
+            server.kill()
+            _, errors = command.communicate(timeout=60)
+    assert command.returncode == 4
+    assert errors.startswith(f"synthstore: the Dask scheduler at {address} was lost")
+    assert "Traceback" not in errors
+
+
+@needs_dask
+def test_what_a_call_raises_comes_back_and_one_that_is_called_off_is_not_told(
+    executor: str,
+) -> None:
+    with dask_executor(executor.removeprefix("dask=")) as crew:
+        with pytest.raises(ValueError, match="invalid literal"):
+            crew.submit(int, "three").result(timeout=30)
+        off = crew.submit(time.sleep, 60)
+        assert off.cancel()
+        assert crew.submit(int, "3").result(timeout=30) == 3
 
 
 def test_without_dask_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
