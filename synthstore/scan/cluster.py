@@ -160,5 +160,5 @@ class _Cluster(Executor):
     def _deserted(self) -> OperationError:
         return OperationError(
             f"the Dask cluster at {self._address} has had no worker for {_PATIENCE:.0f} s",
-            hint=f"start one with 'dask worker {self._address}', or leave out --executor",
+            hint=f"start one with {cited(f'dask worker {self._address}')}, or leave out --executor",
         )
